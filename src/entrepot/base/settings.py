@@ -1,0 +1,203 @@
+"""Every setting with its unit, default and one sentence, and how its value is found.
+
+A value comes from the command line, else `ENTREPOT_NAME`, else the TOML file named by `--config`, else the default. An
+unknown or ill-typed one stops the start. Settings are read once and passed down as values, never imported as a global.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from entrepot.base.errors import EntrepotError
+
+ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
+# Kubernetes sets ENTREPOT_PORT, ENTREPOT_PORT_5000_TCP_ADDR and ENTREPOT_SERVICE_HOST for a service of our name.
+_NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
+# Named in the environment, but decided before settings are read.
+_BEFORE_SETTINGS: Final = frozenset({"config"})
+SECRETS: Final = frozenset({"database"})
+
+
+def _expected(text: str, sentence: str, **bounds: Any) -> Meta:
+    return Meta(description=sentence, extra={"expected": text}, **bounds)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the administrator may decide. Durations are in seconds, sizes in bytes."""
+
+    data: Annotated[str, _expected("a folder", "Folder that holds database, blobs and uploads.", min_length=1)] = "entrepot-data"
+    listen: Annotated[str, _expected("HOST:PORT", "Address to serve on.", pattern=r"^.+:[0-9]{1,5}$")] = "127.0.0.1:5000"
+    access: Annotated[Literal["open"], _expected("open", "Who may do what: open lets everyone who reaches it do everything.")] = (
+        "open"
+    )
+    open_to_network: Annotated[
+        bool, _expected("true or false", "Let open access listen beyond this machine: everyone there may change everything.")
+    ] = False
+    public_url: Annotated[
+        str, _expected("http(s)://HOST[:PORT]", "Address under which clients know this registry.", pattern=r"^(https?://[^/]+)?$")
+    ] = ""
+    database: Annotated[
+        str,
+        _expected(
+            "postgresql://USER:PASSWORD@HOST/NAME",
+            "Database; empty means SQLite in the data folder.",
+            pattern=r"^(postgresql://.+)?$",
+        ),
+    ] = ""
+    workers: Annotated[int, _expected("a number from 0 to 64", "Web processes; 0 means one for each processor.", ge=0, le=64)] = 0
+    gc_grace: Annotated[
+        int, _expected("seconds, at least 60", "How long a blob that no manifest names is safe after its last use.", ge=60)
+    ] = 3600
+    sparse: Annotated[
+        Literal["none", "indexes", "images"],
+        _expected("none, indexes or images", "Accept an index whose images, or also an image whose layers, are not all here."),
+    ] = "none"
+    shutdown_delay: Annotated[
+        int, _expected("seconds from 0 to 300", "Between failing /readyz and closing the port at a stop.", ge=0, le=300)
+    ] = 1
+    shutdown_limit: Annotated[
+        int, _expected("seconds from 1 to 86400", "How long running transfers may still take at a stop.", ge=1, le=86_400)
+    ] = 60
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _expected("debug, info, warning or error", "Least important lines to log.")
+    ] = "info"
+    log_format: Annotated[Literal["text", "json"], _expected("text or json", "Form of the log's lines.")] = "text"
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """The address to listen on, an IPv6 one without its brackets."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class SettingRefused(EntrepotError):
+    """A setting has a value of the wrong kind."""
+
+    summary = "{origin} is '{value}': expected {expected}"
+
+
+class SettingUnknown(EntrepotError):
+    """A name that is not a setting."""
+
+    summary = "{origin} is not a setting{nearest}"
+
+
+class SettingsFileUnreadable(EntrepotError):
+    """The TOML file cannot be read or is not TOML."""
+
+    summary = "the settings file {path} cannot be read: {reason}"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The settings in force, and for each name where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Settings)}
+
+
+def find(options: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Found:
+    """Put the settings together; `options` are those of the command line, by field name.
+
+    Raises:
+        SettingRefused, SettingUnknown, SettingsFileUnreadable
+    """
+    layers = [
+        _from_file(file),
+        _from_environment(environment),
+        {name: (f"--{option(name)}", text) for name, text in options.items()},
+    ]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(FIELDS, "default")
+    for layer in layers:
+        for name, (origin, raw) in layer.items():
+            if raw is None:
+                continue
+            if name not in FIELDS:
+                raise SettingUnknown(origin=origin, nearest=_nearest(name, origin))
+            values[name] = _value(name, raw, origin)
+            origins[name] = origin
+    return Found(Settings(**values), origins)
+
+
+def option(name: str) -> str:
+    """Return the command-line spelling of a field."""
+    return name.replace("_", "-")
+
+
+def expected(name: str) -> str:
+    """Say in words what values the setting takes."""
+    return str((_meta(name).extra or {})["expected"])
+
+
+def sentence(name: str) -> str:
+    """Say in one sentence what the setting decides."""
+    return _meta(name).description or ""
+
+
+def _meta(name: str) -> Meta:
+    meta: Meta = FIELDS[name].type.__metadata__[0]
+    return meta
+
+
+def _value(name: str, raw: Any, origin: str) -> Any:
+    try:
+        return msgspec.convert(raw, type=FIELDS[name].type, strict=False)
+    except msgspec.ValidationError:
+        shown = "***" if name in SECRETS else raw
+        raise SettingRefused(origin=origin, value=shown, expected=expected(name)) from None
+
+
+def _nearest(name: str, origin: str) -> str:
+    close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.4)
+    if not close:
+        return f"; the settings are {', '.join(FIELDS)}"
+    if origin.startswith(ENVIRONMENT_PREFIX):
+        return f"; the nearest one is {ENVIRONMENT_PREFIX}{close[0].upper()}"
+    return f"; the nearest one is {option(close[0])}"
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    found: dict[str, tuple[str, Any]] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable.startswith(_NOT_OURS):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name in _BEFORE_SETTINGS:
+            continue
+        secret = name.removesuffix("_file")
+        if name.endswith("_file") and secret in SECRETS:
+            found[secret] = (variable, _read(Path(text)).strip())
+        else:
+            found[name] = (variable, text)
+    return found
+
+
+def _from_file(file: Path | None) -> dict[str, tuple[str, Any]]:
+    if file is None:
+        return {}
+    try:
+        table = tomllib.loads(_read(file))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsFileUnreadable(path=file, reason=error) from None
+    return {key.replace("-", "_"): (f"{key} in {file}", value) for key, value in table.items()}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsFileUnreadable(path=file, reason=error) from None
+
+
+def workers(settings: Settings) -> int:
+    """Return how many web processes to run."""
+    return settings.workers or len(os.sched_getaffinity(0))

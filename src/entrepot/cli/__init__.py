@@ -1,0 +1,31 @@
+"""The `entrepot` command: nouns, then verbs. A command reads its arguments, calls one verb of the product, and prints."""
+
+import typer
+
+from entrepot import __version__
+from entrepot.cli import config, migrate, serve, storage, tags
+
+app = typer.Typer(
+    name="entrepot",
+    help="A container registry that anyone can run.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("migrate")(migrate.migrate)
+app.command("config")(config.config)
+app.add_typer(storage.app, name="storage")
+app.add_typer(tags.app, name="tag")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command."""
+    app()

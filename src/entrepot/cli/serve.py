@@ -1,0 +1,36 @@
+"""`entrepot serve`: the registry."""
+
+from functools import partial
+
+from entrepot.base.settings import Found, Settings, workers
+from entrepot.cli.settings import WRONG_USE, refuse, with_settings
+
+
+@with_settings
+def serve(*, found: Found) -> None:
+    """Serve the registry until stopped (Ctrl+C or SIGTERM)."""
+    # Imported here, so that `entrepot --help` and the other commands do not wait for the web server's code.
+    from entrepot import app  # noqa: PLC0415
+    from entrepot.platform.serving.server import Serving  # noqa: PLC0415
+    from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
+    from entrepot.platform.telemetry.log import set_up  # noqa: PLC0415
+
+    settings = found.settings
+    _check_reach(settings)
+    set_up(settings.log_level, settings.log_format)
+    app.announce(settings, app.prepare(settings))
+    host, port = settings.host_and_port
+    serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
+    serve_web(serving, partial(app.web, settings))
+
+
+def _check_reach(settings: Settings) -> None:
+    from entrepot.web.shared.gate import is_local  # noqa: PLC0415 - see above
+
+    host, _ = settings.host_and_port
+    if not is_local(host) and not settings.open_to_network:
+        refuse(
+            f"with --access open everyone who reaches the registry may change everything, so it listens on this machine only, "
+            f"not on {host}: use --listen 127.0.0.1:{settings.host_and_port[1]}, or add --open-to-network true if you mean it",
+            WRONG_USE,
+        )

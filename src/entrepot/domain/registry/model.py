@@ -1,0 +1,76 @@
+"""The registry's rows as values."""
+
+import msgspec
+
+
+class StoredManifest(msgspec.Struct, frozen=True):
+    """A manifest as it was pushed."""
+
+    digest: str
+    media_type: str
+    size: int
+    content: bytes
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """What a manifest push did: `moved` are the tags that now point at it and did not before."""
+
+    digest: str
+    subject: str | None
+    tags: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A blob as one repository sees it; `touched_at` is microseconds UTC, `fresh` tells that it need not be touched again."""
+
+    blob: int
+    size: int
+    storage_key: str
+    fresh: bool
+
+
+class LiveBlob(msgspec.Struct, frozen=True):
+    """A blob that can be linked."""
+
+    id: int
+    storage_key: str
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them."""
+
+    id: str
+    repository: int
+    handle: str
+    algorithm: str
+    received: int
+    hash_state: bytes | None
+
+
+class Referrer(msgspec.Struct, frozen=True):
+    """A manifest that names another one as its subject; `annotations` is JSON text, empty when there are none."""
+
+    id: int
+    digest: str
+    media_type: str
+    artifact_type: str
+    size: int
+    annotations: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a list of names, and whether there is more behind it."""
+
+    names: list[str]
+    more: bool
+
+
+class TagMove(msgspec.Struct, frozen=True):
+    """One move of a tag: None stands for not being there. `moved_at` is microseconds UTC."""
+
+    name: str
+    from_digest: str | None
+    to_digest: str | None
+    actor: str
+    moved_at: int

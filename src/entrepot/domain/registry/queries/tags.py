@@ -1,0 +1,105 @@
+"""Statements about tags and the record of their moves."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from entrepot.domain.registry.model import Page, TagMove
+from entrepot.domain.registry.queries.inserting import insert_unless_there
+from entrepot.domain.registry.tables import manifest, tag, tag_move
+from entrepot.platform.db.columns import now_us
+from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.statements import Statement
+
+_ONE: Final = (tag.c.repository == bindparam("repository_"), tag.c.name == bindparam("name_"))
+_NAMES: Final = Statement(
+    select(tag.c.name)
+    .where(tag.c.repository == bindparam("repository"), tag.c.name > bindparam("last"))
+    .order_by(tag.c.name)
+    .limit(bindparam("limit"))
+)
+_ADD: Final = Statement(
+    insert_unless_there(
+        tag,
+        [tag.c.repository, tag.c.name],
+        repository=bindparam("repository"),
+        name=bindparam("name"),
+        manifest=bindparam("manifest"),
+        pushed_at=now_us(),
+    )
+)
+_LOCK: Final = Statement(
+    select(manifest.c.digest)
+    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest))
+    .where(*_ONE)
+    .with_for_update(of=[tag])
+)
+_POINT: Final = Statement(update(tag).where(*_ONE).values(manifest=bindparam("manifest"), pushed_at=now_us()))
+_DELETE: Final = Statement(delete(tag).where(*_ONE))
+_ON_MANIFEST: Final = Statement(select(tag.c.name).where(tag.c.manifest == bindparam("manifest")).order_by(tag.c.name))
+_DELETE_ON_MANIFEST: Final = Statement(delete(tag).where(tag.c.manifest == bindparam("manifest_")))
+_RECORD: Final = Statement(
+    insert(tag_move).values(
+        repository=bindparam("repository"),
+        name=bindparam("name"),
+        from_digest=bindparam("from_digest"),
+        to_digest=bindparam("to_digest"),
+        actor=bindparam("actor"),
+        moved_at=now_us(),
+    )
+)
+_MOVES: Final = Statement(
+    select(tag_move.c.name, tag_move.c.from_digest, tag_move.c.to_digest, tag_move.c.actor, tag_move.c.moved_at)
+    .where(tag_move.c.repository == bindparam("repository"), tag_move.c.name == bindparam("name"))
+    .order_by(tag_move.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+async def names_after(db: Reader, repository: int, last: str, limit: int) -> Page:
+    """Return the tags behind `last`, in byte order, at most `limit`."""
+    rows = await db.all(_NAMES, repository=repository, last=last, limit=limit + 1)
+    return Page([row[0] for row in rows[:limit]], more=len(rows) > limit)
+
+
+async def add_tag(tx: Transaction, repository: int, name: str, manifest_: int) -> bool:
+    """Make the tag; False when it was there already and nothing was changed."""
+    return await tx.run(_ADD, repository=repository, name=name, manifest=manifest_) > 0
+
+
+async def lock_tag(tx: Transaction, repository: int, name: str) -> str | None:
+    """Lock the tag until the transaction ends and return the digest that it points at."""
+    row = await tx.one(_LOCK, repository_=repository, name_=name)
+    return row[0] if row else None
+
+
+async def point(tx: Transaction, repository: int, name: str, manifest_: int) -> None:
+    """Let an existing tag point at the manifest."""
+    await tx.run(_POINT, repository_=repository, name_=name, manifest=manifest_)
+
+
+async def delete_tag(tx: Transaction, repository: int, name: str) -> None:
+    """Delete the tag."""
+    await tx.run(_DELETE, repository_=repository, name_=name)
+
+
+async def tags_on(tx: Transaction, manifest_: int) -> list[str]:
+    """Return the tags that point at the manifest."""
+    return [row[0] for row in await tx.all(_ON_MANIFEST, manifest=manifest_)]
+
+
+async def delete_tags_on(tx: Transaction, manifest_: int) -> None:
+    """Delete the tags that point at the manifest."""
+    await tx.run(_DELETE_ON_MANIFEST, manifest_=manifest_)
+
+
+async def record_move(
+    tx: Transaction, repository: int, name: str, *, from_digest: str | None, to_digest: str | None, actor: str
+) -> None:
+    """Write one move of a tag into its history, which is never changed."""
+    await tx.run(_RECORD, repository=repository, name=name, from_digest=from_digest, to_digest=to_digest, actor=actor)
+
+
+async def moves(db: Reader, repository: int, name: str, limit: int) -> list[TagMove]:
+    """Return the last moves of a tag, newest first."""
+    return [TagMove(*row) for row in await db.all(_MOVES, repository=repository, name=name, limit=limit)]

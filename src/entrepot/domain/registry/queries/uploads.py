@@ -1,0 +1,104 @@
+"""Statements about uploads. Leases are measured by the database's clock, whatever the nodes' clocks say."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from entrepot.domain.registry.model import Upload
+from entrepot.domain.registry.tables import repository, upload
+from entrepot.platform.db.columns import now_us
+from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.statements import ListStatement, Statement
+
+_COLUMNS: Final = (
+    upload.c.id,
+    upload.c.repository,
+    upload.c.handle,
+    upload.c.algorithm,
+    upload.c.received,
+    upload.c.hash_state,
+)
+_IN_REPOSITORY: Final = (
+    upload.c.id == bindparam("upload"),
+    upload.c.repository == select(repository.c.id).where(repository.c.name == bindparam("repository_name")).scalar_subquery(),
+    upload.c.expires_at > now_us(),
+)
+_HELD: Final = (upload.c.id == bindparam("upload"), upload.c.lease == bindparam("held"))
+_ADD: Final = Statement(
+    insert(upload).values(
+        id=bindparam("id"),
+        repository=bindparam("repository"),
+        handle=bindparam("handle"),
+        algorithm=bindparam("algorithm"),
+        received=0,
+        hash_state=None,
+        lease=None,
+        lease_until=0,
+        created_at=now_us(),
+        expires_at=now_us() + bindparam("lifetime_us"),
+    )
+)
+_FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
+_TAKE: Final = Statement(
+    update(upload)
+    .where(*_IN_REPOSITORY, upload.c.lease_until < now_us())
+    .values(lease=bindparam("token"), lease_until=now_us() + bindparam("lease_us"))
+    .returning(*_COLUMNS)
+)
+_RENEW: Final = Statement(update(upload).where(*_HELD).values(lease_until=now_us() + bindparam("lease_us")))
+_RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, lease_until=0))
+_ADVANCE: Final = Statement(
+    update(upload).where(*_HELD).values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0)
+)
+_END: Final = Statement(delete(upload).where(*_HELD))
+_HANDLES: Final = ListStatement(lambda values: select(upload.c.handle).where(upload.c.handle.in_(values)))
+
+
+async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int) -> None:
+    """Begin an upload; its handle is recorded before a byte is stored under it."""
+    await tx.run(
+        _ADD,
+        id=upload_.id,
+        repository=upload_.repository,
+        handle=upload_.handle,
+        algorithm=upload_.algorithm,
+        lifetime_us=lifetime_us,
+    )
+
+
+async def find(db: Reader, name: str, id_: str) -> Upload | None:
+    """Return the repository's upload."""
+    row = await db.one(_FIND, upload=id_, repository_name=name)
+    return Upload(*row) if row else None
+
+
+async def take(tx: Transaction, name: str, id_: str, token: str, lease_us: int) -> Upload | None:
+    """Take the upload for `lease_us` microseconds; None when there is none, or another holds it."""
+    row = await tx.one(_TAKE, upload=id_, repository_name=name, token=token, lease_us=lease_us)
+    return Upload(*row) if row else None
+
+
+async def renew(tx: Transaction, id_: str, token: str, lease_us: int) -> bool:
+    """Hold the upload for longer; False when it is not held any more."""
+    return await tx.run(_RENEW, upload=id_, held=token, lease_us=lease_us) > 0
+
+
+async def release(tx: Transaction, id_: str, token: str) -> None:
+    """Let others take the upload."""
+    await tx.run(_RELEASE, upload=id_, held=token)
+
+
+async def advance(tx: Transaction, id_: str, token: str, received: int, state: bytes | None) -> bool:
+    """Record that `received` bytes are durable, and let others take the upload; False when it was not held any more."""
+    return await tx.run(_ADVANCE, upload=id_, held=token, so_far=received, state=state) > 0
+
+
+async def end(tx: Transaction, id_: str, token: str) -> bool:
+    """Delete the upload's row; False when it was not held any more."""
+    return await tx.run(_END, upload=id_, held=token) > 0
+
+
+async def known_handles(db: Reader, handles: Sequence[str]) -> set[str]:
+    """Return those of the handles that belong to an upload."""
+    return {row[0] for row in await db.all_of(_HANDLES, handles)}

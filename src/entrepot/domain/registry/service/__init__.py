@@ -1,0 +1,40 @@
+"""The registry's use cases, a module for each noun. Permission is asked first in every one of them."""
+
+import msgspec
+
+from entrepot.domain.access.model import Access
+from entrepot.domain.registry.service.blobs import Blobs
+from entrepot.domain.registry.service.manifests import Manifests
+from entrepot.domain.registry.service.tags import Tags
+from entrepot.domain.registry.service.uploads import Uploads
+from entrepot.platform.db.database import Database
+from entrepot.platform.storage.driver import StorageDriver
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the administrator decided about the registry: durations in seconds.
+
+    `sparse` says what a manifest may name that is not here: none, indexes (an index's images), images (their layers too).
+    """
+
+    gc_grace_s: int
+    sparse: str
+
+
+class Registry(msgspec.Struct, frozen=True):
+    """All that the registry can do."""
+
+    manifests: Manifests
+    blobs: Blobs
+    uploads: Uploads
+    tags: Tags
+
+
+def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules) -> Registry:
+    """Put the registry together."""
+    return Registry(
+        manifests=Manifests(db, access, sparse=rules.sparse),
+        blobs=Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s),
+        uploads=Uploads(db, storage, access),
+        tags=Tags(db, access),
+    )

@@ -1,0 +1,109 @@
+"""Blobs: finding, reading, protecting and deleting them. A blob is reached only through a repository that links it."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from entrepot.base.clock import seconds_us
+from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
+from entrepot.domain.registry.model import Link
+from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.storage.driver import StorageDriver, Stored
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+
+_TOUCH_AFTER: Final = 4  # a link is touched when a quarter of the grace time has passed: pushes write rarely
+_BATCH: Final = 500
+
+
+class Blobs:
+    """The blobs of all repositories."""
+
+    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int) -> None:
+        self._db = db
+        self._storage = storage
+        self._access = access
+        self._fresh_us = seconds_us(gc_grace_s / _TOUCH_AFTER)
+
+    async def find(self, actor: Actor, name: RepositoryName, digest: Digest) -> Link:
+        """Return the blob for a pull, which never writes.
+
+        Raises:
+            Denied, BlobUnknown, RepositoryUnknown
+        """
+        self._access.require(actor, Action.PULL, name.asked)
+        found = await self._db.read(blobs.link, name.stored, str(digest), self._fresh_us)
+        if found is None:
+            if await self._db.read(repositories.repository_id, name.stored) is None:
+                raise RepositoryUnknown(repository=name.asked)
+            raise BlobUnknown(repository=name.asked, digest=digest)
+        return found
+
+    async def check(self, actor: Actor, name: RepositoryName, digest: Digest) -> Link:
+        """Return the blob for a HEAD: a client that is told of it may push a manifest that names it, so it is protected.
+
+        Raises:
+            Denied, BlobUnknown, RepositoryUnknown
+        """
+        found = await self.find(actor, name, digest)
+        if found.fresh or await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
+            return found
+        raise BlobUnknown(repository=name.asked, digest=digest)  # collected between the two statements
+
+    async def delete(self, actor: Actor, name: RepositoryName, digest: Digest) -> None:
+        """Take the blob away from the repository.
+
+        Raises:
+            Denied, BlobUnknown, BlobInUse, RepositoryUnknown
+        """
+        self._access.require(actor, Action.DELETE, name.asked)
+        repository = await self._db.read(repositories.repository_id, name.stored)
+        if repository is None:
+            raise RepositoryUnknown(repository=name.asked)
+
+        async def remove(tx: Transaction) -> None:
+            blob = await blobs.lock_link(tx, repository, str(digest))
+            if blob is None:
+                raise BlobUnknown(repository=name.asked, digest=digest)
+            # A second statement: it sees the manifest of a push that held the link until just now.
+            if await blobs.is_named(tx, repository, str(digest)):
+                raise BlobInUse(repository=name.asked, digest=digest)
+            await blobs.unlink(tx, repository, blob)
+
+        await self._db.write(remove)
+
+    def at_hand(self, link: Link) -> bytes | None:
+        """Return a small blob's bytes when they can be had without waiting."""
+        return self._storage.at_hand(link.storage_key, link.size)
+
+    def file(self, link: Link) -> Path | None:
+        """Return a local file with the blob's bytes, None when the store has none."""
+        return self._storage.address(link.storage_key)
+
+    def read(self, link: Link, first: int, last: int) -> AsyncIterator[bytes]:
+        """Yield the blob's bytes from `first` to `last`, both inclusive."""
+        return self._storage.read(link.storage_key, first, last)
+
+    async def leftovers(self) -> AsyncIterator[Stored]:
+        """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it."""
+        batch: list[Stored] = []
+        async for stored in self._storage.list_all():
+            batch.append(stored)
+            if len(batch) >= _BATCH:
+                for orphan in await self._nobodys(batch):
+                    yield orphan
+                batch = []
+        for orphan in await self._nobodys(batch):
+            yield orphan
+
+    async def _nobodys(self, batch: list[Stored]) -> list[Stored]:
+        keys = await self._db.read(blobs.known_keys, [stored.key for stored in batch])
+        rest = [stored for stored in batch if stored.key not in keys]
+        handles = await self._db.read(uploads.known_handles, [stored.handle for stored in rest])
+        rest = [stored for stored in rest if stored.handle not in handles]
+        # An upload that ended between the two reads has a blob row now.
+        keys = await self._db.read(blobs.known_keys, [stored.key for stored in rest])
+        return [stored for stored in rest if stored.key not in keys]

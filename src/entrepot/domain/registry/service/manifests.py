@@ -1,0 +1,149 @@
+"""Manifests: finding, pushing and deleting them, and listing what refers to them."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.registry.errors import (
+    ManifestDigestMismatch,
+    ManifestUnknown,
+    ReferencesUnknown,
+    RepositoryUnknown,
+    mismatch,
+)
+from entrepot.domain.registry.model import Pushed, Referrer, StoredManifest
+from entrepot.domain.registry.queries import blobs, manifests, repositories, tags
+from entrepot.domain.registry.service.tags import move_tag
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.manifest import MAX_MANIFEST_BYTES, Manifest
+from entrepot.spec.oci.names import RepositoryName
+
+# Many clients do not follow pages of referrers, so the first one is as large as a client must accept.
+MAX_REFERRERS: Final = 1000
+
+
+class Manifests:
+    """The manifests of all repositories."""
+
+    def __init__(self, db: Database, access: Access, *, sparse: str) -> None:
+        self._db = db
+        self._access = access
+        self._sparse = sparse
+
+    async def find(self, actor: Actor, name: RepositoryName, reference: Digest | str) -> StoredManifest:
+        """Return a manifest as it was pushed; a tag is read anew each time.
+
+        Raises:
+            Denied, ManifestUnknown, RepositoryUnknown
+        """
+        self._access.require(actor, Action.PULL, name.asked)
+        if isinstance(reference, str):
+            found = await self._db.read(manifests.manifest_by_tag, name.stored, reference)
+        else:
+            found = await self._db.read(manifests.manifest_by_digest, name.stored, str(reference))
+        if found is None:
+            await _require_repository(self._db, name)
+            raise ManifestUnknown(repository=name.asked, reference=reference)
+        return found
+
+    async def push(
+        self, actor: Actor, name: RepositoryName, manifest: Manifest, asked: Digest | None, tags_: Sequence[str]
+    ) -> Pushed:
+        """Store the manifest and let the tags point at it; `asked` is the digest that the client pushed it under.
+
+        Raises:
+            Denied, ManifestDigestMismatch, ReferencesUnknown
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        if asked is not None and asked != manifest.digest:
+            raise ManifestDigestMismatch(**mismatch(manifest.digest.hex, asked))
+
+        async def store(tx: Transaction) -> list[str]:
+            repository = await repositories.repository_for_push(tx, name)
+            await self._lock_references(tx, repository, name, manifest)
+            id_ = await manifests.add_manifest(tx, repository, manifest, actor.name)
+            await repositories.mark_pushed(tx, repository)
+            # In one order, so that two pushes of the same tags do not wait for one another for ever.
+            return [tag for tag in sorted(set(tags_)) if await move_tag(tx, repository, tag, (id_, str(manifest.digest)), actor)]
+
+        moved = await self._db.write(store)
+        subject = str(manifest.subject) if manifest.subject else None
+        return Pushed(str(manifest.digest), subject, tuple(tags_), tuple(moved))
+
+    async def _lock_references(self, tx: Transaction, repository: int, name: RepositoryName, manifest: Manifest) -> None:
+        """Hold all that the manifest names until it is stored, so that no clean-up can take it away in between."""
+        children = [str(reference.digest) for reference in manifest.references if reference.kind == "child"]
+        wanted = [str(reference.digest) for reference in manifest.references if reference.kind in ("config", "layer", "blob")]
+        found_children = await manifests.lock_children(tx, repository, children) if children else set()
+        # BuildKit's cache is an index whose members are layers, so a member may be a blob as well.
+        wanted += [digest for digest in children if digest not in found_children]
+        found = await blobs.lock_links(tx, repository, wanted) if wanted else set()
+        missing = [digest for digest in wanted if digest not in found]
+        if self._sparse == "indexes":
+            missing = [digest for digest in missing if digest not in children]
+        if missing and self._sparse != "images":
+            raise ReferencesUnknown(name.asked, missing)
+
+    async def delete(self, actor: Actor, name: RepositoryName, digest: Digest) -> list[str]:
+        """Delete a manifest and all tags on it; return those tags.
+
+        Raises:
+            Denied, ManifestUnknown, RepositoryUnknown
+        """
+        self._access.require(actor, Action.DELETE, name.asked)
+        repository = await _require_repository(self._db, name)
+
+        async def remove(tx: Transaction) -> list[str]:
+            id_ = await manifests.lock_to_delete(tx, repository, str(digest))
+            if id_ is None:
+                raise ManifestUnknown(repository=name.asked, reference=digest)
+            names = await tags.tags_on(tx, id_)
+            for tag in names:
+                await tags.record_move(tx, repository, tag, from_digest=str(digest), to_digest=None, actor=actor.name)
+            await tags.delete_tags_on(tx, id_)
+            await manifests.delete_references(tx, id_)
+            await manifests.delete_manifest(tx, id_)
+            return names
+
+        return await self._db.write(remove)
+
+    async def referrers(
+        self, actor: Actor, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int
+    ) -> tuple[list[Referrer], bool]:
+        """Return manifests that name `subject`, and whether there are more; none when the repository is not known.
+
+        Raises:
+            Denied
+        """
+        self._access.require(actor, Action.PULL, name.asked)
+        repository = await self._db.read(repositories.repository_id, name.stored)
+        if repository is None:
+            return [], False
+        sizes = await self._db.read(
+            manifests.referrer_sizes, repository, str(subject), artifact_type, after=after, limit=MAX_REFERRERS + 1
+        )
+        ids = _fitting(sizes)
+        if not ids:
+            return [], False
+        return await self._db.read(partial(manifests.referrers, ids=ids)), len(ids) < len(sizes)
+
+
+def _fitting(sizes: list[tuple[int, int]]) -> list[int]:
+    """Return the ids of a page: at least one, as many as their manifests' sizes (an upper bound of annotations) allow."""
+    ids: list[int] = []
+    left = MAX_MANIFEST_BYTES
+    for id_, size in sizes[:MAX_REFERRERS]:
+        left -= size
+        if ids and left < 0:
+            break
+        ids.append(id_)
+    return ids
+
+
+async def _require_repository(db: Database, name: RepositoryName) -> int:
+    found = await db.read(repositories.repository_id, name.stored)
+    if found is None:
+        raise RepositoryUnknown(repository=name.asked)
+    return found

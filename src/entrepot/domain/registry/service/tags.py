@@ -1,0 +1,85 @@
+"""Tags and the catalogue of repositories: listing, moving and deleting, and the record of every move."""
+
+from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
+from entrepot.domain.registry.model import Page, TagMove
+from entrepot.domain.registry.queries import repositories, tags
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.spec.oci.names import RepositoryName
+
+
+async def move_tag(tx: Transaction, repository: int, tag: str, manifest: tuple[int, str], actor: Actor) -> bool:
+    """Let `tag` point at the manifest (its id and digest), and record it when that is a move; tell whether it was one."""
+    id_, digest = manifest
+    while True:
+        if await tags.add_tag(tx, repository, tag, id_):
+            before = None
+            break
+        before = await tags.lock_tag(tx, repository, tag)
+        if before is not None:
+            await tags.point(tx, repository, tag, id_)
+            break
+        # It was there, and was deleted between the two statements.
+    if before == digest:
+        return False
+    await tags.record_move(tx, repository, tag, from_digest=before, to_digest=digest, actor=actor.name)
+    return True
+
+
+class Tags:
+    """The tags of all repositories, and the repositories themselves."""
+
+    def __init__(self, db: Database, access: Access) -> None:
+        self._db = db
+        self._access = access
+
+    async def page(self, actor: Actor, name: RepositoryName, last: str, limit: int) -> Page:
+        """Return at most `limit` tags behind `last`, in byte order.
+
+        Raises:
+            Denied, RepositoryUnknown
+        """
+        self._access.require(actor, Action.PULL, name.asked)
+        return await self._db.read(tags.names_after, await self._pushed(name), last, limit)
+
+    async def history(self, actor: Actor, name: RepositoryName, tag: str, limit: int) -> list[TagMove]:
+        """Return the last moves of a tag, newest first; none when there was never such a tag.
+
+        Raises:
+            Denied, RepositoryUnknown
+        """
+        self._access.require(actor, Action.PULL, name.asked)
+        return await self._db.read(tags.moves, await self._pushed(name), tag, limit)
+
+    async def delete(self, actor: Actor, name: RepositoryName, tag: str) -> None:
+        """Delete one tag; its manifest and the other tags on it stay.
+
+        Raises:
+            Denied, ManifestUnknown, RepositoryUnknown
+        """
+        self._access.require(actor, Action.DELETE, name.asked)
+        repository = await self._pushed(name)
+
+        async def remove(tx: Transaction) -> None:
+            digest = await tags.lock_tag(tx, repository, tag)
+            if digest is None:
+                raise ManifestUnknown(repository=name.asked, reference=tag)
+            await tags.delete_tag(tx, repository, tag)
+            await tags.record_move(tx, repository, tag, from_digest=digest, to_digest=None, actor=actor.name)
+
+        await self._db.write(remove)
+
+    async def catalogue(self, actor: Actor, last: str, limit: int) -> Page:
+        """Return at most `limit` names of repositories behind `last`, in byte order.
+
+        Raises:
+            Denied
+        """
+        self._access.require(actor, Action.LIST, "the catalogue")
+        return await self._db.read(repositories.names_after, last, limit)
+
+    async def _pushed(self, name: RepositoryName) -> int:
+        found = await self._db.read(repositories.pushed_repository_id, name.stored)
+        if found is None:
+            raise RepositoryUnknown(repository=name.asked)
+        return found

@@ -1,0 +1,213 @@
+"""Uploads: from the first byte to the blob. The order is the law here: bytes durable, then the row, then the answer."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Final
+
+from entrepot.base.clock import seconds_us
+from entrepot.base.errors import EntrepotError
+from entrepot.base.ids import new_upload_id
+from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.registry.errors import (
+    BlobDigestMismatch,
+    ChunkIncomplete,
+    UploadLost,
+    UploadOutOfOrder,
+    UploadUnknown,
+    mismatch,
+)
+from entrepot.domain.registry.model import LiveBlob, Upload
+from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.service.leases import Lease, leased
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.storage.driver import StorageDriver
+from entrepot.platform.storage.hashing import RunningHash, continued_hash, new_hash
+from entrepot.spec.oci.chunks import Chunk
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+
+LIFETIME_S: Final = 24 * 3600
+
+
+class Body:
+    """A request's body on its way in: `chunks` yields its pieces; `interrupted` is set when it broke off."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], range_: Chunk | None = None) -> None:
+        self.range = range_
+        self.interrupted: EntrepotError | None = None
+        self._chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces; a body that breaks off ends early, so that what came is kept."""
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except EntrepotError as error:
+            self.interrupted = error
+
+
+class Uploads:
+    """The uploads of all repositories."""
+
+    def __init__(self, db: Database, storage: StorageDriver, access: Access) -> None:
+        self._db = db
+        self._storage = storage
+        self._access = access
+
+    async def start(self, actor: Actor, name: RepositoryName, algorithm: str) -> Upload:
+        """Begin an upload; `algorithm` is what its digest will most likely be of.
+
+        Raises:
+            Denied
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        id_, handle = new_upload_id(), self._storage.new_handle()
+
+        async def begin(tx: Transaction) -> Upload:
+            repository = await repositories.repository_for_push(tx, name)
+            upload = Upload(id_, repository, handle, algorithm, 0, None)
+            await uploads.add_upload(tx, upload, seconds_us(LIFETIME_S))
+            return upload
+
+        return await self._db.write(begin)
+
+    async def mount(self, actor: Actor, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+        """Let the repository have a blob that `source` (or, when None, any readable repository) has; False when it has not.
+
+        Raises:
+            Denied: the actor may not push; that it may not read the source is no error.
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        if not self._access.may(actor, Action.PULL):
+            return False
+
+        async def link(tx: Transaction) -> bool:
+            blob = await blobs.lock_source(tx, str(digest), source.stored if source else None)
+            if blob is None:
+                return False
+            await blobs.add_link(tx, await repositories.repository_for_push(tx, name), blob)
+            return True
+
+        return await self._db.write(link)
+
+    async def status(self, actor: Actor, name: RepositoryName, id_: str) -> Upload:
+        """Return the upload as far as it is durable.
+
+        Raises:
+            Denied, UploadUnknown
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        found = await self._db.read(uploads.find, name.stored, id_)
+        if found is None:
+            raise UploadUnknown(upload=id_, repository=name.asked)
+        return found
+
+    async def append(self, actor: Actor, name: RepositoryName, id_: str, body: Body) -> int:
+        """Add bytes; return how many there are now, durable. Of a body that breaks off, what came is kept.
+
+        Raises:
+            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        async with leased(self._db, name, id_) as lease:
+            received, hash_ = await self._receive(lease.upload, body)
+            state = hash_.state() if hash_ else None
+            kept = await self._db.write(partial(uploads.advance, id_=id_, token=lease.token, received=received, state=state))
+        if not kept:
+            raise UploadLost(upload=id_)
+        if body.interrupted is not None:
+            raise body.interrupted
+        return received
+
+    async def finish(self, actor: Actor, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
+        """Add the last bytes, if any, and make the upload a blob of the repository.
+
+        Raises:
+            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        try:
+            await self._finish(name, id_, digest, body)
+        except UploadUnknown:
+            # The first answer may have been lost on its way: what this request asks for is the case.
+            link = await self._db.read(blobs.link, name.stored, str(digest), 0)
+            if link is None or not await self._db.write(partial(blobs.touch, name=name.stored, blob_=link.blob)):
+                raise
+
+    async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
+        async with leased(self._db, name, id_) as lease:
+            upload = lease.upload
+            received, hash_ = await self._receive(upload, body)
+            if body.interrupted is not None:
+                raise body.interrupted
+            await self._check(lease, digest, received, hash_)
+            key = await self._storage.finish(upload.handle, digest, received)
+            kept = await self._store(lease, digest, received, key)
+        if kept != key:
+            await self._storage.delete(key)  # the same bytes are here already
+
+    async def cancel(self, actor: Actor, name: RepositoryName, id_: str) -> None:
+        """Forget the upload and its bytes.
+
+        Raises:
+            Denied, UploadUnknown, UploadBusy
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        async with leased(self._db, name, id_) as lease:
+            await self._discard(lease)
+
+    async def _receive(self, upload: Upload, body: Body) -> tuple[int, RunningHash | None]:
+        """Write the body behind what there is; return the new size and the hash of it all, None when it must be computed."""
+        expected = body.range
+        if expected is not None and expected.first != upload.received:
+            raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
+        hash_ = _hash_of(upload)
+        received = await self._storage.append(upload.handle, upload.received, aiter(body), hash_ or new_hash(upload.algorithm))
+        came = received - upload.received
+        if expected is not None and came != expected.size and body.interrupted is None:
+            raise ChunkIncomplete(expected=expected.size, found=came)
+        return received, hash_
+
+    async def _check(self, lease: Lease, digest: Digest, received: int, hash_: RunningHash | None) -> None:
+        """Compare the digest of the bytes with the one that was said; bytes of another one are discarded."""
+        if hash_ is None or hash_.algorithm != digest.algorithm:
+            hash_ = new_hash(digest.algorithm)
+            await self._storage.rehash(lease.upload.handle, received, hash_)
+        found = hash_.hexdigest()
+        if found != digest.hex:
+            await self._discard(lease)
+            raise BlobDigestMismatch(**mismatch(found, digest))
+
+    async def _store(self, lease: Lease, digest: Digest, size: int, key: str) -> str:
+        """Write the rows that make the blob visible; return the key under which its bytes are kept from now on."""
+        damaged = await self._damaged(digest, size)
+
+        async def store(tx: Transaction) -> str:
+            if not await uploads.end(tx, lease.upload.id, lease.token):
+                raise UploadLost(upload=lease.upload.id)
+            blob = await blobs.add_blob(tx, str(digest), size, key)
+            await blobs.add_link(tx, lease.upload.repository, blob.id)
+            if damaged is not None and blob.storage_key == damaged.storage_key:
+                await blobs.replace_key(tx, blob.id, key)
+                return key
+            return blob.storage_key
+
+        return await self._db.write(store)
+
+    async def _damaged(self, digest: Digest, size: int) -> LiveBlob | None:
+        """Return the blob of this digest if its bytes have been lost: this push heals it."""
+        known = await self._db.read(blobs.find_live, str(digest))
+        if known is None or await self._storage.size(known.storage_key) == size:
+            return None
+        return known
+
+    async def _discard(self, lease: Lease) -> None:
+        await self._db.write(partial(uploads.end, id_=lease.upload.id, token=lease.token))
+        await self._storage.abort(lease.upload.handle)
+
+
+def _hash_of(upload: Upload) -> RunningHash | None:
+    """Return the hash that has seen the upload's bytes, None when they must be read again at its end."""
+    if upload.received == 0:
+        return new_hash(upload.algorithm)
+    return continued_hash(upload.algorithm, upload.hash_state) if upload.hash_state is not None else None

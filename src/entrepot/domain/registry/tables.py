@@ -1,0 +1,96 @@
+"""The registry's tables as the newest migration leaves them (a test compares the two)."""
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint
+
+from entrepot.platform.db.columns import BIG, content, exact, instant, key, number
+
+METADATA: Final = MetaData()
+
+namespace: Final = Table("namespace", METADATA, key(), exact("name", unique=True), exact("kind"), instant("created_at"))
+repository: Final = Table(
+    "repository",
+    METADATA,
+    key(),
+    number("namespace", ForeignKey("namespace.id")),
+    exact("name", unique=True),
+    exact("visibility"),
+    instant("created_at"),
+    instant("first_pushed_at", nullable=True),
+)
+blob: Final = Table(
+    "blob",
+    METADATA,
+    key(),
+    exact("digest"),
+    number("size"),
+    exact("storage_key", unique=True),
+    instant("created_at"),
+    instant("condemned_at", nullable=True),
+)
+repository_blob: Final = Table(
+    "repository_blob",
+    METADATA,
+    number("repository", ForeignKey("repository.id"), primary_key=True),
+    number("blob", ForeignKey("blob.id"), primary_key=True),
+    instant("touched_at"),
+)
+manifest: Final = Table(
+    "manifest",
+    METADATA,
+    key(),
+    number("repository", ForeignKey("repository.id")),
+    exact("digest"),
+    exact("media_type"),
+    exact("artifact_type"),
+    exact("subject", nullable=True),
+    exact("annotations"),
+    number("size"),
+    content("content"),
+    exact("pushed_by"),
+    instant("pushed_at"),
+    UniqueConstraint("repository", "digest"),
+)
+manifest_reference: Final = Table(
+    "manifest_reference",
+    METADATA,
+    number("manifest", ForeignKey("manifest.id"), primary_key=True),
+    exact("digest", primary_key=True),
+    number("repository", ForeignKey("repository.id")),
+    exact("kind"),
+)
+tag: Final = Table(
+    "tag",
+    METADATA,
+    number("repository", ForeignKey("repository.id"), primary_key=True),
+    exact("name", primary_key=True),
+    number("manifest", ForeignKey("manifest.id")),
+    instant("pushed_at"),
+)
+tag_move: Final = Table(
+    "tag_move",
+    METADATA,
+    key(),
+    number("repository", ForeignKey("repository.id")),
+    exact("name"),
+    exact("from_digest", nullable=True),
+    exact("to_digest", nullable=True),
+    exact("actor"),
+    instant("moved_at"),
+    Column("xact", BIG, nullable=False),  # filled by the database
+)
+upload: Final = Table(
+    "upload",
+    METADATA,
+    exact("id", primary_key=True),
+    number("repository", ForeignKey("repository.id")),
+    exact("handle", unique=True),
+    exact("algorithm"),
+    number("received"),
+    content("hash_state", nullable=True),
+    exact("lease", nullable=True),
+    instant("lease_until"),
+    instant("created_at"),
+    instant("expires_at"),
+)

@@ -1,0 +1,1 @@
+"""The database: statements, reads and writes on SQLite and PostgreSQL, and the migrations. It alone imports a driver."""

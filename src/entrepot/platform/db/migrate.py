@@ -1,0 +1,205 @@
+"""Bringing a database to the schema of this release, and refusing one that is already beyond it.
+
+Migrations run under a lock, each in a transaction of its own. SQLAlchemy and Alembic are imported only when there is
+something to migrate: the start of a server that is up to date costs one query.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from entrepot import __version__
+from entrepot.base.errors import EntrepotError
+from entrepot.platform.db.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
+_ADVISORY_LOCK: Final = 0x656E7472  # "entr"
+_LOCK_TIMEOUT: Final = "4s"
+
+
+class DatabaseTooNew(EntrepotError):
+    """The database was migrated by a later release."""
+
+    summary = (
+        "the database {database} is of schema {revision}, made by Entrepot {release}; this is Entrepot {ours}, which knows "
+        "schemas up to {newest}: start Entrepot {release} or newer, or restore a copy from before the upgrade"
+    )
+
+
+class MigrationFailed(EntrepotError):
+    """A migration did not run to its end; the database is as it was before that step."""
+
+    summary = "the database {database} could not be migrated to schema {revision}: {reason}. It is still of schema {before}"
+
+
+def ensure_sqlite(file: Path) -> list[str]:
+    """Bring an SQLite file to the newest schema; return the revisions that were run.
+
+    Raises:
+        DatabaseTooNew, MigrationFailed, DatabaseUnavailable
+    """
+    try:
+        with _file_lock(Path(f"{file}-migration")):
+            before = _sqlite_revision(file)
+            pending = _pending(before, str(file), lambda: _sqlite_release(file))
+            if pending and before is not None:
+                _copy_beside(file, before)
+            for revision in pending:
+                _upgrade_sqlite(file, revision)
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable from error
+    return pending
+
+
+async def ensure_postgresql(url: str) -> list[str]:
+    """Bring a PostgreSQL database to the newest schema; return the revisions that were run.
+
+    Raises:
+        DatabaseTooNew, MigrationFailed, DatabaseUnavailable
+    """
+    import asyncpg  # noqa: PLC0415 - only clusters have it
+
+    shown = url.rpartition("@")[2]
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailable from error
+    try:
+        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
+        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
+        before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
+        release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None
+        pending = _pending(before, shown, lambda: release)
+        for revision in pending:
+            await _upgrade_postgresql(url, shown, revision)
+    finally:
+        await connection.close()
+    return pending
+
+
+_RELEASE_SQL: Final = "SELECT release FROM schema_release ORDER BY revision DESC LIMIT 1"
+
+
+def _pending(before: str | None, database: str, release: Callable[[], str | None]) -> list[str]:
+    if before is None:
+        return list(REVISIONS)
+    if before not in REVISIONS:
+        raise DatabaseTooNew(
+            database=database, revision=before, release=release() or "of a later version", ours=__version__, newest=REVISIONS[-1]
+        )
+    return list(REVISIONS[REVISIONS.index(before) + 1 :])
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _sqlite_revision(file: Path) -> str | None:
+    connection = sqlite3.connect(file, timeout=10)
+    try:
+        row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if row else None
+    finally:
+        connection.close()
+    return found[0] if found else None
+
+
+def _sqlite_release(file: Path) -> str | None:
+    connection = sqlite3.connect(file, timeout=10)
+    try:
+        row = connection.execute(_RELEASE_SQL).fetchone()
+    finally:
+        connection.close()
+    return row[0] if row else None
+
+
+def _copy_beside(file: Path, revision: str) -> None:
+    """Keep the database as it was: SQLite copies a consistent whole, also while others write."""
+    copy = file.with_name(f"{file.name}.before-{revision}-upgrade")
+    partial = copy.with_name(f"{copy.name}.partial")
+    partial.unlink(missing_ok=True)
+    source = sqlite3.connect(file)
+    target = sqlite3.connect(partial)
+    try:
+        source.backup(target)
+    finally:
+        target.close()
+        source.close()
+    shutil.move(partial, copy)
+
+
+def _upgrade_sqlite(file: Path, revision: str) -> None:
+    from sqlalchemy import create_engine, event  # noqa: PLC0415 - see the module's docstring
+
+    engine = create_engine(f"sqlite:///{file}")
+
+    # Without these two, pysqlite commits before each CREATE TABLE, and a migration that fails leaves half of itself.
+    @event.listens_for(engine, "connect")
+    def _no_own_transactions(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: "Connection") -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    try:
+        with engine.connect() as connection:
+            _upgrade(connection, revision, str(file))
+    finally:
+        engine.dispose()
+
+
+async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - see the module's docstring
+
+    settings = {"lock_timeout": _LOCK_TIMEOUT, "application_name": "entrepot migration"}
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1), connect_args={"server_settings": settings}
+    )
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, revision, shown)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: "Connection", revision: str, shown: str) -> None:
+    from alembic import command  # noqa: PLC0415 - see the module's docstring
+    from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import text  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    configuration = Config(attributes={"connection": connection})
+    configuration.set_main_option("script_location", "entrepot.platform.db:migrations")
+    place = REVISIONS.index(revision)
+    try:
+        command.upgrade(configuration, revision)
+        with connection.begin():
+            note = text("INSERT INTO schema_release (revision, release) VALUES (:revision, :release) ON CONFLICT DO NOTHING")
+            connection.execute(note, {"revision": revision, "release": __version__})
+    except SQLAlchemyError as error:
+        before = REVISIONS[place - 1] if place else "none"
+        raise MigrationFailed(database=shown, revision=revision, before=before, reason=error) from error
+
+
+def run_postgresql(url: str) -> list[str]:
+    """Do `ensure_postgresql` outside an event loop."""
+    return asyncio.run(ensure_postgresql(url))

@@ -1,0 +1,1 @@
+"""One revision for each file, named NNNN_{expand|backfill|contract}_what."""

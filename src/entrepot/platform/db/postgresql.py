@@ -1,0 +1,120 @@
+"""PostgreSQL through asyncpg: a small pool for each process, writes retried when the database says that they should be."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import asyncpg
+
+from entrepot.platform.db.database import DatabaseUnavailable, Transaction
+from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_POOL_SIZE: Final = 8
+_CONNECT_TIMEOUT_S: Final = 5.0
+_COMMAND_TIMEOUT_S: Final = 60.0
+_TRIES: Final = 8
+_RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+
+
+class PostgresqlConnection:
+    """Reader and transaction at once: the statements of one connection."""
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[Any]") -> None:
+        self._connection = connection
+
+    async def one(self, statement: Statement, **parameters: Value) -> Row | None:
+        """Return the first row, or None."""
+        form = statement.postgresql
+        row: Row | None = await self._connection.fetchrow(form.sql, *form.values(parameters))
+        return row
+
+    async def all(self, statement: Statement, **parameters: Value) -> Sequence[Row]:
+        """Return all rows."""
+        form = statement.postgresql
+        rows: Sequence[Row] = await self._connection.fetch(form.sql, *form.values(parameters))
+        return rows
+
+    async def all_of(self, statement: ListStatement, values: Sequence[Value], **parameters: Value) -> list[Row]:
+        """Run a list statement in batches and return all rows."""
+        found: list[Row] = []
+        for form, listed in statement.batches(values):
+            found.extend(await self.all(form, **listed, **parameters))
+        return found
+
+    async def run(self, statement: Statement, **parameters: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        form = statement.postgresql
+        status = await self._connection.execute(form.sql, *form.values(parameters))
+        return int(status.rpartition(" ")[2])
+
+    async def many(self, statement: Statement, rows: Sequence[dict[str, Value]]) -> None:
+        """Run a statement once for each row."""
+        form = statement.postgresql
+        await self._connection.executemany(form.sql, [form.values(row) for row in rows])
+
+
+class PostgresqlDatabase:
+    """A database on a PostgreSQL server of version 15 or newer."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def open(self) -> None:
+        """Connect once now, and more when there is more to do."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=_POOL_SIZE,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                # Nothing of ours outlives its transaction, so the round trip that resets a session is not needed.
+                reset=_keep,
+                server_settings={"application_name": "entrepot"},
+            )
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+
+    async def close(self) -> None:
+        """Wait for running transactions and disconnect."""
+        await self._pool.close()
+
+    async def read(
+        self, query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a query on a connection of the pool."""
+        try:
+            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+                return await query(PostgresqlConnection(connection), *args, **kwargs)
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+
+    async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:
+        """Run a body in a transaction, again when it lost against another one."""
+        for attempt in range(_TRIES):
+            try:
+                async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection, connection.transaction():
+                    if not durable:
+                        await connection.execute("SET LOCAL synchronous_commit TO off")
+                    return await body(PostgresqlConnection(connection))
+            except _RETRY:
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+            except _AWAY as error:
+                raise DatabaseUnavailable from error
+        raise DatabaseUnavailable
+
+
+async def _keep(_connection: object) -> None:
+    """Leave the session as it is."""

@@ -1,0 +1,1 @@
+"""The web server: granian's supervisor and workers, and how they stop."""

@@ -1,0 +1,125 @@
+"""granian with our settings: workers forked from a process that has imported everything, replaced when they die.
+
+A stop comes in two steps: first /readyz fails, so that a balancer looks elsewhere; after the delay the port is closed and
+running transfers may end.
+"""
+
+import gc
+import logging
+import mmap
+import multiprocessing
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer as Server
+
+from entrepot.base.errors import EntrepotError
+
+_log: Final = logging.getLogger(__name__)
+_BACKLOG: Final = 2048
+# Pieces of a body come in at most this size; with granian's default of 400 KiB an upload takes almost twice as long.
+_BODY_BUFFER: Final = 2 << 20
+
+
+class PortTaken(EntrepotError):
+    """Another program listens on the address."""
+
+    summary = "{address} cannot be listened on: {reason}. Stop the program that uses it, or choose another port with --listen"
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """How to serve: durations in seconds."""
+
+    host: str
+    port: int
+    workers: int
+    shutdown_delay_s: int
+    shutdown_limit_s: int
+
+
+class Draining:
+    """A mark that the supervisor sets and its workers see: one byte of memory that they share."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 1)
+
+    def begin(self) -> None:
+        """Set the mark."""
+        self._shared[0] = 1
+
+    def __call__(self) -> bool:
+        """Tell whether it is set."""
+        return self._shared[0] == 1
+
+
+class _Supervisor(Server):
+    """granian's, with a pause between being told to stop and stopping."""
+
+    def __init__(self, serving: Serving, draining: Draining, **options: Any) -> None:
+        super().__init__(**options)
+        self._delay_s = serving.shutdown_delay_s
+        self._draining = draining
+
+    def signal_handler_interrupt(self, *_signal: object, **_more: object) -> None:
+        if self._draining() or not self._delay_s:
+            self._stop()  # a second signal does not wait
+            return
+        self._draining.begin()
+        _log.info("stopping", extra={"in_seconds": self._delay_s})
+        timer = threading.Timer(self._delay_s, self._stop)
+        timer.daemon = True
+        timer.start()
+
+    def _stop(self) -> None:
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+
+def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
+    """Serve until told to stop; `make` builds the ASGI application in each worker and is given the draining mark.
+
+    Raises:
+        PortTaken
+    """
+    _check_free(serving.host, serving.port)
+    # What is imported now is shared by all workers; what was allocated so far is never looked at by the collector again.
+    multiprocessing.set_start_method("fork", force=True)
+    gc.collect()
+    gc.freeze()
+    draining = Draining()
+    server = _Supervisor(
+        serving,
+        draining,
+        target="entrepot",
+        address=serving.host,
+        port=serving.port,
+        interface=Interfaces.ASGI,
+        workers=serving.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=_BODY_BUFFER),
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_BACKLOG,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=serving.shutdown_limit_s,
+    )
+    server.serve(target_loader=lambda: make(draining), wrap_loader=False)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Granian's workers share their port, so that a second server would start without a word and get half of the requests."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise PortTaken(address=f"{host}:{port}", reason=error.strerror or error) from None

@@ -1,0 +1,1 @@
+"""Where bytes lie: the promise that every driver keeps, and the drivers."""

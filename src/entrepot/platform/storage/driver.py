@@ -1,0 +1,97 @@
+"""What a blob store must do. Drivers are interchangeable and pass one suite (tests/platform/storage/test_drivers.py).
+
+Keys are opaque and never reused; what lies under a key never changes. A handle is a plain value kept in the upload's row, so
+any process that reads the row continues the upload. The handle is the unique part of the key that `finish` will return:
+whatever lies in the store belongs to the blob row with that key or to the upload row with that handle, else to nobody.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.platform.storage.hashing import RunningHash
+from entrepot.spec.oci.digest import Digest
+
+
+class StorageUnavailable(Unavailable):
+    """The store does not take or give bytes at the moment."""
+
+
+class StorageFull(StorageUnavailable):
+    """The store has no room left."""
+
+    summary = "the registry's storage is full: its administrator must make room; try again in {retry_after_s} seconds"
+
+
+class UploadBusy(EntrepotError):
+    """Another request holds the upload's bytes."""
+
+    summary = "another request is writing to this upload: wait for it to end, then ask for the upload's offset"
+
+
+class SizeMismatch(EntrepotError):
+    """The upload's bytes are not as many as its row says: some of them never became durable."""
+
+    summary = "the upload has {found} bytes in the store where {expected} were recorded: start the upload again"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An object found in the store: `handle` is the unique part of its key, `modified_at_us` microseconds UTC."""
+
+    key: str
+    handle: str
+    size: int
+    modified_at_us: int
+
+
+class StorageDriver(Protocol):
+    """Every method may raise StorageUnavailable; nothing is visible under a key before `finish` returns."""
+
+    def new_handle(self) -> str:
+        """Return a handle that was never used; to be recorded in the upload's row before a byte is stored."""
+
+    async def append(self, handle: str, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
+        """Write `chunks` at `offset` (bytes), cutting off what lies behind it; return the new offset, durable.
+
+        Raises:
+            UploadBusy: another process or task is writing to it.
+            SizeMismatch: the store has fewer bytes than `offset`.
+        """
+
+    async def rehash(self, handle: str, size: int, hash_: RunningHash) -> None:
+        """Feed the first `size` bytes of the upload to `hash_`: for a digest that could not run along.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes.
+        """
+
+    async def finish(self, handle: str, digest: Digest, size: int) -> str:
+        """Make the upload's first `size` bytes an object, durable before its key is returned. Repeatable.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes.
+        """
+
+    async def abort(self, handle: str) -> None:
+        """Delete the upload's bytes; nothing happens when there are none."""
+
+    async def size(self, key: str) -> int | None:
+        """Return the object's size in bytes, None when there is no such object."""
+
+    def read(self, key: str, first: int, last: int) -> AsyncIterator[bytes]:
+        """Yield the object's bytes from `first` to `last`, both inclusive."""
+
+    def at_hand(self, key: str, size: int) -> bytes | None:
+        """Return a small object's bytes when they can be had without waiting, else None."""
+
+    def address(self, key: str) -> Path | None:
+        """Return a local file that a server may send by itself, None when there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Delete the object; nothing happens when there is none."""
+
+    def list_all(self) -> AsyncIterator[Stored]:
+        """Yield every object and every upload's bytes, in no promised order."""

@@ -1,0 +1,1 @@
+"""HTTP semantics (RFC 9110) as far as we read headers ourselves."""

@@ -1,0 +1,104 @@
+"""The ASGI application: who may come in, which surface answers, and what is said when something of ours is broken."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from entrepot.base.errors import EntrepotError
+from entrepot.web.shared.call import Answer, Call, Receive, Scope, Send, respond, text_answer
+from entrepot.web.v2.errors import oci_error
+from entrepot.web.v2.router import Router
+
+_log: Final = logging.getLogger(__name__)
+_WRITES: Final = frozenset({"PUT", "DELETE"})
+_FIRST_ERROR: Final = 400
+_WELCOME: Final = """This is Entrepot, a container registry.
+
+Push an image:   docker tag IMAGE {host}/demo/hello:v1 && docker push {host}/demo/hello:v1
+Pull it:         docker pull {host}/demo/hello:v1
+List:            http://{host}/v2/_catalog
+"""
+
+
+class Gate(Protocol):
+    """Decides who may talk to us."""
+
+    def check(self, headers: dict[bytes, bytes]) -> None:
+        """Raise an EntrepotError when the request may not come in."""
+
+
+class Lifetime(Protocol):
+    """What must be opened before the first request and closed after the last one."""
+
+    async def open(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+
+class Front:
+    """The one ASGI callable."""
+
+    def __init__(self, v2: Router, gate: Gate, lifetime: Lifetime, *, ready: Callable[[], Awaitable[bool]]) -> None:
+        self._v2 = v2
+        self._gate = gate
+        self._lifetime = lifetime
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the application's own start and end."""
+        if scope["type"] != "http":
+            await self._live(receive, send)
+            return
+        call = Call(scope, receive)
+        try:
+            answer = await self._answer(call)
+        except Exception as error:  # noqa: BLE001 - the page for our own mistakes: logged there, once
+            answer = oci_error(error, call)
+        if call.method in _WRITES and answer.status < _FIRST_ERROR:
+            _log.info(
+                "written", extra={"method": call.method, "path": call.path[:300], "client": call.client, "status": answer.status}
+            )
+        await respond(answer, call.method, send)
+
+    async def _answer(self, call: Call) -> Answer:
+        if call.path.startswith(b"/v2"):
+            try:
+                self._gate.check(call.headers)
+            except EntrepotError as error:
+                return oci_error(error, call)
+            if call.path == b"/v2":
+                call.path = b"/v2/"
+            if call.path.startswith(b"/v2/"):
+                return await self._v2.answer(call)
+        if call.path == b"/healthz":
+            return text_answer(200, "alive\n")
+        if call.path == b"/readyz":
+            ready = await self._ready()
+            return text_answer(200, "ready\n") if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
+        return self._other(call)
+
+    def _other(self, call: Call) -> Answer:
+        try:
+            self._gate.check(call.headers)
+        except EntrepotError as error:
+            return text_answer(403, f"{error.message}\n")
+        if call.path == b"/" and call.method in ("GET", "HEAD"):
+            return text_answer(200, _WELCOME.format(host=call.header(b"host")), [(b"x-content-type-options", b"nosniff")])
+        return text_answer(404, "There is nothing here: the registry's interface begins at /v2/\n")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._lifetime.open()
+                except EntrepotError as error:
+                    await send({"type": "lifespan.startup.failed", "message": error.message})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._lifetime.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,161 @@
+"""A request and its answer on the raw ASGI path: no framework object stands between the server and a handler."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.access.model import ANYONE, Actor
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+_MAX_PARAMETERS: Final = 200
+
+
+class BodyTooLarge(EntrepotError):
+    """The body is larger than what this address takes."""
+
+    summary = "the body is larger than the {limit} bytes that are accepted here"
+
+
+class BodyInterrupted(EntrepotError):
+    """The client went away before its body was whole; nobody is left to read this."""
+
+    summary = "the connection broke off before the whole body had come"
+
+
+class QueryInvalid(EntrepotError):
+    """The query string cannot be read."""
+
+    summary = "the address's query has too many parameters or is not UTF-8"
+
+
+class Answer(msgspec.Struct):
+    """An answer: of `body`, `file` (sent by the server itself) and `stream` one is used; `headers` says the length."""
+
+    status: int
+    headers: list[Header]
+    body: bytes = b""
+    file: Path | None = None
+    stream: AsyncIterator[bytes] | None = None
+
+
+class Call:
+    """A request: its headers and query as text, its body as it comes."""
+
+    __slots__ = ("_query", "_receive", "_scope", "actor", "headers", "method", "path")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._query: list[tuple[str, str]] | None = None
+        self.actor: Actor = ANYONE
+        self.method: str = scope["method"]
+        self.path: bytes = scope["raw_path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    def header(self, name: bytes) -> str:
+        """Return a header's value, '' when it is not there; `name` is in lower case."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def content_length(self) -> int | None:
+        """The body's length in bytes as announced, None when it is not."""
+        text = self.header(b"content-length")
+        return int(text) if text.isascii() and text.isdecimal() else None
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
+        return str((self._scope.get("client") or ("?",))[0])
+
+    def all(self, name: str) -> list[str]:
+        """Return all values of a query parameter.
+
+        Raises:
+            QueryInvalid
+        """
+        if self._query is None:
+            try:
+                text = self._scope["query_string"].decode("ascii")
+                self._query = (
+                    parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict") if text else []
+                )
+            except ValueError:
+                raise QueryInvalid from None
+        return [value for key, value in self._query if key == name]
+
+    def one(self, name: str) -> str | None:
+        """Return the first value of a query parameter, None when it is not there."""
+        found = self.all(name)
+        return found[0] if found else None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body's pieces as they come.
+
+        Raises:
+            BodyInterrupted: the client went away before the end.
+        """
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise BodyInterrupted
+            if message.get("body"):
+                yield message["body"]
+            more = message.get("more_body", False)
+
+    async def body(self, at_most: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            BodyTooLarge: it is larger than `at_most` bytes.
+            BodyInterrupted: the client went away before the end.
+        """
+        if (self.content_length or 0) > at_most:
+            raise BodyTooLarge(limit=at_most)
+        held = bytearray()
+        async for chunk in self.chunks():
+            held += chunk
+            if len(held) > at_most:
+                raise BodyTooLarge(limit=at_most)
+        return bytes(held)
+
+
+async def respond(answer: Answer, method: str, send: Send) -> None:
+    """Send an answer; one to HEAD has the headers of GET and no body (RFC 9110, 9.3.2)."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    if method == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+    elif answer.file is not None:
+        await send({"type": "http.response.pathsend", "path": str(answer.file)})
+    elif answer.stream is not None:
+        await _stream(answer.stream, send)
+    else:
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _stream(pieces: AsyncIterator[bytes], send: Send) -> None:
+    """Send pieces; the next one is fetched while the last one goes out."""
+    following = asyncio.ensure_future(anext(pieces, None))
+    try:
+        while (piece := await following) is not None:
+            following = asyncio.ensure_future(anext(pieces, None))
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        following.cancel()
+
+
+def text_answer(status: int, text: str, headers: Iterable[Header] = ()) -> Answer:
+    """Return a short plain text."""
+    body = text.encode()
+    return Answer(
+        status, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *headers], body
+    )

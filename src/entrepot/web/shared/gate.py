@@ -1,0 +1,94 @@
+"""Who may talk to an open registry at all: only someone on this machine, directly, and never a page of another site.
+
+Without accounts everyone who reaches the registry may change everything. So it must be certain that nobody reaches it whom
+the administrator did not mean: no browser that was lured by a name which points here, no proxy that carries the world in.
+"""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from entrepot.base.errors import EntrepotError
+
+_PROXY_HEADERS: Final = (b"forwarded", b"via")
+_MAX_REMEMBERED: Final = 1000
+
+
+class HostRefused(EntrepotError):
+    """The request names a host that is not this registry's."""
+
+    summary = (
+        "this registry is open to everyone who reaches it, so it answers only as localhost or as its --public-url, not as "
+        "'{host}': use localhost, or start it with --public-url"
+    )
+
+
+class ProxyRefused(EntrepotError):
+    """The request came through a proxy."""
+
+    summary = (
+        "this registry is open to everyone who reaches it, and this request came through a proxy (its header {header} says so), "
+        "so that anyone could be behind it: reach it directly"
+    )
+
+
+class OriginRefused(EntrepotError):
+    """A page of another site made a browser send the request."""
+
+    summary = (
+        "this registry is open to everyone who reaches it, so it takes no request that a page of another site ({origin}) made"
+    )
+
+
+class OpenGate:
+    """The rule of `--access open`."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_host = urlsplit(public_url).netloc.lower()
+        self._accepted: set[bytes] = set()
+
+    def check(self, headers: dict[bytes, bytes]) -> None:
+        """Do nothing when the request may come in.
+
+        Raises:
+            HostRefused, ProxyRefused, OriginRefused
+        """
+        host = headers.get(b"host", b"")
+        if host not in self._accepted:
+            self._check_host(host)
+        for name in headers:
+            # Most names are told apart by their first letter.
+            if name[0] in b"fvxos":
+                self._check_header(name, headers)
+
+    def _check_host(self, host: bytes) -> None:
+        text = host.decode("latin-1").lower()
+        if not (is_local(_without_port(text)) or (text and text == self._public_host)):
+            raise HostRefused(host=text)
+        if len(self._accepted) < _MAX_REMEMBERED:
+            self._accepted.add(host)
+
+    def _check_header(self, name: bytes, headers: dict[bytes, bytes]) -> None:
+        if name.startswith(b"x-forwarded") or name in _PROXY_HEADERS:
+            raise ProxyRefused(header=name.decode("latin-1"))
+        if name == b"origin":
+            origin = headers[name].decode("latin-1").lower()
+            if urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1").lower():
+                raise OriginRefused(origin=origin)
+        if name == b"sec-fetch-site" and headers[name] not in (b"same-origin", b"none"):
+            raise OriginRefused(origin=headers[name].decode("latin-1"))
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host
+
+
+def is_local(host: str) -> bool:
+    """Tell whether `host` (a name or an address, an IPv6 one with or without brackets) is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The OCI distribution interface: routes, one file for each noun, and the one table of its errors."""

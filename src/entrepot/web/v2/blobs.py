@@ -1,0 +1,95 @@
+"""Blob endpoints: distribution-spec 1.1, end-2 (GET, HEAD, with ranges of RFC 9110) and end-10 (DELETE)."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from entrepot.domain.registry.model import Link
+from entrepot.domain.registry.service import Registry
+from entrepot.spec.http.ranges import ByteRange, parse_ranges
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+from entrepot.web.shared.call import Answer, Call, Header
+from entrepot.web.v2.wire import SAFE, empty_answer, etags_match
+
+_TYPE: Final[Header] = (b"content-type", b"application/octet-stream")
+# Opened in a browser, a blob is saved to a file and never shown.
+_ABOUT: Final[tuple[Header, ...]] = ((b"content-disposition", b"attachment"), (b"accept-ranges", b"bytes"), *SAFE)
+
+
+async def get_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-2: the blob's bytes, or the ranges of them that were asked for."""
+    digest = Digest.parse(last)
+    link = await registry.blobs.find(call.actor, name, digest)
+    wanted = call.headers.get(b"if-none-match")
+    if wanted is not None and etags_match(wanted.decode("latin-1"), last):
+        return Answer(304, [*_identity(digest), *_ABOUT])
+    if b"range" in call.headers:
+        condition = call.headers.get(b"if-range")
+        if condition is None or etags_match(condition.decode("latin-1"), str(digest)):
+            ranges = parse_ranges(call.header(b"range"), link.size)
+            if ranges is not None:
+                return _partial(registry, link, digest, ranges)
+    answer = Answer(200, [_TYPE, _length(link.size), *_identity(digest), *_ABOUT])
+    small = registry.blobs.at_hand(link)
+    if small is not None:
+        answer.body = small
+        return answer
+    answer.file = registry.blobs.file(link)
+    if answer.file is None:
+        answer.stream = registry.blobs.read(link, 0, link.size - 1)
+    return answer
+
+
+async def head_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-2 without the body; a blob that a client was told of stays for as long as a push may take."""
+    digest = Digest.parse(last)
+    link = await registry.blobs.check(call.actor, name, digest)
+    return Answer(200, [_TYPE, _length(link.size), *_identity(digest), *_ABOUT])
+
+
+async def delete_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-10: take a blob that no manifest names away from the repository."""
+    await registry.blobs.delete(call.actor, name, Digest.parse(last))
+    return empty_answer(202)
+
+
+def _identity(digest: Digest) -> tuple[Header, Header]:
+    text = str(digest).encode()
+    return (b"docker-content-digest", text), (b"etag", b'"%b"' % text)
+
+
+def _length(size: int) -> Header:
+    return (b"content-length", b"%d" % size)
+
+
+def _partial(registry: Registry, link: Link, digest: Digest, ranges: list[ByteRange]) -> Answer:
+    """Answer 206: one range as it is, several as multipart/byteranges (RFC 9110, 14.6), which podman's partial pulls ask for."""
+    if len(ranges) == 1:
+        only = ranges[0]
+        headers = [_TYPE, _length(only.size), (b"content-range", _content_range(only, link.size)), *_identity(digest), *_ABOUT]
+        return Answer(206, headers, stream=registry.blobs.read(link, only.first, only.last))
+    boundary = digest.hex[:32].encode()  # cannot be guessed into a blob by its author, whose change would change it
+    heads = [_part_head(boundary, part, link.size) for part in ranges]
+    end = b"\r\n--%b--\r\n" % boundary
+    size = sum(len(head) for head in heads) + sum(part.size for part in ranges) + len(end)
+    kind = (b"content-type", b"multipart/byteranges; boundary=%b" % boundary)
+
+    async def parts() -> AsyncIterator[bytes]:
+        for head, part in zip(heads, ranges, strict=True):
+            yield head
+            async for piece in registry.blobs.read(link, part.first, part.last):
+                yield piece
+        yield end
+
+    return Answer(206, [kind, _length(size), *_identity(digest), *_ABOUT], stream=parts())
+
+
+def _content_range(part: ByteRange, size: int) -> bytes:
+    return b"bytes %d-%d/%d" % (part.first, part.last, size)
+
+
+def _part_head(boundary: bytes, part: ByteRange, size: int) -> bytes:
+    return b"\r\n--%b\r\nContent-Type: application/octet-stream\r\nContent-Range: %b\r\n\r\n" % (
+        boundary,
+        _content_range(part, size),
+    )

@@ -1,0 +1,115 @@
+"""The one table from Entrepot's errors to OCI errors (distribution-spec 1.1, "Error Codes").
+
+Handlers never build an error's answer: they let the error rise, and `oci_error` looks its class up here. A test fails when
+a leaf of the registry's errors has no row, and when a row's code is not the specification's.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.domain.access.errors import Denied
+from entrepot.domain.registry import errors as registry
+from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
+from entrepot.spec.http.ranges import RangeNotSatisfiable
+from entrepot.spec.oci import chunks, digest, manifest, names
+from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, Header, QueryInvalid
+from entrepot.web.shared.gate import HostRefused, OriginRefused, ProxyRefused
+from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
+from entrepot.web.v2.wire import json_answer
+
+_log: Final = logging.getLogger(__name__)
+_NOT_FOUND: Final = 404
+_SERVER_ERROR: Final = 500
+
+
+class Row(msgspec.Struct, frozen=True):
+    """How one kind of error appears on the wire."""
+
+    code: str
+    status: int
+
+
+OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
+    Denied: Row("DENIED", 403),
+    HostRefused: Row("DENIED", 403),
+    ProxyRefused: Row("DENIED", 403),
+    OriginRefused: Row("DENIED", 403),
+    Unavailable: Row("UNAVAILABLE", 503),
+    RouteUnknown: Row("NAME_UNKNOWN", 404),
+    MethodUnknown: Row("UNSUPPORTED", 405),
+    QueryInvalid: Row("UNSUPPORTED", 400),
+    NumberInvalid: Row("PAGINATION_NUMBER_INVALID", 400),
+    TooManyTags: Row("TAG_INVALID", 414),
+    BodyTooLarge: Row("SIZE_INVALID", 413),
+    BodyInterrupted: Row("BLOB_UPLOAD_INVALID", 400),
+    names.NameInvalid: Row("NAME_INVALID", 400),
+    names.TagInvalid: Row("TAG_INVALID", 400),
+    digest.DigestInvalid: Row("DIGEST_INVALID", 400),
+    manifest.ManifestInvalid: Row("MANIFEST_INVALID", 400),
+    chunks.ChunkRangeInvalid: Row("BLOB_UPLOAD_INVALID", 400),
+    chunks.ChunkSizeInvalid: Row("SIZE_INVALID", 400),
+    SizeMismatch: Row("BLOB_UPLOAD_INVALID", 400),
+    UploadBusy: Row("BLOB_UPLOAD_INVALID", 409),
+    RangeNotSatisfiable: Row("RANGE_INVALID", 416),
+    registry.RepositoryUnknown: Row("NAME_UNKNOWN", 404),
+    registry.ManifestUnknown: Row("MANIFEST_UNKNOWN", 404),
+    registry.BlobUnknown: Row("BLOB_UNKNOWN", 404),
+    registry.ReferencesUnknown: Row("MANIFEST_BLOB_UNKNOWN", 400),
+    registry.ManifestDigestMismatch: Row("DIGEST_INVALID", 400),
+    registry.BlobDigestMismatch: Row("DIGEST_INVALID", 400),
+    registry.BlobInUse: Row("UNSUPPORTED", 405),
+    registry.UploadUnknown: Row("BLOB_UPLOAD_UNKNOWN", 404),
+    registry.UploadOutOfOrder: Row("RANGE_INVALID", 416),
+    registry.ChunkIncomplete: Row("SIZE_INVALID", 400),
+    registry.UploadLost: Row("BLOB_UPLOAD_INVALID", 409),
+}
+
+
+def oci_error(error: Exception, call: Call) -> Answer:
+    """Return the answer for an error; one without a row is a mistake of ours and answers 500 without saying more."""
+    row = next((OCI_ERRORS[kind] for kind in type(error).__mro__ if kind in OCI_ERRORS), None)
+    if row is None or not isinstance(error, EntrepotError):
+        _log.error("request_failed", extra={"method": call.method, "path": call.path[:300]}, exc_info=error)
+        message = "the registry made a mistake, which its log describes: try again, and tell its administrator if it stays"
+        return json_answer(_SERVER_ERROR, {"errors": [_entry("UNKNOWN", message, None)]})
+    _log.log(
+        # Asking for what is not there is how every push begins.
+        logging.DEBUG if row.status == _NOT_FOUND else logging.INFO,
+        "request_refused",
+        extra={"method": call.method, "path": call.path[:300], "client": call.client, "code": row.code, "reason": error.message},
+        exc_info=error.__cause__ and error,
+    )
+    return json_answer(row.status, {"errors": _entries(error, row)}, *_headers(error, call))
+
+
+def _entries(error: EntrepotError, row: Row) -> Sequence[dict[str, object]]:
+    if isinstance(error, registry.ReferencesUnknown):
+        return [_entry(row.code, f"{error.message} ({digest})", {"digest": digest}) for digest in error.digests]
+    return [_entry(row.code, error.message, {name: str(value)[:300] for name, value in error.facts.items()})]
+
+
+def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, object]:
+    return {"code": code, "message": message, "detail": detail}
+
+
+def _headers(error: EntrepotError, call: Call) -> list[Header]:
+    if isinstance(error, Unavailable):
+        return [(b"retry-after", str(error.retry_after_s).encode())]
+    if isinstance(error, UploadBusy):
+        return [(b"retry-after", b"1")]
+    if isinstance(error, MethodUnknown):
+        return [(b"allow", error.allowed.encode())]
+    if isinstance(error, RangeNotSatisfiable):
+        return [(b"content-range", f"bytes */{error.size}".encode())]
+    if isinstance(error, registry.UploadOutOfOrder):
+        # The client asks for nothing more: it learns here from where to continue.
+        return [
+            (b"location", call.path),
+            (b"range", f"0-{max(error.received - 1, 0)}".encode()),
+            (b"docker-upload-uuid", error.upload.encode()),
+        ]
+    return []

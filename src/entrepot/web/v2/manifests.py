@@ -1,0 +1,57 @@
+"""Manifest endpoints: distribution-spec 1.1, end-3 (GET, HEAD), end-7 (PUT, with several tags as in the coming 1.2) and end-9."""
+
+from typing import Final
+
+from entrepot.domain.registry.model import StoredManifest
+from entrepot.domain.registry.service import Registry
+from entrepot.domain.registry.service.reading import read_manifest
+from entrepot.spec.oci.digest import SHA256, Digest
+from entrepot.spec.oci.manifest import MAX_MANIFEST_BYTES
+from entrepot.spec.oci.names import RepositoryName, parse_reference, parse_tag
+from entrepot.web.shared.call import Answer, Call, Header
+from entrepot.web.v2.requests import TooManyTags
+from entrepot.web.v2.wire import SAFE, empty_answer, etags_match, location
+
+MAX_TAGS: Final = 100
+
+
+async def get_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-3: the manifest's bytes as they were pushed, whatever Accept says."""
+    found = await registry.manifests.find(call.actor, name, parse_reference(last))
+    wanted = call.headers.get(b"if-none-match")
+    if wanted is not None and etags_match(wanted.decode("latin-1"), found.digest):
+        return Answer(304, [*_about(found), *SAFE])
+    return Answer(200, [*_about(found), (b"content-length", b"%d" % found.size), *SAFE], found.content)
+
+
+async def put_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-7a and end-7b: store a manifest under its digest, a tag, or a digest and several tags."""
+    reference = parse_reference(last)
+    tags = [parse_tag(tag) for tag in call.all("tag")]
+    if len(tags) > MAX_TAGS:
+        raise TooManyTags(count=len(tags), limit=MAX_TAGS)
+    asked = reference if isinstance(reference, Digest) else None
+    content = await call.body(at_most=MAX_MANIFEST_BYTES)
+    manifest = await read_manifest(call.header(b"content-type"), content, asked.algorithm if asked else SHA256)
+    names = tags if isinstance(reference, Digest) else [reference, *tags]
+    pushed = await registry.manifests.push(call.actor, name, manifest, asked, names)
+    headers = [location(name, "manifests", pushed.digest), (b"docker-content-digest", pushed.digest.encode())]
+    if pushed.subject is not None:
+        headers.append((b"oci-subject", pushed.subject.encode()))
+    headers += [(b"oci-tag", tag.encode()) for tag in dict.fromkeys(tags)]
+    return empty_answer(201, *headers)
+
+
+async def delete_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+    """end-9: delete a tag alone, or a manifest with all tags on it."""
+    reference = parse_reference(last)
+    if isinstance(reference, Digest):
+        await registry.manifests.delete(call.actor, name, reference)
+    else:
+        await registry.tags.delete(call.actor, name, reference)
+    return empty_answer(202)
+
+
+def _about(found: StoredManifest) -> list[Header]:
+    digest = found.digest.encode()
+    return [(b"content-type", found.media_type.encode()), (b"docker-content-digest", digest), (b"etag", b'"%b"' % digest)]

@@ -1,0 +1,82 @@
+"""From an address under /v2/ to its handler.
+
+A repository's name may contain `blobs`, `manifests` and `tags`, so addresses are read from the right, on the path as it came:
+an escaped character in a name is refused, so that no two spellings can mean one repository.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.registry.service import Registry
+from entrepot.spec.oci.names import NameInvalid, RepositoryName
+from entrepot.web.shared.call import Answer, Call
+from entrepot.web.v2 import blobs, manifests, referrers, tags, uploads
+from entrepot.web.v2.errors import oci_error
+from entrepot.web.v2.requests import MethodUnknown, RouteUnknown, unquoted
+
+Handler = Callable[[Call, Registry, RepositoryName, str], Awaitable[Answer]]
+
+_MANIFESTS: Final[dict[str, Handler]] = {
+    "GET": manifests.get_manifest,
+    "HEAD": manifests.get_manifest,
+    "PUT": manifests.put_manifest,
+    "DELETE": manifests.delete_manifest,
+}
+_BLOBS: Final[dict[str, Handler]] = {"GET": blobs.get_blob, "HEAD": blobs.head_blob, "DELETE": blobs.delete_blob}
+_UPLOADS: Final[dict[str, Handler]] = {"POST": uploads.post_upload}
+_UPLOAD: Final[dict[str, Handler]] = {
+    "GET": uploads.get_upload,
+    "HEAD": uploads.get_upload,
+    "PATCH": uploads.patch_upload,
+    "PUT": uploads.put_upload,
+    "DELETE": uploads.delete_upload,
+}
+_TAGS: Final[dict[str, Handler]] = {"GET": tags.list_tags, "HEAD": tags.list_tags}
+_REFERRERS: Final[dict[str, Handler]] = {"GET": referrers.list_referrers, "HEAD": referrers.list_referrers}
+_BY_NOUN: Final = (("/manifests", _MANIFESTS), ("/blobs/uploads", _UPLOAD), ("/blobs", _BLOBS), ("/referrers", _REFERRERS))
+_WITHOUT_NAME: Final = {"": tags.ping, "_catalog": tags.catalogue}
+_PREFIX: Final = len("/v2/")
+
+
+class Router:
+    """Answers every request under /v2/, the mistaken ones too."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def answer(self, call: Call) -> Answer:
+        """Find the handler and return its answer, or the error's."""
+        try:
+            path = call.path.decode("ascii")[_PREFIX:]
+            if path in _WITHOUT_NAME:
+                if call.method not in ("GET", "HEAD"):
+                    raise MethodUnknown(call.method, "GET, HEAD")
+                return await _WITHOUT_NAME[path](call, self._registry)
+            methods, name, last = _route(path)
+            handler = methods.get(call.method)
+            if handler is None:
+                raise MethodUnknown(call.method, ", ".join(methods))
+            if "%" in name:
+                raise NameInvalid(name=name)
+            return await handler(call, self._registry, RepositoryName.parse(name), last)
+        except EntrepotError as error:
+            return oci_error(error, call)
+
+
+def _route(path: str) -> tuple[dict[str, Handler], str, str]:
+    """Split a path into its noun's methods, the name and the last segment.
+
+    Raises:
+        RouteUnknown
+    """
+    head, _, last = path.rpartition("/")
+    for noun, methods in _BY_NOUN:
+        if head.endswith(noun):
+            if last in ("", "uploads") and noun.startswith("/blobs"):
+                break
+            return methods, head[: -len(noun)], unquoted(last)
+    for ending, methods in (("/blobs/uploads/", _UPLOADS), ("/blobs/uploads", _UPLOADS), ("/tags/list", _TAGS)):
+        if path.endswith(ending):
+            return methods, path[: -len(ending)], ""
+    raise RouteUnknown(path=f"/v2/{path}")

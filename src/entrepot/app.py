@@ -1,6 +1,7 @@
 """The composition root: the only module that knows every feature and joins them into one application."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,7 @@ def prepare(settings: Settings) -> list[str]:
     Raises:
         DatabaseTooNew, MigrationFailed, Unavailable
     """
+    os.umask(0o077)  # whatever is made from now on, by the workers too, is for this user's eyes alone
     data = Path(settings.data)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage = FilesystemStorage(data.resolve())

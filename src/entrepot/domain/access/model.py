@@ -4,7 +4,7 @@ With `--access open` there are no accounts: whoever reaches the registry is the 
 (`entrepot.web.front`) sees to it that only those reach it who should.
 """
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from entrepot.domain.access.errors import Denied
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What can be done to a repository."""
 
     PULL = "pull"

@@ -11,6 +11,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
@@ -148,8 +149,8 @@ class SqliteDatabase:
             self._writer.execute("BEGIN IMMEDIATE")
             results = [_run(self._writer, waiting.body, transaction) for waiting in group]
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._writer.in_transaction:
+        except (sqlite3.Error, OSError) as error:
+            with suppress(sqlite3.Error):  # there may be no transaction any more
                 self._writer.execute("ROLLBACK")
             unavailable = DatabaseUnavailable()
             unavailable.__cause__ = error

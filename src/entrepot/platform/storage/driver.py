@@ -5,7 +5,7 @@ any process that reads the row continues the upload. The handle is the unique pa
 whatever lies in the store belongs to the blob row with that key or to the upload row with that handle, else to nobody.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -81,7 +81,7 @@ class StorageDriver(Protocol):
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
 
-    def read(self, key: str, first: int, last: int) -> AsyncIterator[bytes]:
+    def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the object's bytes from `first` to `last`, both inclusive."""
 
     def at_hand(self, key: str, size: int) -> bytes | None:

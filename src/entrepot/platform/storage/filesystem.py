@@ -7,7 +7,7 @@ import asyncio
 import errno
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +16,14 @@ from typing import Final, TypeVar
 from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import SizeMismatch, StorageFull, StorageUnavailable, Stored, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.remembered import Remembered
 from entrepot.platform.storage.writeback import start_writeback
 from entrepot.spec.oci.digest import ALGORITHMS, Digest
 
 _BATCH_BYTES: Final = 1 << 20  # one step to a thread costs as much as hashing 64 KiB
 _READ_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 64 << 10  # the most that `at_hand` reads on the event loop
+_REMEMBERED_BYTES: Final = 8 << 20
 _THREADS: Final = 16  # they wait for the disk most of the time
 _Result = TypeVar("_Result")
 
@@ -33,6 +35,7 @@ class FilesystemStorage:
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
         self._prefix = f"{folder}/"
+        self._remembered = Remembered(_REMEMBERED_BYTES)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     def prepare(self) -> None:
@@ -103,7 +106,7 @@ class FilesystemStorage:
         """Return the object's size in bytes, None when there is no such file."""
         return await self._run(_size, self._path(key))
 
-    async def read(self, key: str, first: int, last: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `first` to `last` in pieces of 1 MiB."""
         file = await self._run(_open_to_read, self._path(key))
         try:
@@ -119,17 +122,12 @@ class FilesystemStorage:
         """Return a small file's bytes when the page cache has them: the loop must not wait for a disk."""
         if size > _SMALL_BYTES:
             return None
-        try:
-            file = os.open(self._prefix + key, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            into = bytearray(size)
-            return bytes(into) if os.preadv(file, [into], 0, os.RWF_NOWAIT) == size else None
-        except OSError:
-            return None
-        finally:
-            os.close(file)
+        found = self._remembered.get(key)
+        if found is None:
+            found = _read_at_once(self._prefix + key, size)
+            if found is not None:
+                self._remembered.put(key, found)
+        return found
 
     def address(self, key: str) -> Path | None:
         """Return the file, which the web server sends by itself."""
@@ -150,6 +148,21 @@ class FilesystemStorage:
 
     def _run(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
         return asyncio.get_running_loop().run_in_executor(self._threads, _guarded, step, arguments)
+
+
+def _read_at_once(path: str, size: int) -> bytes | None:
+    """Return a file's bytes if the kernel has them in memory; None when it has not, or they are not `size` bytes."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        into = bytearray(size + 1)
+        return bytes(into[:size]) if os.preadv(file, [into], 0, os.RWF_NOWAIT) == size else None
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def _guarded(step: Callable[..., _Result], arguments: tuple[object, ...]) -> _Result:

@@ -4,6 +4,7 @@ A single segment `x` means `library/x`: that is how it is stored, counted and li
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Self
 
 import msgspec
@@ -13,6 +14,7 @@ from entrepot.spec.oci.digest import Digest
 
 LIBRARY: Final = "library"
 MAX_NAME_LENGTH: Final = 255
+_REMEMBERED: Final = 4096
 _NAME: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 # Paths of the hub's own pages and interfaces begin with these, so no repository may.
@@ -70,8 +72,9 @@ class RepositoryName(msgspec.Struct, frozen=True):
     stored: str
 
     @classmethod
+    @lru_cache(maxsize=_REMEMBERED)
     def parse(cls, text: str) -> Self:
-        """Read `text` as a repository name.
+        """Read `text` as a repository name; the last few thousand are remembered, since pulls ask for the same ones.
 
         Raises:
             NameInvalid: it does not match the grammar or is too long.

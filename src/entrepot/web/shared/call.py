@@ -1,7 +1,8 @@
 """A request and its answer on the raw ASGI path: no framework object stands between the server and a handler."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -43,7 +44,7 @@ class Answer(msgspec.Struct):
     headers: list[Header]
     body: bytes = b""
     file: Path | None = None
-    stream: AsyncIterator[bytes] | None = None
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 class Call:
@@ -141,7 +142,7 @@ async def respond(answer: Answer, method: str, send: Send) -> None:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _stream(pieces: AsyncIterator[bytes], send: Send) -> None:
+async def _stream(pieces: AsyncGenerator[bytes, None], send: Send) -> None:
     """Send pieces; the next one is fetched while the last one goes out."""
     following = asyncio.ensure_future(anext(pieces, None))
     try:
@@ -150,7 +151,11 @@ async def _stream(pieces: AsyncIterator[bytes], send: Send) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
+        # The client may have gone away: what the pieces hold open is closed now, not when someone collects them.
         following.cancel()
+        with suppress(asyncio.CancelledError, StopAsyncIteration):
+            await following
+        await pieces.aclose()
 
 
 def text_answer(status: int, text: str, headers: Iterable[Header] = ()) -> Answer:

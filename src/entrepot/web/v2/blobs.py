@@ -1,6 +1,7 @@
 """Blob endpoints: distribution-spec 1.1, end-2 (GET, HEAD, with ranges of RFC 9110) and end-10 (DELETE)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import Final
 
 from entrepot.domain.registry.model import Link
@@ -11,6 +12,7 @@ from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
 from entrepot.web.v2.wire import SAFE, empty_answer, etags_match
 
+_REMEMBERED: Final = 4096
 _TYPE: Final[Header] = (b"content-type", b"application/octet-stream")
 # Opened in a browser, a blob is saved to a file and never shown.
 _ABOUT: Final[tuple[Header, ...]] = ((b"content-disposition", b"attachment"), (b"accept-ranges", b"bytes"), *SAFE)
@@ -29,7 +31,7 @@ async def get_blob(call: Call, registry: Registry, name: RepositoryName, last: s
             ranges = parse_ranges(call.header(b"range"), link.size)
             if ranges is not None:
                 return _partial(registry, link, digest, ranges)
-    answer = Answer(200, [_TYPE, _length(link.size), *_identity(digest), *_ABOUT])
+    answer = Answer(200, _whole(digest, link.size))
     small = registry.blobs.at_hand(link)
     if small is not None:
         answer.body = small
@@ -44,13 +46,19 @@ async def head_blob(call: Call, registry: Registry, name: RepositoryName, last: 
     """end-2 without the body; a blob that a client was told of stays for as long as a push may take."""
     digest = Digest.parse(last)
     link = await registry.blobs.check(call.actor, name, digest)
-    return Answer(200, [_TYPE, _length(link.size), *_identity(digest), *_ABOUT])
+    return Answer(200, _whole(digest, link.size))
 
 
 async def delete_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
     """end-10: take a blob that no manifest names away from the repository."""
     await registry.blobs.delete(call.actor, name, Digest.parse(last))
     return empty_answer(202)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(digest: Digest, size: int) -> list[Header]:
+    """Return the headers of a whole answer; the last few thousand are remembered."""
+    return [_TYPE, _length(size), *_identity(digest), *_ABOUT]
 
 
 def _identity(digest: Digest) -> tuple[Header, Header]:
@@ -66,7 +74,10 @@ def _partial(registry: Registry, link: Link, digest: Digest, ranges: list[ByteRa
     """Answer 206: one range as it is, several as multipart/byteranges (RFC 9110, 14.6), which podman's partial pulls ask for."""
     if len(ranges) == 1:
         only = ranges[0]
+        whole = registry.blobs.file(link) if only.size == link.size else None
         headers = [_TYPE, _length(only.size), (b"content-range", _content_range(only, link.size)), *_identity(digest), *_ABOUT]
+        if whole is not None:
+            return Answer(206, headers, file=whole)
         return Answer(206, headers, stream=registry.blobs.read(link, only.first, only.last))
     boundary = digest.hex[:32].encode()  # cannot be guessed into a blob by its author, whose change would change it
     heads = [_part_head(boundary, part, link.size) for part in ranges]
@@ -74,7 +85,7 @@ def _partial(registry: Registry, link: Link, digest: Digest, ranges: list[ByteRa
     size = sum(len(head) for head in heads) + sum(part.size for part in ranges) + len(end)
     kind = (b"content-type", b"multipart/byteranges; boundary=%b" % boundary)
 
-    async def parts() -> AsyncIterator[bytes]:
+    async def parts() -> AsyncGenerator[bytes, None]:
         for head, part in zip(heads, ranges, strict=True):
             yield head
             async for piece in registry.blobs.read(link, part.first, part.last):

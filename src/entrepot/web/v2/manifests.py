@@ -1,8 +1,8 @@
 """Manifest endpoints: distribution-spec 1.1, end-3 (GET, HEAD), end-7 (PUT, with several tags as in the coming 1.2) and end-9."""
 
+from functools import lru_cache
 from typing import Final
 
-from entrepot.domain.registry.model import StoredManifest
 from entrepot.domain.registry.service import Registry
 from entrepot.domain.registry.service.reading import read_manifest
 from entrepot.spec.oci.digest import SHA256, Digest
@@ -13,6 +13,7 @@ from entrepot.web.v2.requests import TooManyTags
 from entrepot.web.v2.wire import SAFE, empty_answer, etags_match, location
 
 MAX_TAGS: Final = 100
+_REMEMBERED: Final = 4096
 
 
 async def get_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
@@ -20,8 +21,8 @@ async def get_manifest(call: Call, registry: Registry, name: RepositoryName, las
     found = await registry.manifests.find(call.actor, name, parse_reference(last))
     wanted = call.headers.get(b"if-none-match")
     if wanted is not None and etags_match(wanted.decode("latin-1"), found.digest):
-        return Answer(304, [*_about(found), *SAFE])
-    return Answer(200, [*_about(found), (b"content-length", b"%d" % found.size), *SAFE], found.content)
+        return Answer(304, [*_about(found.digest, found.media_type), *SAFE])
+    return Answer(200, _headers(found.digest, found.media_type, found.size), found.content)
 
 
 async def put_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
@@ -52,6 +53,12 @@ async def delete_manifest(call: Call, registry: Registry, name: RepositoryName, 
     return empty_answer(202)
 
 
-def _about(found: StoredManifest) -> list[Header]:
-    digest = found.digest.encode()
-    return [(b"content-type", found.media_type.encode()), (b"docker-content-digest", digest), (b"etag", b'"%b"' % digest)]
+@lru_cache(maxsize=_REMEMBERED)
+def _headers(digest: str, media_type: str, size: int) -> list[Header]:
+    """Return the headers of a whole answer; the last few thousand are remembered, since pulls ask for the same manifests."""
+    return [*_about(digest, media_type), (b"content-length", b"%d" % size), *SAFE]
+
+
+def _about(digest: str, media_type: str) -> list[Header]:
+    text = digest.encode()
+    return [(b"content-type", media_type.encode()), (b"docker-content-digest", text), (b"etag", b'"%b"' % text)]

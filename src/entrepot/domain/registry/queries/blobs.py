@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, case, delete, exists, null, select, text, update
+from sqlalchemy import Integer, bindparam, cast, delete, exists, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from entrepot.domain.registry.model import Link, LiveBlob
@@ -22,7 +22,7 @@ _LINK: Final = Statement(
         blob.c.id,
         blob.c.size,
         blob.c.storage_key,
-        case((repository_blob.c.touched_at > now_us() - bindparam("fresh_us"), 1), else_=0),
+        cast(repository_blob.c.touched_at > now_us() - bindparam("fresh_us"), Integer),
     )
     .select_from(_LINKED.join(repository, repository.c.id == repository_blob.c.repository))
     .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest"), _LIVE)

@@ -1,6 +1,6 @@
 """Blobs: finding, reading, protecting and deleting them. A blob is reached only through a repository that links it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -83,7 +83,7 @@ class Blobs:
         """Return a local file with the blob's bytes, None when the store has none."""
         return self._storage.address(link.storage_key)
 
-    def read(self, link: Link, first: int, last: int) -> AsyncIterator[bytes]:
+    def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)
 

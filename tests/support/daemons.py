@@ -1,0 +1,121 @@
+"""Docker's daemon and containerd, each an own one in a temporary folder, without network of their containers."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from support.processes import Server
+from support.tools import Program, missing, program
+
+_START_LIMIT_S: Final = 60.0
+_STOP_LIMIT_S: Final = 60.0
+
+
+class DockerDaemon:
+    """A `dockerd` of our own; it begins with no image, and its storage driver is whatever works on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        _need_root("dockerd")
+        dockerd = program("dockerd")
+        # A socket's path may have 107 bytes, which pytest's folders soon exceed.
+        self.folder = folder
+        self.address = f"unix://{folder}/docker.sock"
+        command = [
+            str(dockerd.path),
+            "--data-root",
+            str(folder / "data"),
+            "--exec-root",
+            str(folder / "exec"),
+            "--host",
+            self.address,
+        ]
+        command += ["--pidfile", str(folder / "docker.pid"), "--iptables=false", "--ip6tables=false", "--bridge=none"]
+        environment = dockerd.surroundings(DOCKER_RAMDISK="", TMPDIR=str(folder))
+        self._server = Server(command, log=folder / "dockerd.log", environment=environment)
+        self._server.wait_until(self._answers, _START_LIMIT_S)
+
+    def stop(self) -> None:
+        """Stop it and the containerd that it started, and undo its mounts."""
+        self._server.stop(_STOP_LIMIT_S)
+        _unmount_under(self.folder)
+
+    def log_end(self) -> str:
+        """Return the last lines of its log."""
+        return self._server.log_end()
+
+    def _answers(self) -> bool:
+        return not program("docker").run("--host", self.address, "version", check=False).returncode
+
+
+class Containerd:
+    """A containerd of our own for `ctr`."""
+
+    def __init__(self, folder: Path) -> None:
+        _need_root("containerd")
+        containerd = program("containerd")
+        self.folder = folder
+        self.address = str(folder / "containerd.sock")
+        (folder / "config.toml").write_text(_containerd_settings(folder), "utf-8")
+        command = [str(containerd.path), "--config", str(folder / "config.toml"), "--log-level", "info"]
+        self._server = Server(command, log=folder / "containerd.log", environment=containerd.surroundings(TMPDIR=str(folder)))
+        self._server.wait_until(self._answers, _START_LIMIT_S)
+
+    def stop(self) -> None:
+        """Stop it and undo its mounts."""
+        self._server.stop(_STOP_LIMIT_S)
+        _unmount_under(self.folder)
+
+    def log_end(self) -> str:
+        """Return the last lines of its log."""
+        return self._server.log_end()
+
+    def _answers(self) -> bool:
+        return not program("ctr").run("--address", self.address, "version", check=False).returncode
+
+
+def native_snapshots(folder: Path) -> str:
+    """Return the snapshotter that works in this folder: overlayfs, else plain copies."""
+    lower, upper, work, merged = (folder / name for name in ("lower", "upper", "work", "merged"))
+    for each in (lower, upper, work, merged):
+        each.mkdir()
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    done = subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(merged)], capture_output=True, check=False)
+    if done.returncode:
+        return "native"
+    subprocess.run(["umount", str(merged)], check=True)
+    return "overlayfs"
+
+
+def docker(daemon: DockerDaemon, command: Program, settings: Path) -> Program:
+    """Return a docker command that speaks with our daemon and knows nothing of the user's settings."""
+    return Program(
+        command.name, command.path, {**command.environment, "DOCKER_HOST": daemon.address, "DOCKER_CONFIG": str(settings)}
+    )
+
+
+def _containerd_settings(folder: Path) -> str:
+    # The part for Kubernetes wants a network; ctr does not need it.
+    return f"""version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+[grpc]
+address = "{folder}/containerd.sock"
+[ttrpc]
+address = "{folder}/containerd.sock.ttrpc"
+"""
+
+
+def _need_root(name: str) -> None:
+    if os.geteuid() != 0:
+        missing(f"{name} runs as root only")
+    if shutil.which("mount") is None:
+        missing("mount is not there")
+
+
+def _unmount_under(folder: Path) -> None:
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()]
+    for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)

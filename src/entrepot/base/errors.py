@@ -20,14 +20,15 @@ class EntrepotError(Exception):
     @property
     def message(self) -> str:
         """The summary with the facts put into its `{placeholders}`."""
-        return self.summary.format_map({name: _shown(value) for name, value in self.facts.items()})
+        return self.summary.format_map({name: shown(value) for name, value in self.facts.items()})
 
 
 _LONGEST_SHOWN = 300  # characters of a fact in a message: hostile input must not be echoed by the megabyte
 
 
-def _shown(value: object) -> str:
-    text = str(value)
+def shown(value: object) -> str:
+    """Return a fact as it may be shown: not endlessly long, and without halves of surrogate pairs, which cannot be written."""
+    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 

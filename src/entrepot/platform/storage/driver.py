@@ -6,7 +6,6 @@ whatever lies in the store belongs to the blob row with that key or to the uploa
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -86,9 +85,6 @@ class StorageDriver(Protocol):
 
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small object's bytes when they can be had without waiting, else None."""
-
-    def address(self, key: str) -> Path | None:
-        """Return a local file that a server may send by itself, None when there is none."""
 
     async def delete(self, key: str) -> None:
         """Delete the object; nothing happens when there is none."""

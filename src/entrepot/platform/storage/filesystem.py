@@ -7,6 +7,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -63,30 +64,22 @@ class FilesystemStorage:
     async def append(self, handle: str, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
         """Write `chunks` at `offset`, durable before the new offset is returned. Raises UploadBusy, SizeMismatch."""
         batches = _batches(chunks)
-        batch = await anext(batches, b"")
-        file = None
-        step: asyncio.Future[int] | None = None
+        batch, following = await anext(batches, b""), await anext(batches, None)
+        if following is None:
+            return await self._run_whole(_write_whole, self._uploads / handle, offset, batch, hash_)
+        writer = _Writer(self._uploads / handle, hash_)
         try:
-            while True:
-                following = await anext(batches, None)
-                if file is None and following is None:
-                    return await self._run(_write_whole, self._uploads / handle, offset, batch, hash_)
-                if file is None:
-                    file = await self._run(_open_at, self._uploads / handle, offset)
-                if step is not None:
-                    offset = await step
+            await self._run(writer.open, offset)
+            while following is not None:
                 # Written and hashed in a thread while the next batch comes from the network.
-                step = self._run(_write, file, offset, batch, hash_)
-                if following is None:
-                    offset = await step
-                    await self._run(_flush, file)
-                    return offset
-                batch = following
+                step = self._run(writer.write, offset, batch)
+                batch, following = following, await anext(batches, None)
+                offset = await step
+            offset = await self._run(writer.write, offset, batch)
+            await self._run(writer.flush)
+            return offset
         finally:
-            if step is not None:
-                await asyncio.wait([step])
-            if file is not None:
-                os.close(file)
+            await asyncio.shield(self._run(writer.close))
 
     async def rehash(self, handle: str, size: int, hash_: RunningHash) -> None:
         """Feed the upload's first `size` bytes to `hash_`. Raises SizeMismatch."""
@@ -108,11 +101,17 @@ class FilesystemStorage:
 
     async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `first` to `last` in pieces of 1 MiB."""
-        file = await self._run(_open_to_read, self._path(key))
+        opening = self._run(_open_to_read, self._path(key))
+        try:
+            file = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
         try:
             for place in range(first, last + 1, _READ_BYTES):
-                piece = await self._run(os.pread, file, min(_READ_BYTES, last + 1 - place), place)
-                if not piece:
+                wanted = min(_READ_BYTES, last + 1 - place)
+                piece = await self._run(os.pread, file, wanted, place)
+                if len(piece) != wanted:  # the file is shorter than its row says: never end as if that were all
                     raise StorageUnavailable("a blob's file")
                 yield piece
         finally:
@@ -129,10 +128,6 @@ class FilesystemStorage:
                 self._remembered.put(key, found)
         return found
 
-    def address(self, key: str) -> Path | None:
-        """Return the file, which the web server sends by itself."""
-        return self._path(key)
-
     async def delete(self, key: str) -> None:
         """Delete the object's file."""
         await self._run(_unlink, self._path(key))
@@ -148,6 +143,50 @@ class FilesystemStorage:
 
     def _run(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
         return asyncio.get_running_loop().run_in_executor(self._threads, _guarded, step, arguments)
+
+    async def _run_whole(self, step: Callable[..., _Result], *arguments: object) -> _Result:
+        """Run a step to its end even when the caller is cancelled meanwhile, so that what follows does not meet it."""
+        running = self._run(step, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
+
+
+class _Writer:
+    """An upload's file while its bytes come. Steps run in threads, one at a time; whoever was cancelled, `close` is the last.
+
+    A cancelled caller does not end the step that runs: closing the file under it would let it write into another one.
+    """
+
+    def __init__(self, path: Path, hash_: RunningHash) -> None:
+        self._path = path
+        self._hash = hash_
+        self._turn = threading.Lock()
+        self._file: int | None = None
+        self._closed = False
+
+    def open(self, offset: int) -> None:
+        with self._turn:
+            if not self._closed:
+                self._file = _open_at(self._path, offset)
+
+    def write(self, offset: int, data: bytes) -> int:
+        with self._turn:
+            return offset if self._file is None else _write(self._file, offset, data, self._hash)
+
+    def flush(self) -> None:
+        with self._turn:
+            if self._file is not None:
+                os.fdatasync(self._file)
+
+    def close(self) -> None:
+        with self._turn:
+            self._closed = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
 
 def _read_at_once(path: str, size: int) -> bytes | None:
@@ -232,16 +271,12 @@ def _write(file: int, offset: int, data: bytes, hash_: RunningHash) -> int:
     return place
 
 
-def _flush(file: int) -> None:
-    os.fdatasync(file)
-
-
 def _write_whole(path: Path, offset: int, data: bytes, hash_: RunningHash) -> int:
     """Do all of a small append in one step."""
     file = _open_at(path, offset)
     try:
         offset = _write(file, offset, data, hash_)
-        _flush(file)
+        os.fdatasync(file)
     finally:
         os.close(file)
     return offset
@@ -298,6 +333,12 @@ def _unlink(path: Path) -> None:
 
 def _open_to_read(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _close_opened(opening: "asyncio.Future[int]") -> None:
+    """Close a file that was opened for someone who was cancelled meanwhile."""
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 def _listed(folder: Path, prefix: str) -> list[Stored]:

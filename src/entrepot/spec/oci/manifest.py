@@ -16,6 +16,7 @@ from entrepot.spec.oci.strict_json import JsonRefused, parse_object
 MAX_MANIFEST_BYTES: Final = 4 << 20  # distribution-spec: at least 4 MiB should be accepted
 MAX_REFERENCES: Final = 10_000  # far beyond any image; bounds the rows that one push writes
 _SCHEMA_VERSION: Final = 2
+_MAX_SIZE: Final = (1 << 63) - 1  # what Go's int64 holds: a client in Go refuses the whole manifest otherwise
 _REQUIRED_OF: Final = {media_types.OCI_MANIFEST: "config", media_types.DOCKER_MANIFEST: "config"} | dict.fromkeys(
     media_types.INDEXES, "manifests"
 )
@@ -66,9 +67,11 @@ def parse(content_type: str, content: bytes, algorithm: str = SHA256) -> Manifes
         raise ManifestInvalid(reason=refused.message) from None
     media_type = _media_type(media_types.without_parameters(content_type), body)
     required = _REQUIRED_OF.get(media_type)
-    if required is not None and body.get("schemaVersion") != _SCHEMA_VERSION:
+    version = body.get("schemaVersion")
+    if required is not None and not (type(version) is int and version == _SCHEMA_VERSION):
         raise ManifestInvalid(reason="'schemaVersion' must be 2")
-    if required is not None and required not in body:
+    # Go writes an empty list as null, but a configuration that is null is none.
+    if required is not None and (required not in body or (required == "config" and body[required] is None)):
         raise ManifestInvalid(reason=f"'{required}' is missing, which {media_type} requires")
     return Manifest(
         media_type=media_type,
@@ -85,8 +88,10 @@ def _media_type(header: str, body: dict[str, Any]) -> str:
     said = body.get("mediaType")
     if said is not None and not isinstance(said, str):
         raise ManifestInvalid(reason="'mediaType' must be a string")
+    if not said and body.get("schemaVersion") == 1:
+        raise SchemaOneRefused
     found = header or said or _sniffed(body)
-    if found in media_types.SCHEMA_1 or (not said and body.get("schemaVersion") == 1):
+    if found in media_types.SCHEMA_1:
         raise SchemaOneRefused
     if said and said != found:
         raise ManifestInvalid(reason=f"its mediaType is {said}, but the Content-Type says {found}")
@@ -155,7 +160,7 @@ def _descriptor(body: dict[str, Any], field: str, place: int | None = None) -> t
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
     if not isinstance(media_type, str):
         raise ManifestInvalid(reason=f"'{where}.mediaType' must be a string")
-    if type(size) is not int or size < 0:
+    if type(size) is not int or not 0 <= size <= _MAX_SIZE:
         raise ManifestInvalid(reason=f"'{where}.size' must be a number of bytes")
     if not isinstance(digest, str):
         raise ManifestInvalid(reason=f"'{where}.digest' must be a string")

@@ -4,6 +4,7 @@ import sys
 
 import msgspec
 
+from entrepot.base.errors import shown
 from entrepot.spec.oci import manifest
 from entrepot.spec.oci.manifest import Manifest, ManifestInvalid
 
@@ -28,7 +29,7 @@ def reply_to(request: Request) -> Reply:
     try:
         parsed = manifest.parse(request.content_type, request.content, request.algorithm)
     except ManifestInvalid as refused:
-        return Reply(None, str(refused.facts.get("reason", refused.message)))
+        return Reply(None, shown(refused.facts.get("reason", refused.message)))
     return Reply(msgspec.structs.replace(parsed, content=b""), "")
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -34,16 +33,15 @@ class BodyInterrupted(EntrepotError):
 class QueryInvalid(EntrepotError):
     """The query string cannot be read."""
 
-    summary = "the address's query has too many parameters or is not UTF-8"
+    summary = "the address's query has too many parameters, is not UTF-8, or has a NUL, which no name has"
 
 
 class Answer(msgspec.Struct):
-    """An answer: of `body`, `file` (sent by the server itself) and `stream` one is used; `headers` says the length."""
+    """An answer: `stream`, when there is one, else `body`; `headers` says the length."""
 
     status: int
     headers: list[Header]
     body: bytes = b""
-    file: Path | None = None
     stream: AsyncGenerator[bytes, None] | None = None
 
 
@@ -90,6 +88,8 @@ class Call:
                 )
             except ValueError:
                 raise QueryInvalid from None
+            if "%00" in text:
+                raise QueryInvalid
         return [value for key, value in self._query if key == name]
 
     def one(self, name: str) -> str | None:
@@ -134,8 +134,6 @@ async def respond(answer: Answer, method: str, send: Send) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     if method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
-    elif answer.file is not None:
-        await send({"type": "http.response.pathsend", "path": str(answer.file)})
     elif answer.stream is not None:
         await _stream(answer.stream, send)
     else:

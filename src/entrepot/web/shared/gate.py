@@ -73,10 +73,18 @@ class OpenGate:
             raise ProxyRefused(header=name.decode("latin-1"))
         if name == b"origin":
             origin = headers[name].decode("latin-1").lower()
-            if urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1").lower():
+            if _host_of(origin) != headers.get(b"host", b"").decode("latin-1").lower():
                 raise OriginRefused(origin=origin)
         if name == b"sec-fetch-site" and headers[name] not in (b"same-origin", b"none"):
             raise OriginRefused(origin=headers[name].decode("latin-1"))
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an origin, None when it cannot be read as one."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _without_port(host: str) -> str:

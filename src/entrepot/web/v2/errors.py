@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.base.errors import EntrepotError, Unavailable, shown
 from entrepot.domain.access.errors import Denied
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
@@ -89,7 +89,7 @@ def oci_error(error: Exception, call: Call) -> Answer:
 def _entries(error: EntrepotError, row: Row) -> Sequence[dict[str, object]]:
     if isinstance(error, registry.ReferencesUnknown):
         return [_entry(row.code, f"{error.message} ({digest})", {"digest": digest}) for digest in error.digests]
-    return [_entry(row.code, error.message, {name: str(value)[:300] for name, value in error.facts.items()})]
+    return [_entry(row.code, error.message, {name: shown(value) for name, value in error.facts.items()})]
 
 
 def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, object]:

@@ -39,7 +39,9 @@ async def put_manifest(call: Call, registry: Registry, name: RepositoryName, las
     headers = [location(name, "manifests", pushed.digest), (b"docker-content-digest", pushed.digest.encode())]
     if pushed.subject is not None:
         headers.append((b"oci-subject", pushed.subject.encode()))
-    headers += [(b"oci-tag", tag.encode()) for tag in dict.fromkeys(tags)]
+    if tags:
+        # One line for all: some clients refuse an answer of more than a hundred lines.
+        headers.append((b"oci-tag", ", ".join(dict.fromkeys(tags)).encode()))
     return empty_answer(201, *headers)
 
 

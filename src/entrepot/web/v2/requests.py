@@ -53,5 +53,8 @@ def page_size(call: Call) -> int:
 
 
 def unquoted(segment: str) -> str:
-    """Return a path's last segment with its escapes resolved once: some clients send a digest's colon as %3A."""
-    return unquote(segment, errors="replace") if "%" in segment else segment
+    """Return a path's last segment with its escapes resolved once: some clients send a digest's colon as %3A.
+
+    A NUL, which not every database takes, is replaced as bytes that are not UTF-8 are: nothing has either in its name.
+    """
+    return unquote(segment, errors="replace").replace("\0", "\ufffd") if "%" in segment else segment

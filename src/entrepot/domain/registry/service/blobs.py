@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from entrepot.base.clock import seconds_us
@@ -78,10 +77,6 @@ class Blobs:
     def at_hand(self, link: Link) -> bytes | None:
         """Return a small blob's bytes when they can be had without waiting."""
         return self._storage.at_hand(link.storage_key, link.size)
-
-    def file(self, link: Link) -> Path | None:
-        """Return a local file with the blob's bytes, None when the store has none."""
-        return self._storage.address(link.storage_key)
 
     def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""

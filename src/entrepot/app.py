@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
-from entrepot.base.errors import Unavailable
+from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service import Registry, Rules, registry
@@ -21,6 +21,12 @@ from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
 _DATABASE_FILE: Final = "entrepot.db"
+
+
+class DataFolderUnusable(EntrepotError):
+    """Nothing can be stored in the data folder."""
+
+    summary = "the data folder {folder} cannot be used: {reason}. Choose another one with --data, or let this user write to it"
 
 
 class Parts:
@@ -63,11 +69,14 @@ def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, DatabaseTooNew, MigrationFailed, Unavailable
     """
     os.umask(0o077)  # whatever is made from now on, by the workers too, is for this user's eyes alone
     data = Path(settings.data)
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     storage = FilesystemStorage(data.resolve())
     storage.prepare()
     storage.close()

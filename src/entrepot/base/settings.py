@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +23,8 @@ _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 # Named in the environment, but decided before settings are read.
 _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"database"})
+_ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
+_MAX_PORT: Final = 65_535
 
 
 def _expected(text: str, sentence: str, **bounds: Any) -> Meta:
@@ -150,10 +153,22 @@ def _meta(name: str) -> Meta:
 
 def _value(name: str, raw: Any, origin: str) -> Any:
     try:
-        return msgspec.convert(raw, type=FIELDS[name].type, strict=False)
-    except msgspec.ValidationError:
+        value = msgspec.convert(raw, type=FIELDS[name].type, strict=False)
+        if name in _ADDRESSES:
+            _check_address(value)
+    except ValueError:  # msgspec's is one as well
         shown = "***" if name in SECRETS else raw
         raise SettingRefused(origin=origin, value=shown, expected=expected(name)) from None
+    return value
+
+
+def _check_address(text: str) -> None:
+    """Raise ValueError when a host or port cannot be one; a database's address may name several."""
+    hosts = urlsplit(text if "//" in text else f"//{text}").netloc.rpartition("@")[2]
+    for host in hosts.split(","):
+        port = host.rpartition(":")[2]
+        if port.isdecimal() and int(port) > _MAX_PORT:
+            raise ValueError(port)
 
 
 def _nearest(name: str, origin: str) -> str:

@@ -92,5 +92,6 @@ upload: Final = Table(
     exact("lease", nullable=True),
     instant("lease_until"),
     instant("created_at"),
+    instant("progressed_at"),
     instant("expires_at"),
 )

@@ -6,6 +6,7 @@ whatever lies in the store belongs to the blob row with that key or to the uploa
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -46,32 +47,44 @@ class Stored(msgspec.Struct, frozen=True):
     modified_at_us: int
 
 
+class HeldUpload(Protocol):
+    """An upload's bytes in the hands of one request: nobody else changes them until it lets go."""
+
+    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
+        """Write `chunks` at `offset` (bytes), cutting off what lies behind it; return the new offset, durable.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes than `offset`.
+        """
+
+    async def rehash(self, size: int, hash_: RunningHash) -> None:
+        """Feed the first `size` bytes to `hash_`: for a digest that could not run along.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes.
+        """
+
+    async def finish(self, digest: Digest, size: int) -> str:
+        """Make the first `size` bytes an object, durable before its key is returned.
+
+        Repeatable: when a finish of the same upload was not recorded, its key is returned again.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes.
+        """
+
+
 class StorageDriver(Protocol):
     """Every method may raise StorageUnavailable; nothing is visible under a key before `finish` returns."""
 
     def new_handle(self) -> str:
         """Return a handle that was never used; to be recorded in the upload's row before a byte is stored."""
 
-    async def append(self, handle: str, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
-        """Write `chunks` at `offset` (bytes), cutting off what lies behind it; return the new offset, durable.
+    def hold(self, handle: str, size: int) -> AbstractAsyncContextManager[HeldUpload]:
+        """Keep everyone else from the upload's bytes, of which `size` were recorded, until the block is left.
 
         Raises:
-            UploadBusy: another process or task is writing to it.
-            SizeMismatch: the store has fewer bytes than `offset`.
-        """
-
-    async def rehash(self, handle: str, size: int, hash_: RunningHash) -> None:
-        """Feed the first `size` bytes of the upload to `hash_`: for a digest that could not run along.
-
-        Raises:
-            SizeMismatch: the store has fewer bytes.
-        """
-
-    async def finish(self, handle: str, digest: Digest, size: int) -> str:
-        """Make the upload's first `size` bytes an object, durable before its key is returned. Repeatable.
-
-        Raises:
-            SizeMismatch: the store has fewer bytes.
+            UploadBusy: another request holds them, in whatever process, frozen or not.
         """
 
     async def abort(self, handle: str) -> None:

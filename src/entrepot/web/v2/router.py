@@ -48,7 +48,8 @@ class Router:
     async def answer(self, call: Call) -> Answer:
         """Find the handler and return its answer, or the error's."""
         try:
-            path = call.path.decode("ascii")[_PREFIX:]
+            # Other bytes than ASCII are in no address of ours: what replaces them is in none either.
+            path = call.path.decode("ascii", "replace")[_PREFIX:]
             if path in _WITHOUT_NAME:
                 if call.method not in ("GET", "HEAD"):
                     raise MethodUnknown(call.method, "GET, HEAD")

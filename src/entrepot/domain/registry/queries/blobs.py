@@ -82,8 +82,11 @@ _LOCK_LINK: Final = Statement(
 )
 _IS_NAMED: Final = Statement(
     select(
-        exists().where(
-            manifest_reference.c.repository == bindparam("repository"), manifest_reference.c.digest == bindparam("digest")
+        cast(
+            exists().where(
+                manifest_reference.c.repository == bindparam("repository"), manifest_reference.c.digest == bindparam("digest")
+            ),
+            Integer,
         )
     )
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from entrepot.domain.registry.model import Upload
@@ -25,6 +26,8 @@ _IN_REPOSITORY: Final = (
     upload.c.expires_at > now_us(),
 )
 _HELD: Final = (upload.c.id == bindparam("upload"), upload.c.lease == bindparam("held"))
+# An upload lives on as long as somebody works on it, and what it will name is protected as long.
+_PROGRESS: Final = {"progressed_at": now_us(), "expires_at": now_us() + bindparam("lifetime_us")}
 _ADD: Final = Statement(
     insert(upload).values(
         id=bindparam("id"),
@@ -36,6 +39,7 @@ _ADD: Final = Statement(
         lease=None,
         lease_until=0,
         created_at=now_us(),
+        progressed_at=now_us(),
         expires_at=now_us() + bindparam("lifetime_us"),
     )
 )
@@ -43,16 +47,36 @@ _FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
 _TAKE: Final = Statement(
     update(upload)
     .where(*_IN_REPOSITORY, upload.c.lease_until < now_us())
-    .values(lease=bindparam("token"), lease_until=now_us() + bindparam("lease_us"))
+    .values(lease=bindparam("token"), lease_until=now_us() + bindparam("lease_us"), **_PROGRESS)
     .returning(*_COLUMNS)
 )
-_RENEW: Final = Statement(update(upload).where(*_HELD).values(lease_until=now_us() + bindparam("lease_us")))
+_RENEW: Final = Statement(update(upload).where(*_HELD).values(lease_until=now_us() + bindparam("lease_us"), **_PROGRESS))
 _RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, lease_until=0))
 _ADVANCE: Final = Statement(
-    update(upload).where(*_HELD).values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0)
+    update(upload)
+    .where(*_HELD)
+    .values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0, **_PROGRESS)
 )
 _END: Final = Statement(delete(upload).where(*_HELD))
-_HANDLES: Final = ListStatement(lambda values: select(upload.c.handle).where(upload.c.handle.in_(values)))
+_HANDLES: Final = ListStatement(
+    lambda values: select(upload.c.handle).where(upload.c.handle.in_(values), upload.c.expires_at > now_us())
+)
+
+
+class Times(msgspec.Struct, frozen=True):
+    """How long a lease and an upload last from now on, in microseconds."""
+
+    lease_us: int
+    lifetime_us: int
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them."""
+
+    upload: str
+    token: str
+    received: int
+    state: bytes | None
 
 
 async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int) -> None:
@@ -73,15 +97,17 @@ async def find(db: Reader, name: str, id_: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
-async def take(tx: Transaction, name: str, id_: str, token: str, lease_us: int) -> Upload | None:
-    """Take the upload for `lease_us` microseconds; None when there is none, or another holds it."""
-    row = await tx.one(_TAKE, upload=id_, repository_name=name, token=token, lease_us=lease_us)
+async def take(tx: Transaction, name: str, id_: str, token: str, times: Times) -> Upload | None:
+    """Take the upload; None when there is none, or another holds it."""
+    row = await tx.one(
+        _TAKE, upload=id_, repository_name=name, token=token, lease_us=times.lease_us, lifetime_us=times.lifetime_us
+    )
     return Upload(*row) if row else None
 
 
-async def renew(tx: Transaction, id_: str, token: str, lease_us: int) -> bool:
+async def renew(tx: Transaction, id_: str, token: str, times: Times) -> bool:
     """Hold the upload for longer; False when it is not held any more."""
-    return await tx.run(_RENEW, upload=id_, held=token, lease_us=lease_us) > 0
+    return await tx.run(_RENEW, upload=id_, held=token, lease_us=times.lease_us, lifetime_us=times.lifetime_us) > 0
 
 
 async def release(tx: Transaction, id_: str, token: str) -> None:
@@ -89,9 +115,17 @@ async def release(tx: Transaction, id_: str, token: str) -> None:
     await tx.run(_RELEASE, upload=id_, held=token)
 
 
-async def advance(tx: Transaction, id_: str, token: str, received: int, state: bytes | None) -> bool:
-    """Record that `received` bytes are durable, and let others take the upload; False when it was not held any more."""
-    return await tx.run(_ADVANCE, upload=id_, held=token, so_far=received, state=state) > 0
+async def advance(tx: Transaction, progress: Progress, lifetime_us: int) -> bool:
+    """Record progress and let others take the upload; False when it was not held any more."""
+    changed = await tx.run(
+        _ADVANCE,
+        upload=progress.upload,
+        held=progress.token,
+        so_far=progress.received,
+        state=progress.state,
+        lifetime_us=lifetime_us,
+    )
+    return changed > 0
 
 
 async def end(tx: Transaction, id_: str, token: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -15,40 +15,47 @@ from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.queries import uploads
 from entrepot.platform.db.database import Database
-from entrepot.platform.storage.driver import UploadBusy
+from entrepot.platform.storage.driver import HeldUpload, StorageDriver, UploadBusy
 from entrepot.spec.oci.names import RepositoryName
 
 LEASE_S: Final = 10.0
+LIFETIME_S: Final = 24 * 3600
+_TIMES: Final = uploads.Times(lease_us=seconds_us(LEASE_S), lifetime_us=seconds_us(LIFETIME_S))
 _RENEW_EVERY_S: Final = LEASE_S / 3
 _ASK_EVERY_S: Final = 0.25
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The right to change an upload, for as long as the row holds `token`."""
+    """The right to change an upload, for as long as the row holds `token`, and its bytes, which nobody else can touch."""
 
     upload: Upload
     token: str
+    held: HeldUpload
 
 
 @asynccontextmanager
-async def leased(db: Database, name: RepositoryName, id_: str) -> AsyncIterator[Lease]:
+async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_: str) -> AsyncIterator[Lease]:
     """Hold the upload. What ends it (progress, completion, cancel) gives the lease back with it, else it is given back here.
+
+    Its bytes are held first: what the row says is read only when nobody else can change them, and they are let go only when
+    what was done to them is recorded. A request that was frozen meanwhile finds that it still holds them.
 
     Raises:
         UploadUnknown: the repository has no such upload.
         UploadBusy: another request holds it for longer than a dead process could.
     """
-    lease = await _take(db, name, id_)
-    renewal = _Renewal(db, lease)
-    try:
-        yield lease
-    except BaseException:
-        await renewal.stop()
-        with suppress(Unavailable):
-            await db.write(partial(uploads.release, id_=id_, token=lease.token), durable=False)
-        raise
-    finally:
-        await renewal.stop()
+    async with AsyncExitStack() as stack:
+        lease = await _take(db, storage, name, id_, stack)
+        renewal = _Renewal(db, lease)
+        try:
+            yield lease
+        except BaseException:
+            await renewal.stop()
+            with suppress(Unavailable):
+                await db.write(partial(uploads.release, id_=id_, token=lease.token), durable=False)
+            raise
+        finally:
+            await renewal.stop()
 
 
 class _Renewal:
@@ -60,11 +67,11 @@ class _Renewal:
         self._task = asyncio.create_task(self._run(), name=f"lease of {lease.upload.id}")
 
     async def _run(self) -> None:
-        renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, lease_us=seconds_us(LEASE_S))
+        renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=_TIMES)
         held = True
         while held:
             await asyncio.sleep(_RENEW_EVERY_S)
-            # When the database is away the lease may end; whoever takes over is kept out of the bytes by the store.
+            # When the database is away the lease may end; until this request ends, nobody else gets at the bytes.
             with suppress(Unavailable):
                 held = await self._db.write(renew, durable=False)
 
@@ -75,15 +82,21 @@ class _Renewal:
             await self._task
 
 
-async def _take(db: Database, name: RepositoryName, id_: str) -> Lease:
+async def _take(db: Database, storage: StorageDriver, name: RepositoryName, id_: str, stack: AsyncExitStack) -> Lease:
+    """Take bytes and lease. The holder may be a process that was killed a moment ago, whose lease ends by itself: so wait."""
     token = new_token()
-    take = partial(uploads.take, name=name.stored, id_=id_, token=token, lease_us=seconds_us(LEASE_S))
-    # The holder may be a process that was killed: its lease ends by itself, and a client that retries at once must not fail.
+    held: HeldUpload | None = None
     for _ in range(int(LEASE_S / _ASK_EVERY_S) + 2):
-        upload = await db.write(take, durable=False)
-        if upload is not None:
-            return Lease(upload, token)
-        if await db.read(uploads.find, name.stored, id_) is None:
+        found = await db.read(uploads.find, name.stored, id_)
+        if found is None:
             raise UploadUnknown(upload=id_, repository=name.asked)
+        with suppress(UploadBusy):
+            if held is None:
+                held = await stack.enter_async_context(storage.hold(found.handle, found.received))
+            upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=_TIMES), durable=False)
+            if upload is not None:
+                return Lease(upload, token, held)
+            if await db.read(uploads.find, name.stored, id_) is None:
+                await storage.abort(found.handle)  # it ended just before it was held, and holding it made a file anew
         await asyncio.sleep(_ASK_EVERY_S)
     raise UploadBusy

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Final
 
 from entrepot.base.clock import seconds_us
 from entrepot.base.errors import EntrepotError
@@ -18,15 +17,13 @@ from entrepot.domain.registry.errors import (
 )
 from entrepot.domain.registry.model import LiveBlob, Upload
 from entrepot.domain.registry.queries import blobs, repositories, uploads
-from entrepot.domain.registry.service.leases import Lease, leased
+from entrepot.domain.registry.service.leases import LIFETIME_S, Lease, leased
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.storage.driver import StorageDriver
 from entrepot.platform.storage.hashing import RunningHash, continued_hash, new_hash
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
-
-LIFETIME_S: Final = 24 * 3600
 
 
 class Body:
@@ -109,10 +106,11 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        async with leased(self._db, name, id_) as lease:
-            received, hash_ = await self._receive(lease.upload, body)
+        async with leased(self._db, self._storage, name, id_) as lease:
+            received, hash_ = await self._receive(lease, body)
             state = hash_.state() if hash_ else None
-            kept = await self._db.write(partial(uploads.advance, id_=id_, token=lease.token, received=received, state=state))
+            progress = uploads.Progress(id_, lease.token, received, state)
+            kept = await self._db.write(partial(uploads.advance, progress=progress, lifetime_us=seconds_us(LIFETIME_S)))
         if not kept:
             raise UploadLost(upload=id_)
         if body.interrupted is not None:
@@ -135,13 +133,12 @@ class Uploads:
                 raise
 
     async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
-        async with leased(self._db, name, id_) as lease:
-            upload = lease.upload
-            received, hash_ = await self._receive(upload, body)
+        async with leased(self._db, self._storage, name, id_) as lease:
+            received, hash_ = await self._receive(lease, body)
             if body.interrupted is not None:
                 raise body.interrupted
             await self._check(lease, digest, received, hash_)
-            key = await self._storage.finish(upload.handle, digest, received)
+            key = await lease.held.finish(digest, received)
             kept = await self._store(lease, digest, received, key)
         if kept != key:
             await self._storage.delete(key)  # the same bytes are here already
@@ -153,16 +150,16 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        async with leased(self._db, name, id_) as lease:
+        async with leased(self._db, self._storage, name, id_) as lease:
             await self._discard(lease)
 
-    async def _receive(self, upload: Upload, body: Body) -> tuple[int, RunningHash | None]:
+    async def _receive(self, lease: Lease, body: Body) -> tuple[int, RunningHash | None]:
         """Write the body behind what there is; return the new size and the hash of it all, None when it must be computed."""
-        expected = body.range
+        upload, expected = lease.upload, body.range
         if expected is not None and expected.first != upload.received:
             raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
         hash_ = _hash_of(upload)
-        received = await self._storage.append(upload.handle, upload.received, aiter(body), hash_ or new_hash(upload.algorithm))
+        received = await lease.held.append(upload.received, aiter(body), hash_ or new_hash(upload.algorithm))
         came = received - upload.received
         if expected is not None and came != expected.size and body.interrupted is None:
             raise ChunkIncomplete(expected=expected.size, found=came)
@@ -172,7 +169,7 @@ class Uploads:
         """Compare the digest of the bytes with the one that was said; bytes of another one are discarded."""
         if hash_ is None or hash_.algorithm != digest.algorithm:
             hash_ = new_hash(digest.algorithm)
-            await self._storage.rehash(lease.upload.handle, received, hash_)
+            await lease.held.rehash(received, hash_)
         found = hash_.hexdigest()
         if found != digest.hex:
             await self._discard(lease)

@@ -22,6 +22,7 @@ def upgrade() -> None:
         exact("lease", nullable=True),
         instant("lease_until"),
         instant("created_at"),
+        instant("progressed_at"),
         instant("expires_at"),
     )
     op.create_index("upload_expires", "upload", ["expires_at"])

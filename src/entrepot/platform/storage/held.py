@@ -1,0 +1,188 @@
+"""One upload's file in the hands of one request: locked, written, hashed, and given its name.
+
+The kernel's lock on the file is gone the moment its holder is dead and stays while it is merely frozen, until the file is
+closed. So it is taken before anything is decided and kept until everything is recorded.
+"""
+
+import asyncio
+import fcntl
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
+from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.writeback import start_writeback
+from entrepot.spec.oci.digest import Digest
+
+_BATCH_BYTES: Final = 1 << 20  # one step to a thread costs as much as hashing 64 KiB
+_READ_BYTES: Final = 1 << 20
+
+Run = Callable[..., "asyncio.Future[Any]"]
+
+
+class HeldFile:
+    """An upload's file; `run` does a step in a thread. Steps run one at a time, and `close` is the last, whoever was cancelled.
+
+    A cancelled caller does not end the step that runs: closing the file under it would let it write into another one.
+    """
+
+    def __init__(self, uploads: Path, blobs: Path, handle: str, run: Run) -> None:
+        self._path = uploads / handle
+        self._blobs = blobs
+        self._handle = handle
+        self._run = run
+        self._turn = threading.Lock()
+        self._file: int | None = None
+        self._closed = False
+
+    async def open(self, size: int) -> None:
+        """Lock the file, which is made when nothing was recorded of it yet. Raises UploadBusy."""
+        await self._run(self._in_turn, self._open, size == 0)
+
+    async def close(self) -> None:
+        """Let go, after the step that still runs, if any."""
+        await asyncio.shield(self._run(self._close))
+
+    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
+        """Write `chunks` at `offset`, durable before the new offset is returned. Raises SizeMismatch."""
+        batches = _batches(chunks)
+        batch, following = await anext(batches, b""), await anext(batches, None)
+        if following is None:
+            if batch or self._file is not None:
+                offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_)
+            return offset
+        await self._run(self._in_turn, self._cut, offset)
+        while following is not None:
+            # Written and hashed in a thread while the next batch comes from the network.
+            step = self._run(self._in_turn, self._write, offset, batch, hash_)
+            batch, following = following, await anext(batches, None)
+            offset = await step
+        offset = await self._run(self._in_turn, self._write, offset, batch, hash_)
+        await self._run(self._in_turn, self._flush)
+        return offset
+
+    async def rehash(self, size: int, hash_: RunningHash) -> None:
+        """Feed the first `size` bytes to `hash_`. Raises SizeMismatch."""
+        await self._run(self._in_turn, self._rehash, size, hash_)
+
+    async def finish(self, digest: Digest, size: int) -> str:
+        """Sync the file, give it its name, sync the folder. Raises SizeMismatch."""
+        name = f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}.{self._handle}"
+        await self._run(self._in_turn, self._finish, self._blobs / name, size)
+        return f"blobs/{name}"
+
+    def _in_turn(self, step: Callable[..., Any], *arguments: object) -> Any:
+        with self._turn:
+            return None if self._closed else step(*arguments)
+
+    def _open(self, make: bool) -> None:  # noqa: FBT001 - called through _in_turn, by position
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+        while self._file is None:
+            try:
+                file = os.open(self._path, flags, 0o600)
+            except FileNotFoundError:
+                return  # it was given its name, and the row was not written: `finish` will find it
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(file, self._path):
+                    self._file = file
+            except BlockingIOError:
+                raise UploadBusy from None
+            finally:
+                if self._file is None:
+                    os.close(file)
+
+    def _close(self) -> None:
+        with self._turn:
+            self._closed = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def _cut(self, size: int) -> int:
+        """Cut the file back to `size` bytes, of which it must have at least as many; return its descriptor."""
+        found = os.fstat(self._file).st_size if self._file is not None else 0
+        if self._file is None or found < size:
+            raise SizeMismatch(found=found, expected=size)
+        if found > size:
+            os.ftruncate(self._file, size)
+        return self._file
+
+    def _write(self, offset: int, data: bytes, hash_: RunningHash) -> int:
+        if self._file is None:
+            raise SizeMismatch(found=0, expected=offset)
+        rest = memoryview(data)
+        place = offset
+        while rest:
+            written = os.pwrite(self._file, rest, place)
+            rest = rest[written:]
+            place += written
+        hash_.update(data)
+        start_writeback(self._file, offset, len(data))
+        return place
+
+    def _write_whole(self, offset: int, data: bytes, hash_: RunningHash) -> int:
+        """Do all of a small append in one step."""
+        self._cut(offset)
+        offset = self._write(offset, data, hash_)
+        self._flush()
+        return offset
+
+    def _flush(self) -> None:
+        if self._file is not None:
+            os.fdatasync(self._file)
+
+    def _rehash(self, size: int, hash_: RunningHash) -> None:
+        file = self._cut(size)
+        for place in range(0, size, _READ_BYTES):
+            wanted = min(_READ_BYTES, size - place)
+            piece = os.pread(file, wanted, place)
+            if len(piece) != wanted:
+                raise SizeMismatch(found=place + len(piece), expected=size)
+            hash_.update(piece)
+
+    def _finish(self, blob: Path, size: int) -> None:
+        if self._file is None:
+            found = blob.stat().st_size if blob.exists() else 0
+            if found != size:
+                raise SizeMismatch(found=found, expected=size)
+        else:
+            file = self._cut(size)
+            os.fchmod(file, 0o400)
+            os.fsync(file)
+            self._path.rename(blob)
+        sync_folder(blob.parent)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Tell whether the open file is still the one of that name: it may have been renamed before we had its lock."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join small pieces, so that a thread is worth its hop."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _BATCH_BYTES:
+            yield held[0] if len(held) == 1 else b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

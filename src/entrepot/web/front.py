@@ -10,7 +10,7 @@ from entrepot.web.v2.errors import oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
-_WRITES: Final = frozenset({"PUT", "DELETE"})
+_CREATED: Final = 201
 _FIRST_ERROR: Final = 400
 _WELCOME: Final = """This is Entrepot, a container registry.
 
@@ -56,7 +56,7 @@ class Front:
             answer = await self._answer(call)
         except Exception as error:  # noqa: BLE001 - the page for our own mistakes: logged there, once
             answer = oci_error(error, call)
-        if call.method in _WRITES and answer.status < _FIRST_ERROR:
+        if _is_write(call.method, answer.status):
             _log.info(
                 "written", extra={"method": call.method, "path": call.path[:300], "client": call.client, "status": answer.status}
             )
@@ -102,3 +102,8 @@ class Front:
                 await self._lifetime.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _is_write(method: str, status: int) -> bool:
+    """Tell whether something was stored or deleted: of what POST does, a mount and a blob in one request."""
+    return status < _FIRST_ERROR and (method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED))

@@ -16,7 +16,13 @@ async def run_aside(module: str, data: bytes) -> bytes:
         Unavailable: it failed or took longer than 20 seconds.
     """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        # -P: code that lies in the folder where we were started is none of ours.
+        sys.executable,
+        "-P",
+        "-m",
+        module,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(_TIMEOUT_S):

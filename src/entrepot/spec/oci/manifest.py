@@ -59,7 +59,6 @@ def parse(content_type: str, content: bytes, algorithm: str = SHA256) -> Manifes
     Raises:
         ManifestInvalid: not a manifest of that type, or its type or JSON is refused.
         SchemaOneRefused: Docker's schema 1.
-        DigestInvalid: it names something by a digest of an algorithm that we do not compute.
     """
     try:
         body = parse_object(content)

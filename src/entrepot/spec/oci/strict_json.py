@@ -6,6 +6,7 @@ others do not. A manifest that means one image to a scanner and another to a cli
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, Final, NoReturn
 
 from entrepot.base.errors import EntrepotError
@@ -78,8 +79,9 @@ def parse_object(content: bytes) -> dict[str, Any]:
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise JsonRefused(reason=f"the key '{next(key for key in keys if keys.count(key) > 1)}' is repeated")
+        keys = sorted(key for key, _ in pairs)
+        repeated = next(first for first, second in pairwise(keys) if first == second)
+        raise JsonRefused(reason=f"the key '{repeated}' is repeated")
     return found
 
 

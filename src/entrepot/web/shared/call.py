@@ -16,6 +16,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 _MAX_PARAMETERS: Final = 200
+_SILENCE_S: Final = 60.0  # a body that brings nothing for so long has been left by its client
 
 
 class BodyTooLarge(EntrepotError):
@@ -101,11 +102,15 @@ class Call:
         """Yield the body's pieces as they come.
 
         Raises:
-            BodyInterrupted: the client went away before the end.
+            BodyInterrupted: the client went away, or silent, before the end.
         """
         more = True
         while more:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(_SILENCE_S):
+                    message = await self._receive()
+            except TimeoutError:
+                raise BodyInterrupted from None
             if message["type"] == "http.disconnect":
                 raise BodyInterrupted
             if message.get("body"):

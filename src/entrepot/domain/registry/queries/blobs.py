@@ -32,7 +32,8 @@ _SOURCE: Final = (
     .select_from(_LINKED.join(repository, repository.c.id == repository_blob.c.repository))
     .where(blob.c.digest == bindparam("digest"), _LIVE)
     .limit(1)
-    .with_for_update(read=True, of=[blob, repository_blob])
+    # The blob alone: its link in the source may go. Locking that as well lets two mounts wait for one another for ever.
+    .with_for_update(read=True, of=[blob])
 )
 _SOURCE_ANYWHERE: Final = Statement(_SOURCE)
 _SOURCE_IN: Final = Statement(_SOURCE.where(repository.c.name == bindparam("name")))

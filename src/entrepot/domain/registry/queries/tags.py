@@ -28,16 +28,12 @@ _ADD: Final = Statement(
         pushed_at=now_us(),
     )
 )
-_LOCK: Final = Statement(
-    select(manifest.c.digest)
-    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest))
-    .where(*_ONE)
-    .with_for_update(of=[tag])
-)
+# The tag alone: with the manifest joined, PostgreSQL would find nothing when the tag moved while it waited for the lock.
+_LOCK: Final = Statement(select(tag.c.manifest).where(*_ONE).with_for_update())
+_DIGEST_OF: Final = Statement(select(manifest.c.digest).where(manifest.c.id == bindparam("id")))
 _POINT: Final = Statement(update(tag).where(*_ONE).values(manifest=bindparam("manifest"), pushed_at=now_us()))
 _DELETE: Final = Statement(delete(tag).where(*_ONE))
-_ON_MANIFEST: Final = Statement(select(tag.c.name).where(tag.c.manifest == bindparam("manifest")).order_by(tag.c.name))
-_DELETE_ON_MANIFEST: Final = Statement(delete(tag).where(tag.c.manifest == bindparam("manifest_")))
+_DELETE_ON_MANIFEST: Final = Statement(delete(tag).where(tag.c.manifest == bindparam("manifest_")).returning(tag.c.name))
 _RECORD: Final = Statement(
     insert(tag_move).values(
         repository=bindparam("repository"),
@@ -69,7 +65,8 @@ async def add_tag(tx: Transaction, repository: int, name: str, manifest_: int) -
 
 async def lock_tag(tx: Transaction, repository: int, name: str) -> str | None:
     """Lock the tag until the transaction ends and return the digest that it points at."""
-    row = await tx.one(_LOCK, repository_=repository, name_=name)
+    locked = await tx.one(_LOCK, repository_=repository, name_=name)
+    row = await tx.one(_DIGEST_OF, id=locked[0]) if locked else None
     return row[0] if row else None
 
 
@@ -83,14 +80,9 @@ async def delete_tag(tx: Transaction, repository: int, name: str) -> None:
     await tx.run(_DELETE, repository_=repository, name_=name)
 
 
-async def tags_on(tx: Transaction, manifest_: int) -> list[str]:
-    """Return the tags that point at the manifest."""
-    return [row[0] for row in await tx.all(_ON_MANIFEST, manifest=manifest_)]
-
-
-async def delete_tags_on(tx: Transaction, manifest_: int) -> None:
-    """Delete the tags that point at the manifest."""
-    await tx.run(_DELETE_ON_MANIFEST, manifest_=manifest_)
+async def delete_tags_on(tx: Transaction, manifest_: int) -> list[str]:
+    """Delete the tags that point at the manifest, and return just those that were deleted."""
+    return sorted(row[0] for row in await tx.all(_DELETE_ON_MANIFEST, manifest_=manifest_))
 
 
 async def record_move(

@@ -1,6 +1,7 @@
 """One request at a time for each upload: taking, renewing and giving back its lease."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -18,6 +19,7 @@ from entrepot.platform.db.database import Database
 from entrepot.platform.storage.driver import HeldUpload, StorageDriver, UploadBusy
 from entrepot.spec.oci.names import RepositoryName
 
+_log: Final = logging.getLogger(__name__)
 LEASE_S: Final = 10.0
 LIFETIME_S: Final = 24 * 3600
 _TIMES: Final = uploads.Times(lease_us=seconds_us(LEASE_S), lifetime_us=seconds_us(LIFETIME_S))
@@ -78,8 +80,9 @@ class _Renewal:
     async def stop(self) -> None:
         """End the task; a second call does nothing."""
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
+        if not self._task.cancelled() and self._task.exception() is not None:
+            _log.error("lease_renewal_failed", exc_info=self._task.exception())
 
 
 async def _take(db: Database, storage: StorageDriver, name: RepositoryName, id_: str, stack: AsyncExitStack) -> Lease:

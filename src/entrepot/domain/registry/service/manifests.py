@@ -99,10 +99,9 @@ class Manifests:
             id_ = await manifests.lock_to_delete(tx, repository, str(digest))
             if id_ is None:
                 raise ManifestUnknown(repository=name.asked, reference=digest)
-            names = await tags.tags_on(tx, id_)
+            names = await tags.delete_tags_on(tx, id_)
             for tag in names:
                 await tags.record_move(tx, repository, tag, from_digest=str(digest), to_digest=None, actor=actor.name)
-            await tags.delete_tags_on(tx, id_)
             await manifests.delete_references(tx, id_)
             await manifests.delete_manifest(tx, id_)
             return names
@@ -131,7 +130,7 @@ class Manifests:
 
 
 def _fitting(sizes: list[tuple[int, int]]) -> list[int]:
-    """Return the ids of a page: at least one, as many as their manifests' sizes (an upper bound of annotations) allow."""
+    """Return the ids of a page: at least one, else as many as have manifests of 4 MiB together."""
     ids: list[int] = []
     left = MAX_MANIFEST_BYTES
     for id_, size in sizes[:MAX_REFERRERS]:

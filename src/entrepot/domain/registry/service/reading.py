@@ -13,7 +13,7 @@ from entrepot.platform.aside import run_aside
 from entrepot.spec.oci import manifest, read_aside
 from entrepot.spec.oci.manifest import Manifest, ManifestInvalid
 
-_INLINE_BYTES: Final = 128 << 10
+_INLINE_BYTES: Final = 16 << 10
 _AT_ONCE: Final = 2
 _turns: Final = asyncio.Semaphore(_AT_ONCE)
 

@@ -72,13 +72,10 @@ def _manifests() -> None:
         instant("pushed_at"),
         sa.UniqueConstraint("repository", "digest"),
     )
-    op.create_index(
-        "manifest_subject",
-        "manifest",
-        ["repository", "subject", "id"],
-        sqlite_where=_HAS_SUBJECT,
-        postgresql_where=_HAS_SUBJECT,
-    )
+    # Both hold all that choosing a page of referrers reads: behind them lie manifests of megabytes.
+    for name, kind in (("manifest_subject", []), ("manifest_subject_type", ["artifact_type"])):
+        columns = ["repository", "subject", *kind, "id", "size"]
+        op.create_index(name, "manifest", columns, sqlite_where=_HAS_SUBJECT, postgresql_where=_HAS_SUBJECT)
     op.create_table(
         "manifest_reference",
         number("manifest", sa.ForeignKey("manifest.id"), primary_key=True),

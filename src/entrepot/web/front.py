@@ -54,6 +54,9 @@ class Front:
         call = Call(scope, receive)
         try:
             answer = await self._answer(call)
+            await answer.begin()
+        except EntrepotError as error:
+            answer = oci_error(error, call)
         except Exception as error:  # noqa: BLE001 - the page for our own mistakes: logged there, once
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):

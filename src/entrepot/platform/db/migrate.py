@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_TIMEOUT: Final = "4s"
+_CONNECT_TIMEOUT_S: Final = 5
 
 
 class DatabaseTooNew(EntrepotError):
@@ -33,6 +34,12 @@ class DatabaseTooNew(EntrepotError):
         "the database {database} is of schema {revision}, made by Entrepot {release}; this is Entrepot {ours}, which knows "
         "schemas up to {newest}: start Entrepot {release} or newer, or restore a copy from before the upgrade"
     )
+
+
+class DatabaseUnreachable(EntrepotError):
+    """No connection can be made."""
+
+    summary = "the database {database} cannot be reached: {reason}"
 
 
 class MigrationFailed(EntrepotError):
@@ -70,9 +77,9 @@ async def ensure_postgresql(url: str) -> list[str]:
 
     shown = url.rpartition("@")[2]
     try:
-        connection = await asyncpg.connect(url, timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailable from error
+        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnreachable(database=shown, reason=error or type(error).__name__) from error
     try:
         # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
@@ -168,12 +175,16 @@ def _upgrade_sqlite(file: Path, revision: str) -> None:
 
 
 async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
+    import asyncpg  # noqa: PLC0415 - only clusters have it
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - see the module's docstring
 
     settings = {"lock_timeout": _LOCK_TIMEOUT, "application_name": "entrepot migration"}
-    engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), connect_args={"server_settings": settings}
-    )
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
+
+    # The driver reads the address itself: SQLAlchemy would read its options (sslmode) otherwise.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade, revision, shown)

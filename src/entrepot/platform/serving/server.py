@@ -10,6 +10,7 @@ import mmap
 import multiprocessing
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ from entrepot.base.errors import EntrepotError
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
+_CALM_S: Final = 10.0
+_SHORTEST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
 # Pieces of a body come in at most this size; with granian's default of 400 KiB an upload takes almost twice as long.
 _BODY_BUFFER: Final = 2 << 20
 
@@ -63,6 +67,8 @@ class _Supervisor(Server):
     def __init__(self, serving: Serving, draining: Draining, **options: Any) -> None:
         super().__init__(**options)
         self._delay_s = serving.shutdown_delay_s
+        self._last_death = 0.0
+        self._pause_s = _SHORTEST_PAUSE_S
         self._draining = draining
 
     def signal_handler_interrupt(self, *_signal: object, **_more: object) -> None:
@@ -75,6 +81,17 @@ class _Supervisor(Server):
         timer.daemon = True
         timer.start()
 
+    def _respawn_workers(self, workers: list[int], *loaders: Any, **more: Any) -> None:
+        """Replace workers that died: at once, and when they go on dying with growing pauses, but never give up serving."""
+        now = time.monotonic()
+        self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S) if now - self._last_death < _CALM_S else _SHORTEST_PAUSE_S
+        self._last_death = now
+        _log.error("worker_died", extra={"workers": len(workers), "replaced_in_seconds": self._pause_s})
+        time.sleep(self._pause_s)
+        super()._respawn_workers(workers, *loaders, **more)
+        # granian ends the whole server when one worker dies twice in a few seconds: what it remembers of deaths is forgotten.
+        self.respawned_wrks.clear()
+
     def _stop(self) -> None:
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
@@ -86,7 +103,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
     Raises:
         PortTaken
     """
-    _check_free(serving.host, serving.port)
+    address = _free_address(serving.host, serving.port)
     # What is imported now is shared by all workers; what was allocated so far is never looked at by the collector again.
     multiprocessing.set_start_method("fork", force=True)
     gc.collect()
@@ -96,7 +113,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
         serving,
         draining,
         target="entrepot",
-        address=serving.host,
+        address=address,
         port=serving.port,
         interface=Interfaces.ASGI,
         workers=serving.workers,
@@ -113,13 +130,17 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
     server.serve(target_loader=lambda: make(draining), wrap_loader=False)
 
 
-def _check_free(host: str, port: int) -> None:
-    """Granian's workers share their port, so that a second server would start without a word and get half of the requests."""
+def _free_address(host: str, port: int) -> str:
+    """Return the address of `host` when nobody listens there.
+
+    The workers share their port, so that a second server would start without a word and get half of the requests.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)
+        return str(address[0])
     except OSError as error:
         raise PortTaken(address=f"{host}:{port}", reason=error.strerror or error) from None

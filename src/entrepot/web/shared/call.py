@@ -45,6 +45,11 @@ class Answer(msgspec.Struct):
     body: bytes = b""
     stream: AsyncGenerator[bytes, None] | None = None
 
+    async def begin(self) -> None:
+        """Fetch a stream's first piece: what cannot be read at all is still an error, and not the beginning of an answer."""
+        if self.stream is not None:
+            self.body = await anext(self.stream, b"")
+
 
 class Call:
     """A request: its headers and query as text, its body as it comes."""
@@ -140,18 +145,20 @@ async def respond(answer: Answer, method: str, send: Send) -> None:
     if method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
     elif answer.stream is not None:
-        await _stream(answer.stream, send)
+        await _stream(answer.body, answer.stream, send)
     else:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _stream(pieces: AsyncGenerator[bytes, None], send: Send) -> None:
+async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
     """Send pieces; the next one is fetched while the last one goes out."""
+    piece: bytes | None = first
     following = asyncio.ensure_future(anext(pieces, None))
     try:
-        while (piece := await following) is not None:
-            following = asyncio.ensure_future(anext(pieces, None))
+        while piece is not None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            piece = await following
+            following = asyncio.ensure_future(anext(pieces, None))
         await send({"type": "http.response.body", "body": b""})
     finally:
         # The client may have gone away: what the pieces hold open is closed now, not when someone collects them.

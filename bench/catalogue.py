@@ -1,0 +1,32 @@
+"""Every benchmark by the name that `--only` takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bench import bars
+from bench.book import Book
+from bench.fleet import Fleet
+from bench.measures import image_push, large_blobs, pulls, start_and_memory, tag_lists
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What runs, and which parts of the table it fills."""
+
+    run: Callable[[Fleet, Book], None]
+    fills: tuple[str, ...]
+
+
+CATALOGUE: Final = {
+    "manifest-get": Benchmark(pulls.manifests, (bars.MANIFEST_GET,)),
+    "moving-tags": Benchmark(pulls.moving_tags, (bars.MOVING_TAGS,)),
+    "blob-get-small": Benchmark(pulls.small_blobs, (bars.SMALL_BLOB_GET,)),
+    "blob-get-large": Benchmark(large_blobs.pulls, (bars.LARGE_BLOB_GET, bars.RANGE_GET)),
+    "blob-push": Benchmark(large_blobs.pushes, (bars.BLOB_PUSH,)),
+    "image-push": Benchmark(image_push.pushes, (bars.IMAGE_PUSH,)),
+    "start": Benchmark(start_and_memory.starts, (bars.START,)),
+    "memory-idle": Benchmark(start_and_memory.idle, (bars.MEMORY_IDLE,)),
+    "memory-push": Benchmark(start_and_memory.pushing, (bars.MEMORY_PUSHING,)),
+    "tag-list": Benchmark(tag_lists.pages, (bars.TAG_LIST,)),
+}

@@ -1,0 +1,1 @@
+"""What is measured, one module for each kind; `MEASURES` in catalogue.py names them all."""

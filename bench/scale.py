@@ -1,0 +1,52 @@
+"""How much each benchmark does: the full run, and the quick one for trying a change."""
+
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+CONNECTIONS: Final = 32
+SMALL_BLOB_BYTES: Final = 2 * KIB
+PUSHING_CLIENTS: Final = 8
+IMAGE_LAYERS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The sizes of one run."""
+
+    name: str
+    rounds: int
+    load_s: int
+    repositories: int
+    tags_each: int
+    large_bytes: int
+    tag_counts: tuple[int, ...]
+    listings: int
+
+    @property
+    def tags(self) -> int:
+        """The number of tags over all repositories."""
+        return self.repositories * self.tags_each
+
+
+FULL: Final = Scale(
+    name="full",
+    rounds=5,
+    load_s=4,
+    repositories=1000,
+    tags_each=10,
+    large_bytes=1024 * MIB,
+    tag_counts=(100, 10_000, 100_000),
+    listings=300,
+)
+QUICK: Final = Scale(
+    name="quick",
+    rounds=2,
+    load_s=2,
+    repositories=200,
+    tags_each=10,
+    large_bytes=256 * MIB,
+    tag_counts=(100, 10_000, 100_000),
+    listings=100,
+)

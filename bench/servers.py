@@ -1,0 +1,130 @@
+"""The servers that are compared: how each is started, and what its processes cost."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from bench import client, processes
+from bench.failure import BenchmarkFailed
+from bench.tools import clean_environment, tool
+
+ENTREPOT: Final = "entrepot"
+ON_POSTGRES: Final = "entrepot on PostgreSQL"
+REGISTRY: Final = "docker-registry"
+NGINX: Final = "nginx"
+ZOT: Final = "zot"
+OURS: Final = (ENTREPOT, ON_POSTGRES)
+_CONFIG: Final = Path(__file__).parent / "config"
+_READY_S: Final = 60
+_POLL_S: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a server is started on a port: its command and environment."""
+
+    command: Callable[[int], list[str]]
+    environment: dict[str, str]
+
+
+class Server:
+    """One of the compared servers, with a data folder that outlives its processes."""
+
+    def __init__(self, name: str, data: Path, recipe: Recipe) -> None:
+        self.name = name
+        self.data = data
+        self.port = 0
+        self._recipe = recipe
+        self._program: processes.Program | None = None
+
+    @property
+    def pid(self) -> int:
+        """The first process.
+
+        Raises:
+            BenchmarkFailed: it does not run.
+        """
+        if self._program is None:
+            raise BenchmarkFailed(f"{self.name} does not run")
+        return self._program.pid
+
+    def start(self, path: str = "/v2/") -> float:
+        """Start it; return the seconds until the path was first answered 200."""
+        self.port = processes.free_port()
+        command = self._recipe.command(self.port)
+        began = time.monotonic()
+        self._program = processes.Program(command, self.data.with_suffix(".log"), self._recipe.environment)
+        try:
+            self._program.wait_until(lambda: client.answers(self.port, path), at_most_s=_READY_S, pause_s=_POLL_S)
+        except BenchmarkFailed:
+            self.stop()
+            raise
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        """End it; the data stays."""
+        if self._program is not None:
+            self._program.stop()
+            self._program = None
+
+    def forget_large_files(self, at_least_bytes: int) -> None:
+        """Delete stored files of that size, so that pushes of gigabytes do not add up on the disk; nobody reads them again."""
+        for path in self.data.rglob("*"):
+            if path.is_file() and path.stat().st_size >= at_least_bytes:
+                path.unlink()
+
+
+def docker_registry(data: Path) -> Server:
+    """Debian's docker-registry."""
+    program = tool("docker-registry")
+
+    def command(port: int) -> list[str]:
+        return [str(program.path), "serve", _filled("registry.yml", data, port=port)]
+
+    return Server(REGISTRY, data, Recipe(command, program.environment))
+
+
+def nginx(data: Path) -> Server:
+    """Static files by nginx, with as many workers as Entrepot has by default."""
+    program = tool("nginx")
+    user = "user root;" if os.geteuid() == 0 else ""
+    workers = len(os.sched_getaffinity(0))
+
+    def command(port: int) -> list[str]:
+        config = _filled("nginx.conf", data, port=port, user=user, workers=workers)
+        return [str(program.path), "-p", str(data), "-e", "stderr", "-c", config, "-g", "daemon off;"]
+
+    return Server(NGINX, data, Recipe(command, program.environment))
+
+
+def zot(data: Path) -> Server:
+    """The zot registry."""
+    program = tool("zot")
+
+    def command(port: int) -> list[str]:
+        return [str(program.path), "serve", _filled("zot.json", data, port=port)]
+
+    return Server(ZOT, data, Recipe(command, program.environment))
+
+
+def entrepot(name: str, data: Path, database: str = "") -> Server:
+    """Entrepot with its default settings, or on a PostgreSQL database."""
+    options = ["--database", database] if database else []
+
+    def command(port: int) -> list[str]:
+        serve = [sys.executable, "-m", "entrepot", "serve"]
+        return [*serve, "--data", str(data), "--listen", f"127.0.0.1:{port}", *options]
+
+    return Server(name, data, Recipe(command, clean_environment()))
+
+
+def _filled(template: str, data: Path, **values: object) -> str:
+    """Write a configuration with its values filled in beside the data; return its path."""
+    path = data.parent / f"{data.name}-{template}"
+    path.write_text(Template((_CONFIG / template).read_text()).substitute(data=data, **values))
+    return str(path)

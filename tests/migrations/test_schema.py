@@ -1,0 +1,90 @@
+"""The schema that all migrations build is the one that the tables describe, on both databases."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from entrepot.base.settings import Settings
+from entrepot.domain.registry.tables import METADATA
+from entrepot.platform.db import migrate
+from entrepot.platform.db.migrations import versions
+from support.history import rows, upgrade
+from support.parts import FILE
+from support.postgres import Cluster
+from support.schemas import OWN, create, schema
+
+FILE_NAME: Final = re.compile(r"(\d{4})_(expand|backfill|contract)_[a-z0-9_]+\.py")
+# What every query leans on. A partial index must say its condition, or PostgreSQL and SQLite would use it for other rows.
+INDEXES: Final = {
+    "blob_live": ("blob", ["digest"], True, "condemned_at is null"),
+    "manifest_reference_digest": ("manifest_reference", ["repository", "digest"], False, ""),
+    "manifest_subject": ("manifest", ["repository", "subject", "id", "size"], False, "subject is not null"),
+    "manifest_subject_type": (
+        "manifest",
+        ["repository", "subject", "artifact_type", "id", "size"],
+        False,
+        "subject is not null",
+    ),
+    "repository_blob_blob": ("repository_blob", ["blob"], False, ""),
+    "repository_pushed": ("repository", ["name"], False, "first_pushed_at is not null"),
+    "tag_manifest": ("tag", ["manifest"], False, ""),
+    "tag_move_tag": ("tag_move", ["repository", "name", "id"], False, ""),
+    "upload_expires": ("upload", ["expires_at"], False, ""),
+    "upload_repository": ("upload", ["repository"], False, ""),
+}
+
+
+def test_the_migrations_build_what_the_tables_describe(
+    place: Settings, profile: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    other = ""
+    if profile == "postgresql":
+        cluster: Cluster = request.getfixturevalue("postgres")
+        other = cluster.new_database()
+    described = Settings(data=str(tmp_path), database=other)
+    create(described, METADATA)
+    upgrade(place)
+    migrated, expected = schema(place), schema(described)
+    assert migrated.keys() - OWN == expected.keys()
+    for name, about in expected.items():
+        for part in ("columns", "key", "uniques", "foreign"):
+            assert migrated[name][part] == about[part], f"{part} of {name}"
+
+
+def test_the_migrations_make_these_indexes(place: Settings) -> None:
+    upgrade(place)
+    found = {index: (table, *about) for table, each in schema(place).items() for index, about in each["indexes"].items()}
+    assert found == INDEXES
+
+
+def test_on_postgresql_every_text_is_compared_byte_by_byte(postgres: Cluster, tmp_path: Path) -> None:
+    place = Settings(data=str(tmp_path), database=postgres.new_database())
+    upgrade(place)
+    others = rows(
+        place,
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public' "
+        "AND data_type IN ('text', 'character varying') AND table_name <> 'alembic_version' "
+        "AND collation_name IS DISTINCT FROM 'C'",
+    )
+    assert others == []
+
+
+def test_the_revisions_are_the_files_each_following_the_one_before() -> None:
+    files = sorted(path.name for path in Path(versions.__path__[0]).glob("[0-9]*.py"))
+    named = [FILE_NAME.fullmatch(name) for name in files]
+    assert all(named), files
+    assert tuple(match[1] for match in named if match) == migrate.REVISIONS
+    before = None
+    for name, revision in zip(files, migrate.REVISIONS, strict=True):
+        text = (Path(versions.__path__[0]) / name).read_text("utf-8")
+        assert f'\nrevision = "{revision}"\n' in text
+        following = f'"{before}"' if before else "None"
+        assert f"\ndown_revision = {following}\n" in text
+        before = revision
+
+
+def test_what_sqlite_keeps_is_the_database_file_and_its_locks(tmp_path: Path) -> None:
+    upgrade(Settings(data=str(tmp_path)))
+    assert {path.name for path in tmp_path.iterdir()} <= {FILE, f"{FILE}-migration", f"{FILE}-wal", f"{FILE}-shm"}

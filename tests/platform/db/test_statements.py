@@ -1,0 +1,207 @@
+"""Every statement of the product, run in one scenario on both databases, returns the same rows: equal values of equal types."""
+
+import asyncio
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import entrepot.domain
+from entrepot.app import Parts
+from entrepot.base.settings import Settings
+from entrepot.domain.access.model import ANYONE, Access
+from entrepot.domain.registry.errors import RegistryError
+from entrepot.domain.registry.queries import repositories, uploads
+from entrepot.domain.registry.service import Rules, registry
+from entrepot.domain.registry.service.uploads import Body
+from entrepot.domain.registry.tables import METADATA
+from entrepot.platform.db.database import answers
+from entrepot.platform.db.statements import ListStatement, Statement
+from entrepot.spec.oci.chunks import Chunk
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.manifest import Manifest
+from entrepot.spec.oci.names import RepositoryName
+from support import images, manifests
+from support.parts import parts, prepared, push_blob, sql
+from support.postgres import Cluster
+from support.recorder import Recorder, Seen, plain
+from support.stores import pieces
+
+ONE: Final = RepositoryName.parse("team/one")
+TWO: Final = RepositoryName.parse("team/two")
+NOTHING: Final = Digest.of(b"nothing has this digest")
+# In byte order; a language's order has "a" before "B", and "_x" or "1" elsewhere.
+TAGS: Final = ["1.0", "A", "B", "Z", "_x", "a", "aB", "a_b", "ab", "b", "v1", "v10", "v2"]
+
+
+def statements() -> dict[int, str]:
+    """Find every statement of the product's queries, by identity."""
+    found: dict[int, str] = {}
+    for module in _modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Statement | ListStatement):
+                found.setdefault(id(value), f"{module.__name__.removeprefix('entrepot.')}.{name}")
+    return found
+
+
+def _modules() -> Iterator[Any]:
+    yield importlib.import_module("entrepot.platform.db.database")
+    for about in pkgutil.walk_packages(entrepot.domain.__path__, "entrepot.domain."):
+        if ".queries" in about.name:
+            yield importlib.import_module(about.name)
+
+
+async def pushes(whole: Parts) -> None:
+    """Push blobs, images, an index and an artifact, mount, and move tags."""
+    rooms = whole.registry
+    layer, config = await push_blob(whole, "team/one", b"layer"), await push_blob(whole, "team/one", b"{}")
+    assert await rooms.uploads.mount(ANYONE, TWO, layer, ONE)
+    assert await rooms.uploads.mount(ANYONE, TWO, config, None)
+    assert not await rooms.uploads.mount(ANYONE, TWO, NOTHING, ONE)
+    first, second = manifests.image(config, layer), manifests.image(config, layer, config)
+    await rooms.manifests.push(ANYONE, ONE, first, None, TAGS)
+    await rooms.manifests.push(ANYONE, ONE, second, None, ["a", "A"])
+    await rooms.manifests.push(ANYONE, TWO, first, None, [])
+    await rooms.manifests.push(ANYONE, ONE, manifests.index(first.digest, second.digest), None, ["all"])
+    await rooms.manifests.push(ANYONE, ONE, _artifact(config, first.digest), None, [])
+    with pytest.raises(RegistryError):
+        await rooms.manifests.push(ANYONE, ONE, manifests.image(NOTHING, layer), None, [])
+
+
+async def readings(whole: Parts) -> None:
+    """Read all that can be read, present and absent."""
+    rooms, first = whole.registry, manifests.image(Digest.of(b"{}"), Digest.of(b"layer"))
+    for reference in ("a", "v10", first.digest):
+        await rooms.manifests.find(ANYONE, ONE, reference)
+    for reference in ("no", NOTHING):
+        with pytest.raises(RegistryError):
+            await rooms.manifests.find(ANYONE, ONE, reference)
+    await rooms.blobs.check(ANYONE, ONE, Digest.of(b"layer"))
+    with pytest.raises(RegistryError):
+        await rooms.blobs.find(ANYONE, ONE, NOTHING)
+    for kind in (None, "application/vnd.example", "application/vnd.other"):
+        await rooms.manifests.referrers(ANYONE, ONE, first.digest, kind, 0)
+    for last in ("", "A", "a", "zz"):
+        await rooms.tags.page(ANYONE, ONE, last, 3)
+        await rooms.tags.catalogue(ANYONE, last, 3)
+    await rooms.tags.history(ANYONE, ONE, "a", 10)
+    await whole.db.read(answers)
+
+
+async def troubles(whole: Parts, settings: Settings) -> None:
+    """Unfinished, renewed and cancelled uploads, a damaged blob, old links, and deletions."""
+    rooms = whole.registry
+    upload = await rooms.uploads.start(ANYONE, ONE, "sha256")
+    await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"some")))
+    with pytest.raises(RegistryError):
+        await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"some"), Chunk(0, 3)))
+    await rooms.uploads.status(ANYONE, ONE, upload.id)
+    times = uploads.Times(lease_us=1, lifetime_us=1)
+    await whole.db.write(partial(uploads.renew, id_=upload.id, token="nobody's", times=times))  # noqa: S106 - a lease's
+    assert [found async for found in rooms.blobs.leftovers()] == []
+    await rooms.uploads.cancel(ANYONE, ONE, upload.id)
+    with pytest.raises(RegistryError):
+        await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"more")))
+    await push_blob(whole, "team/one", b"named by nobody")
+    await rooms.blobs.delete(ANYONE, ONE, Digest.of(b"named by nobody"))
+    # From here on the two databases may number new blobs differently: PostgreSQL spends a number on a row that is there already.
+    await sql(settings, "UPDATE repository_blob SET touched_at = 1")
+    assert not (await rooms.blobs.check(ANYONE, ONE, Digest.of(b"layer"))).fresh
+    for damaged in (Path(settings.data) / "blobs").rglob("*.*"):
+        damaged.unlink()
+    await push_blob(whole, "team/one", b"layer")
+    with pytest.raises(RegistryError):
+        await rooms.blobs.delete(ANYONE, ONE, Digest.of(b"layer"))
+    await rooms.tags.delete(ANYONE, ONE, "B")
+    await rooms.manifests.delete(ANYONE, ONE, manifests.image(Digest.of(b"{}"), Digest.of(b"layer")).digest)
+
+
+async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:
+    async with parts(settings) as whole:
+        recorder = Recorder(whole.db)
+        whole.db = recorder
+        whole.registry = registry(recorder, whole.storage, Access("open"), Rules(gc_grace_s=3600, sparse="none"))
+        await pushes(whole)
+        await readings(whole)
+        await troubles(whole, settings)
+        assert await recorder.read(repositories.repository_id, "team/none") is None
+    tables = {}
+    for table in METADATA.sorted_tables:
+        columns = ", ".join(column.name for column in table.columns if column.name != "xact")
+        rows = await sql(settings, f"SELECT {columns} FROM {table.name}")  # noqa: S608 - names of our own tables
+        tables[table.name] = sorted(str(plain(row)) for row in rows)
+    return recorder.seen, tables
+
+
+@pytest.fixture(scope="module")
+def both(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[list[Seen], dict[str, list[Any]]]]:
+    """The same scenario on SQLite and on PostgreSQL."""
+    places = [prepared(tmp_path_factory.mktemp("place"), database) for database in ("", postgres.new_database())]
+    return [asyncio.run(_scenario(place)) for place in places]
+
+
+def test_every_statement_was_run(both: list[tuple[list[Seen], object]]) -> None:
+    known = statements()
+    assert len(known) > 30
+    for seen, _ in both:
+        assert sorted(known[each] for each in known.keys() - {id(statement) for statement, _ in seen}) == []
+
+
+def test_every_statement_returned_the_same_rows_on_both_databases(both: list[tuple[list[Seen], object]]) -> None:
+    known = statements()
+    on_sqlite, on_postgresql = ([(known[id(statement)], rows) for statement, rows in seen] for seen, _ in both)
+    for sqlite, postgresql in zip(on_sqlite, on_postgresql, strict=True):
+        assert sqlite == postgresql
+
+
+def test_both_databases_hold_the_same_rows_afterwards(both: list[tuple[object, dict[str, list[Any]]]]) -> None:
+    (_, sqlite), (_, postgresql) = both
+    assert sqlite == postgresql
+    assert all(rows for name, rows in sqlite.items() if name != "upload")
+
+
+def test_values_are_of_the_types_that_both_drivers_share(both: list[tuple[list[Seen], dict[str, list[Any]]]]) -> None:
+    def types(rows: object) -> set[str]:
+        if isinstance(rows, list):
+            return set().union(*(types(each) for each in rows))
+        return {rows[0]} if isinstance(rows, tuple) else set()
+
+    assert set().union(*(types(rows) for seen, _ in both for _, rows in seen)) <= {"int", "str", "bytes", "NoneType", "bool"}
+
+
+def test_tags_and_repositories_come_in_byte_order_page_by_page(database_url: str, tmp_path: Path) -> None:
+    names = [f"{first}/{second}" for first in ("a", "a-b", "a.b", "a_b", "ab", "a0", "b") for second in ("x", "x-y", "x0", "xy")]
+    place = prepared(tmp_path, database_url)
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            for name in names:
+                image = manifests.image(await push_blob(whole, name, b"{}"))
+                await whole.registry.manifests.push(
+                    ANYONE, RepositoryName.parse(name), image, None, TAGS if name == "a/x" else []
+                )
+            repository = RepositoryName.parse("a/x")
+            for limit in (1, 2, 5, 100):
+                assert await _paged(partial(whole.registry.tags.page, ANYONE, repository), limit) == TAGS
+                assert await _paged(partial(whole.registry.tags.catalogue, ANYONE), limit) == sorted(names, key=str.encode)
+
+    asyncio.run(scenario())
+
+
+async def _paged(page: Any, limit: int) -> list[str]:
+    names: list[str] = []
+    while True:
+        found = await page(names[-1] if names else "", limit)
+        names += found.names
+        if not found.more:
+            return names
+        assert len(found.names) == limit
+
+
+def _artifact(config: Digest, subject: Digest) -> Manifest:
+    about = {"subject": manifests.descriptor(subject, images.MANIFEST), "annotations": {"key": "value", "é": "\u0000"}}
+    return manifests.image(config, artifactType="application/vnd.example", **about)

@@ -1,0 +1,1 @@
+"""Planting small faults in the product, to see whether the tests notice them."""

@@ -1,0 +1,38 @@
+"""What `make run` prints once Entrepot serves: where it is and what to type."""
+
+import shlex
+from pathlib import Path
+
+DEFAULT_DATA = Path(__file__).resolve().parents[2] / "data"
+
+TEXT = """\
+Entrepot serves.
+
+  address      http://localhost:{port}
+  data folder  {data}
+  log          {log}
+
+Push and pull, without a login; only this machine reaches it:
+
+  docker tag IMAGE localhost:{port}/demo/hello:v1
+  docker push localhost:{port}/demo/hello:v1
+  docker pull localhost:{port}/demo/hello:v1
+
+  podman push --tls-verify=false IMAGE localhost:{port}/demo/hello:v1
+  podman pull --tls-verify=false localhost:{port}/demo/hello:v1
+
+  skopeo copy --dest-tls-verify=false oci-archive:FILE docker://localhost:{port}/demo/hello:v1
+  skopeo copy --src-tls-verify=false docker://localhost:{port}/demo/hello:v1 oci-archive:FILE
+
+Stop it with Ctrl+C, or from another terminal in this folder: make stop{moved}
+"""
+
+
+def moved(data: Path) -> str:
+    """Return what must follow a make command so that it means this data folder; empty for the usual one."""
+    return "" if data == DEFAULT_DATA else f" DATA={shlex.quote(str(data))}"
+
+
+def banner(port: int, data: Path, log: Path) -> str:
+    """Return the text for a server on this port with these files."""
+    return TEXT.format(port=port, data=data, log=log, moved=moved(data))

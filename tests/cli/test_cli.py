@@ -127,7 +127,7 @@ def test_a_taken_port_is_told_in_one_sentence(tmp_path: Path, host: str) -> None
         (["--public-url", "http://[x"], 2, "--public-url is 'http://[x': expected http(s)://HOST[:PORT]"),
         (["--database", "postgresql://u:hunter2@[/n"], 2, "--database is '***': expected postgresql://"),
         (["--database", "postgresql://u:hunter2@localhost:65536/n"], 2, "--database is '***': expected postgresql://"),
-        (["--database", "postgresql://u:hunter2@127.0.0.1:1/n"], 1, "cannot be reached"),
+        (["--database", "postgresql://u:hunter2@127.0.0.1:1/n"], 1, "the database 127.0.0.1:1/n cannot be reached"),
         (["--data", "/dev/null"], 1, "the data folder /dev/null cannot be used: File exists"),
         (["--data", "/dev/null/data"], 1, "the data folder /dev/null/data cannot be used: Not a directory"),
     ],

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -23,6 +24,10 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+# When these tests are run by make, the make that they run must not take itself for its child.
+ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+
+
 class Terminal:
     """`make run` as in a terminal: a process group of its own, which Ctrl+C reaches as a whole."""
 
@@ -31,7 +36,7 @@ class Terminal:
         self.process = subprocess.Popen(
             ["make", "run", *words],
             cwd=clone,
-            env={**os.environ, **variables},
+            env={**ENVIRONMENT, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,7 +79,14 @@ def running(clone: Path, port: int, data: Path, **variables: str) -> Iterator[Te
 
 def make(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", *words], cwd=clone, capture_output=True, text=True, check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL
+        ["make", *words],
+        cwd=clone,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        stdin=subprocess.DEVNULL,
     )
 
 

@@ -15,6 +15,10 @@ from tools.mutants.faults import Fault
 PROJECT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = Path("src/entrepot")
 _NOT_COPIED: Final = {".git", ".venv", ".test-results", "data", "dist"}
+_NEAR: Final = ("spec", "domain", "platform", "web")
+_FAR: Final = ("tests/web", "tests/domain", "tests/platform", "tests/migrations")
+# What the other database could notice: elsewhere it runs the same code with the same rows.
+_OF_DATABASES: Final = ("/domain/", "/platform/db/")
 _NO_TESTS: Final = 5
 _PYTEST: Final = ("-m", "pytest", "-q", "-x", "--tb=no", "--no-header", "-p", "no:cacheprovider", "-p", "no:randomly")
 _NEAR_LIMIT_S: Final = 180.0
@@ -42,22 +46,27 @@ class Outcome:
 
 def stages(path: str) -> list[Stage]:
     """List the stages for a fault in this file, the likeliest to notice it first."""
-    found = [Stage("nearest", tuple(near), _NEAR_LIMIT_S)] if (near := nearest(path)) else []
+    found = []
+    near = nearest(path)
+    if near:
+        one_database = () if "postgresql" in path else ("-k", "not postgresql")
+        found.append(Stage("nearest", (*near, "-m", "not long", *one_database), _NEAR_LIMIT_S))
     found.append(Stage("fast", ("tests", "-m", "fast", "--ignore=tests/tools"), _NEAR_LIMIT_S))
-    parts = ("tests/web", "tests/domain", "tests/platform", "tests/migrations")
-    there = tuple(part for part in parts if (PROJECT / part).is_dir())
+    there = tuple(part for part in _FAR if (PROJECT / part).is_dir())
     found.append(Stage("on SQLite", (*there, "-m", "not long", "-k", "not postgresql"), _FAR_LIMIT_S))
-    found.append(Stage("on PostgreSQL", (*there, "-m", "not long", "-k", "postgresql"), _FAR_LIMIT_S))
+    if any(part in path for part in _OF_DATABASES):
+        found.append(Stage("on PostgreSQL", (*there, "-m", "not long", "-k", "postgresql"), _FAR_LIMIT_S))
     return found
 
 
 def nearest(path: str) -> list[str]:
-    """Return the tests that mirror a file by path, or those of its folder."""
+    """Return the test files of the same name as a file, wherever they are, or else those of its folder."""
     mirrored = Path("tests") / Path(path).relative_to(SOURCES)
-    own = mirrored.with_name(f"test_{mirrored.name}")
-    folder = mirrored.with_suffix("")
-    candidates = [own, folder, mirrored.parent, mirrored.parent.parent]
-    return next(([str(each)] for each in candidates if (PROJECT / each).exists() and each != Path("tests")), [])
+    near = [each.relative_to(PROJECT) for part in _NEAR for each in (PROJECT / "tests" / part).rglob(f"test_{mirrored.stem}*.py")]
+    folders = [mirrored.with_suffix(""), mirrored.parent, mirrored.parent.parent]
+    if not near:
+        near = next(([each] for each in folders if (PROJECT / each).is_dir() and each != Path("tests")), [])
+    return sorted(str(each) for each in near)
 
 
 class Copy:
@@ -76,7 +85,7 @@ class Copy:
 
     def sound(self) -> str:
         """Run all stages without a fault; return what failed, nothing if all is well."""
-        for stage in stages(f"{SOURCES}/spec/oci/names.py")[1:]:
+        for stage in stages(f"{SOURCES}/platform/db/database.py")[1:]:
             failed, detail = self._fails(stage)
             if failed:
                 return f"{stage.name}: {detail}"

@@ -16,6 +16,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 _MAX_PARAMETERS: Final = 200
+_DRAINED_BYTES: Final = 8 << 20
 _SILENCE_S: Final = 60.0  # a body that brings nothing for so long has been left by its client
 
 
@@ -129,13 +130,19 @@ class Call:
             BodyTooLarge: it is larger than `at_most` bytes.
             BodyInterrupted: the client went away before the end.
         """
-        if (self.content_length or 0) > at_most:
+        if (self.content_length or 0) > at_most + _DRAINED_BYTES:
             raise BodyTooLarge(limit=at_most)
         held = bytearray()
+        size = 0
         async for chunk in self.chunks():
-            held += chunk
-            if len(held) > at_most:
-                raise BodyTooLarge(limit=at_most)
+            size += len(chunk)
+            if size <= at_most:
+                held += chunk
+            # What is only a little too large is read to its end, so that the client hears the answer and keeps its connection.
+            elif size > at_most + _DRAINED_BYTES:
+                break
+        if size > at_most:
+            raise BodyTooLarge(limit=at_most)
         return bytes(held)
 
 

@@ -133,7 +133,8 @@ def main() -> int:
             print(f"the tests fail without any fault, so they can notice none: {broken}", file=sys.stderr)
             return 1
         run = Run(chosen, RESULTS / f"mutants-{asked.seed}.json")
-        workers = [threading.Thread(target=run.work, args=(Path(folder) / f"copy-{number}",)) for number in range(asked.jobs)]
+        copies = [Path(folder) / f"copy-{number}" for number in range(asked.jobs)]
+        workers = [threading.Thread(target=run.work, args=(copy,), daemon=True) for copy in copies]
         for worker in workers:
             worker.start()
         for worker in workers:

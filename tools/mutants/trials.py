@@ -109,7 +109,8 @@ class Copy:
         search = f"{self.folder / 'src'}{os.pathsep}{self.folder / 'tests'}"
         environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
         child = subprocess.Popen(
-            [sys.executable, *_PYTEST, *stage.words],
+            # Told to end when this run is broken off: nobody else would.
+            ["setpriv", "--pdeathsig", "TERM", sys.executable, *_PYTEST, *stage.words],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -110,7 +110,7 @@ class Copy:
         environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
         child = subprocess.Popen(
             # Told to end when this run is broken off: nobody else would.
-            ["setpriv", "--pdeathsig", "TERM", sys.executable, *_PYTEST, *stage.words],
+            ["setpriv", "--pdeathsig", "TERM", sys.executable, *_PYTEST, f"--basetemp={self.folder / 'temporary'}", *stage.words],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

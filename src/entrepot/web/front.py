@@ -55,9 +55,7 @@ class Front:
         try:
             answer = await self._answer(call)
             await answer.begin()
-        except EntrepotError as error:
-            answer = oci_error(error, call)
-        except Exception as error:  # noqa: BLE001 - the page for our own mistakes: logged there, once
+        except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):
             _log.info(

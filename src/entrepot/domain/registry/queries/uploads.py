@@ -39,8 +39,7 @@ _ADD: Final = Statement(
         lease=None,
         lease_until=0,
         created_at=now_us(),
-        progressed_at=now_us(),
-        expires_at=now_us() + bindparam("lifetime_us"),
+        **_PROGRESS,
     )
 )
 _FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))

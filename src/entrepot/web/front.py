@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from entrepot.base.errors import EntrepotError
 from entrepot.web.shared.call import Answer, Call, Receive, Scope, Send, respond, text_answer
-from entrepot.web.v2.errors import oci_error
+from entrepot.web.v2.errors import OCI_ERRORS, oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ List:            http://{host}/v2/_catalog
 class Gate(Protocol):
     """Decides who may talk to us."""
 
-    def check(self, headers: dict[bytes, bytes]) -> None:
+    def check(self, call: Call) -> None:
         """Raise an EntrepotError when the request may not come in."""
 
 
@@ -61,12 +61,12 @@ class Front:
             _log.info(
                 "written", extra={"method": call.method, "path": call.path[:300], "client": call.client, "status": answer.status}
             )
-        await respond(answer, call.method, send)
+        await respond(answer, call, send)
 
     async def _answer(self, call: Call) -> Answer:
         if call.path.startswith(b"/v2"):
             try:
-                self._gate.check(call.headers)
+                self._gate.check(call)
             except EntrepotError as error:
                 return oci_error(error, call)
             if call.path == b"/v2":
@@ -82,9 +82,9 @@ class Front:
 
     def _other(self, call: Call) -> Answer:
         try:
-            self._gate.check(call.headers)
+            self._gate.check(call)
         except EntrepotError as error:
-            return text_answer(403, f"{error.message}\n")
+            return text_answer(OCI_ERRORS[type(error)].status, f"{error.message}\n")
         if call.path == b"/" and call.method in ("GET", "HEAD"):
             return text_answer(200, _WELCOME.format(host=call.header(b"host")), [(b"x-content-type-options", b"nosniff")])
         return text_answer(404, "There is nothing here: the registry's interface begins at /v2/\n")

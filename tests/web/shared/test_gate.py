@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from entrepot.web.shared.gate import is_local
+from entrepot.web.shared.call import Call
+from entrepot.web.shared.gate import HostRefused, OpenGate, is_local
 from support.http import Answer, Client
 from support.instance import Instance
 from support.wire import SAFE, plain_headers
@@ -61,6 +62,41 @@ def test_a_request_to_any_other_name_is_refused(asked: Client, host: str) -> Non
     page = asked.get("/", headers={"Host": host})
     assert page.status == 403
     assert "--public-url" in page.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/demo/tags/list", "/"])
+@pytest.mark.parametrize("hosts", [("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost", "localhost")])
+def test_a_request_with_two_hosts_is_refused(asked: Client, path: str, hosts: tuple[str, str]) -> None:
+    first, second = hosts
+    answer = asked.raw(f"GET {path} HTTP/1.1\r\nHost: {first}\r\nHost: {second}\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"more than one Host header: send one" in answer
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "status"),
+    [
+        *(("http://hub.example:80", "hub.example", 200), ("http://hub.example", "hub.example:80", 200)),
+        *(("https://hub.example:443", "hub.example", 200), ("https://HUB.example", "hub.example:443", 200)),
+        *(("https://hub.example", "hub.example:80", 403), ("http://hub.example", "hub.example:443", 403)),
+        *(("https://hub.example:8443", "hub.example:443", 403), ("https://hub.example:8443", "hub.example", 403)),
+        *(("https://[2001:db8::1]", "[2001:db8::1]:443", 200), ("https://[2001:db8::1]:443", "[2001:db8::1]", 200)),
+    ],
+)
+@pytest.mark.fast
+def test_the_port_of_a_scheme_may_be_left_out(url: str, host: str, status: int) -> None:
+    gate = OpenGate(url)
+    call = Call({"method": "GET", "raw_path": b"/v2/", "headers": [(b"host", host.encode())]}, nothing)
+    if status == 200:
+        gate.check(call)
+    else:
+        with pytest.raises(HostRefused):
+            gate.check(call)
+
+
+async def nothing() -> dict[str, object]:
+    """Receive no body."""
+    return {"type": "http.disconnect"}
 
 
 def test_without_a_public_url_only_this_machines_names_count(client: Client) -> None:

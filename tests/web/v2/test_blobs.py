@@ -1,6 +1,9 @@
 """Blobs: reading them whole and in parts, and deleting them."""
 
+import socket
+import time
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -9,11 +12,14 @@ from hypothesis import strategies as st
 
 from support.counts import examples
 from support.http import Answer
+from support.instance import Instance
+from support.processes import descendants
 from support.wire import SAFE, Repository, digest_of, plain_headers
 
 SMALL: Final = bytes(range(256)) * 4
 # Larger than what is kept at hand, and than one step of reading.
 LARGE: Final = b"".join(number.to_bytes(8, "big") for number in range(300_000))
+ABANDONED_BYTES: Final = 64 << 20
 CONTENTS: Final = pytest.mark.parametrize("content", [SMALL, LARGE, b"", b"{}"], ids=["small", "large", "none", "{}"])
 
 
@@ -225,3 +231,39 @@ def test_a_blob_that_a_manifest_names_cannot_be_deleted_until_the_manifest_is(re
     assert repo.client.delete(repo.at(f"manifests/{digest_of(manifest)}")).status == 202
     assert repo.client.delete(repo.at(f"blobs/{layer}")).status == 202
     assert not repo.has_blob(layer)
+
+
+def test_a_blob_whose_bytes_were_lost_is_not_there_for_a_push_which_then_heals_it_everywhere(
+    hub: Instance, repo: Repository
+) -> None:
+    content = f"lost and found {repo.name}".encode()
+    digest, other = repo.blob(content)["digest"], Repository(repo.client, f"{repo.name}/other")
+    other.blob(content)
+    (file,) = (hub.data / "blobs").rglob(f"{digest.removeprefix('sha256:')}.*")
+    file.unlink()
+    head = repo.client.head(repo.at(f"blobs/{digest}"))
+    assert head.status == 404
+    elsewhere = Repository(repo.client, f"{repo.name}/elsewhere")
+    assert elsewhere.finish(elsewhere.begin(f"?mount={digest}&from={repo.name}"), digest, content).status == 201
+    for each in (repo, other, elsewhere):
+        assert each.has_blob(digest)
+        assert repo.client.get(each.at(f"blobs/{digest}")).content == content
+
+
+def test_nothing_more_is_read_for_a_client_that_has_gone_away(hub: Instance, repo: Repository) -> None:
+    content = bytes(ABANDONED_BYTES)
+    digest = repo.blob(content)["digest"]
+    before = read_so_far(hub)
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", hub.port), 10) as connection:
+            asked = f"GET {repo.at(f'blobs/{digest}')} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=1-\r\n\r\n"
+            connection.sendall(asked.encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 206 ")
+    time.sleep(2)
+    assert read_so_far(hub) - before < ABANDONED_BYTES
+
+
+def read_so_far(hub: Instance) -> int:
+    """Return how many bytes the processes of an instance have read."""
+    accounts = [Path(f"/proc/{pid}/io").read_text("ascii") for pid in (hub.pid, *descendants(hub.pid))]
+    return sum(int(account.split()[1]) for account in accounts)

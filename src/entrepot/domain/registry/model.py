@@ -31,10 +31,11 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class LiveBlob(msgspec.Struct, frozen=True):
-    """A blob that can be linked."""
+    """A blob that can be linked; `size` is in bytes."""
 
     id: int
     storage_key: str
+    size: int
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -70,6 +69,11 @@ class Call:
         """Return a header's value, '' when it is not there; `name` is in lower case."""
         return self.headers.get(name, b"").decode("latin-1")
 
+    def repeats(self, name: bytes) -> bool:
+        """Tell whether a header came more than once; `headers` has the last of its values."""
+        given = self._scope["headers"]
+        return len(given) != len(self.headers) and sum(other == name for other, _ in given) > 1
+
     @property
     def content_length(self) -> int | None:
         """The body's length in bytes as announced, None when it is not."""
@@ -123,6 +127,11 @@ class Call:
                 yield message["body"]
             more = message.get("more_body", False)
 
+    async def left(self) -> None:
+        """Wait until the client has gone away; whatever of a body still comes is thrown away."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def body(self, at_most: int) -> bytes:
         """Return the whole body.
 
@@ -146,32 +155,36 @@ class Call:
         return bytes(held)
 
 
-async def respond(answer: Answer, method: str, send: Send) -> None:
+async def respond(answer: Answer, call: Call, send: Send) -> None:
     """Send an answer; one to HEAD has the headers of GET and no body (RFC 9110, 9.3.2)."""
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    if method == "HEAD":
+    if call.method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
     elif answer.stream is not None:
-        await _stream(answer.body, answer.stream, send)
+        await _stream(answer.body, answer.stream, call, send)
     else:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
-    """Send pieces; the next one is fetched while the last one goes out."""
+async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], call: Call, send: Send) -> None:
+    """Send pieces; the next one is fetched while the last one goes out, and none any more when the client has gone away."""
     piece: bytes | None = first
     following = asyncio.ensure_future(anext(pieces, None))
+    # Sending to a client that has gone away is no error: without this the whole blob would be read for nobody.
+    left = asyncio.ensure_future(call.left())
     try:
-        while piece is not None:
+        while piece is not None and not left.done():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             piece = await following
             following = asyncio.ensure_future(anext(pieces, None))
         await send({"type": "http.response.body", "body": b""})
     finally:
-        # The client may have gone away: what the pieces hold open is closed now, not when someone collects them.
+        # What the pieces hold open is closed now, not when someone collects them.
         following.cancel()
-        with suppress(asyncio.CancelledError, StopAsyncIteration):
-            await following
+        left.cancel()
+        await asyncio.wait([following, left])
+        if not following.cancelled():
+            following.exception()  # looked at, since nobody waits for it any more
         await pieces.aclose()
 
 

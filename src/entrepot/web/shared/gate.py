@@ -9,7 +9,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from entrepot.base.errors import EntrepotError
+from entrepot.web.shared.call import Call
 
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _PROXY_HEADERS: Final = (b"forwarded", b"via")
 _MAX_REMEMBERED: Final = 1000
 
@@ -21,6 +23,12 @@ class HostRefused(EntrepotError):
         "this registry is open to everyone who reaches it, so it answers only as localhost or as its --public-url, not as "
         "'{host}': use localhost, or start it with --public-url"
     )
+
+
+class HostRepeated(EntrepotError):
+    """The request names two hosts: which one counts, everything on its way may have decided differently (RFC 9112, 3.2)."""
+
+    summary = "the request has more than one Host header: send one"
 
 
 class ProxyRefused(EntrepotError):
@@ -44,15 +52,18 @@ class OpenGate:
     """The rule of `--access open`."""
 
     def __init__(self, public_url: str) -> None:
-        self._public_host = urlsplit(public_url).netloc.lower()
+        self._public_hosts = _spellings(public_url.lower())
         self._accepted: set[bytes] = set()
 
-    def check(self, headers: dict[bytes, bytes]) -> None:
+    def check(self, call: Call) -> None:
         """Do nothing when the request may come in.
 
         Raises:
-            HostRefused, ProxyRefused, OriginRefused
+            HostRefused, HostRepeated, ProxyRefused, OriginRefused
         """
+        headers = call.headers
+        if call.repeats(b"host"):
+            raise HostRepeated
         host = headers.get(b"host", b"")
         if host not in self._accepted:
             self._check_host(host)
@@ -63,7 +74,7 @@ class OpenGate:
 
     def _check_host(self, host: bytes) -> None:
         text = host.decode("latin-1").lower()
-        if not (is_local(_without_port(text)) or (text and text == self._public_host)):
+        if not (is_local(_without_port(text)) or text in self._public_hosts):
             raise HostRefused(host=text)
         if len(self._accepted) < _MAX_REMEMBERED:
             self._accepted.add(host)
@@ -77,6 +88,16 @@ class OpenGate:
                 raise OriginRefused(origin=origin)
         if name == b"sec-fetch-site" and headers[name] not in (b"same-origin", b"none"):
             raise OriginRefused(origin=headers[name].decode("latin-1"))
+
+
+def _spellings(url: str) -> set[str]:
+    """Return the ways in which a client may write the host of an address: with its scheme's own port or without it."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return set()
+    port = _DEFAULT_PORTS[parts.scheme]
+    host = parts.netloc.removesuffix(port)
+    return {host, host + port} if host == _without_port(host) else {host}
 
 
 def _host_of(origin: str) -> str | None:

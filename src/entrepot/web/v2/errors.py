@@ -17,7 +17,7 @@ from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, Header, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, OriginRefused, ProxyRefused
+from entrepot.web.shared.gate import HostRefused, HostRepeated, OriginRefused, ProxyRefused
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
@@ -36,6 +36,7 @@ class Row(msgspec.Struct, frozen=True):
 OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     Denied: Row("DENIED", 403),
     HostRefused: Row("DENIED", 403),
+    HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
     OriginRefused: Row("DENIED", 403),
     Unavailable: Row("UNAVAILABLE", 503),

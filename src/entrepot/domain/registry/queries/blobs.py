@@ -28,7 +28,7 @@ _LINK: Final = Statement(
     .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest"), _LIVE)
 )
 _SOURCE: Final = (
-    select(blob.c.id, blob.c.storage_key)
+    select(blob.c.id, blob.c.storage_key, blob.c.size)
     .select_from(_LINKED.join(repository, repository.c.id == repository_blob.c.repository))
     .where(blob.c.digest == bindparam("digest"), _LIVE)
     .limit(1)
@@ -71,7 +71,7 @@ _ADD: Final = Statement(
         condemned_at=null(),
     )
 )
-_BY_DIGEST: Final = select(blob.c.id, blob.c.storage_key).where(blob.c.digest == bindparam("digest"), _LIVE)
+_BY_DIGEST: Final = select(blob.c.id, blob.c.storage_key, blob.c.size).where(blob.c.digest == bindparam("digest"), _LIVE)
 _FIND_LIVE: Final = Statement(_BY_DIGEST)
 _LOCK_LIVE: Final = Statement(_BY_DIGEST.with_for_update())
 _REPLACE_KEY: Final = Statement(update(blob).where(blob.c.id == bindparam("id_")).values(storage_key=bindparam("key")))
@@ -105,13 +105,13 @@ async def link(db: Reader, name: str, digest: str, fresh_us: int) -> Link | None
     return Link(row[0], row[1], row[2], bool(row[3])) if row else None
 
 
-async def lock_source(tx: Transaction, digest: str, source: str | None) -> int | None:
+async def lock_source(tx: Transaction, digest: str, source: str | None) -> LiveBlob | None:
     """Lock and return a live blob that the repository `source` (or, when None, any one) has."""
     if source is None:
         row = await tx.one(_SOURCE_ANYWHERE, digest=digest)
     else:
         row = await tx.one(_SOURCE_IN, digest=digest, name=source)
-    return row[0] if row else None
+    return LiveBlob(*row) if row else None
 
 
 async def lock_links(tx: Transaction, repository_: int, digests: Sequence[str]) -> set[str]:
@@ -132,7 +132,7 @@ async def add_link(tx: Transaction, repository_: int, blob_: int) -> None:
 async def find_live(db: Reader, digest: str) -> LiveBlob | None:
     """Return the live blob of that digest, whoever has it."""
     row = await db.one(_FIND_LIVE, digest=digest)
-    return LiveBlob(row[0], row[1]) if row else None
+    return LiveBlob(*row) if row else None
 
 
 async def add_blob(tx: Transaction, digest: str, size: int, storage_key: str) -> LiveBlob:
@@ -141,7 +141,7 @@ async def add_blob(tx: Transaction, digest: str, size: int, storage_key: str) ->
         await tx.run(_ADD, digest=digest, size=size, storage_key=storage_key)
         row = await tx.one(_LOCK_LIVE, digest=digest)
         if row is not None:  # else it was condemned between the two statements
-            return LiveBlob(row[0], row[1])
+            return LiveBlob(*row)
 
 
 async def replace_key(tx: Transaction, blob_: int, storage_key: str) -> None:

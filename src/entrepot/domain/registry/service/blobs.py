@@ -1,5 +1,6 @@
 """Blobs: finding, reading, protecting and deleting them. A blob is reached only through a repository that links it."""
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Final
@@ -14,6 +15,7 @@ from entrepot.platform.storage.driver import StorageDriver, Stored
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 
+_log: Final = logging.getLogger(__name__)
 _TOUCH_AFTER: Final = 4  # a link is touched when a quarter of the grace time has passed: pushes write rarely
 _BATCH: Final = 500
 
@@ -44,10 +46,15 @@ class Blobs:
     async def check(self, actor: Actor, name: RepositoryName, digest: Digest) -> Link:
         """Return the blob for a HEAD: a client that is told of it may push a manifest that names it, so it is protected.
 
+        A blob whose bytes were lost is not told of: the client pushes it then, which heals it.
+
         Raises:
             Denied, BlobUnknown, RepositoryUnknown
         """
         found = await self.find(actor, name, digest)
+        if await self._storage.size(found.storage_key) != found.size:
+            _log.error("blob_lost", extra={"digest": str(digest), "storage_key": found.storage_key})
+            raise BlobUnknown(repository=name.asked, digest=digest)
         if found.fresh or await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
             return found
         raise BlobUnknown(repository=name.asked, digest=digest)  # collected between the two statements

@@ -78,14 +78,15 @@ class Uploads:
         if not self._access.may(actor, Action.PULL):
             return False
 
-        async def link(tx: Transaction) -> bool:
+        async def link(tx: Transaction) -> LiveBlob | None:
             blob = await blobs.lock_source(tx, str(digest), source.stored if source else None)
-            if blob is None:
-                return False
-            await blobs.add_link(tx, await repositories.repository_for_push(tx, name), blob)
-            return True
+            if blob is not None:
+                await blobs.add_link(tx, await repositories.repository_for_push(tx, name), blob.id)
+            return blob
 
-        return await self._db.write(link)
+        linked = await self._db.write(link)
+        # Bytes that were lost are asked for: the client pushes them then, which heals the blob everywhere.
+        return linked is not None and await self._storage.size(linked.storage_key) == linked.size
 
     async def status(self, actor: Actor, name: RepositoryName, id_: str) -> Upload:
         """Return the upload as far as it is durable.

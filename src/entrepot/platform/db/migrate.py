@@ -195,7 +195,6 @@ async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
 def _upgrade(connection: "Connection", revision: str, shown: str) -> None:
     from alembic import command  # noqa: PLC0415 - see the module's docstring
     from alembic.config import Config  # noqa: PLC0415
-    from sqlalchemy import text  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     configuration = Config(attributes={"connection": connection})
@@ -203,9 +202,6 @@ def _upgrade(connection: "Connection", revision: str, shown: str) -> None:
     place = REVISIONS.index(revision)
     try:
         command.upgrade(configuration, revision)
-        with connection.begin():
-            note = text("INSERT INTO schema_release (revision, release) VALUES (:revision, :release) ON CONFLICT DO NOTHING")
-            connection.execute(note, {"revision": revision, "release": __version__})
     except SQLAlchemyError as error:
         before = REVISIONS[place - 1] if place else "none"
         raise MigrationFailed(database=shown, revision=revision, before=before, reason=error) from error

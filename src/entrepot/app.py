@@ -1,8 +1,8 @@
 """The composition root: the only module that knows every feature and joins them into one application."""
 
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
-from entrepot.platform.db.migrate import ensure_sqlite, run_postgresql
+from entrepot.platform.db.migrate import check_postgresql, check_sqlite, ensure_sqlite, run_postgresql
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.web.front import Front
@@ -27,6 +27,15 @@ class DataFolderUnusable(EntrepotError):
     """Nothing can be stored in the data folder."""
 
     summary = "the data folder {folder} cannot be used: {reason}. Choose another one with --data, or let this user write to it"
+
+
+class DataFolderEmpty(EntrepotError):
+    """No registry was ever served from the data folder."""
+
+    summary = (
+        "the data folder {folder} holds no registry: name the right one with --data, or make one there with `entrepot migrate` "
+        "or `entrepot serve`"
+    )
 
 
 class Parts:
@@ -71,7 +80,6 @@ def prepare(settings: Settings) -> list[str]:
     Raises:
         DataFolderUnusable, DatabaseTooNew, MigrationFailed, Unavailable
     """
-    os.umask(0o077)  # whatever is made from now on, by the workers too, is for this user's eyes alone
     data = Path(settings.data)
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,6 +89,31 @@ def prepare(settings: Settings) -> list[str]:
     storage.prepare()
     storage.close()
     return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / _DATABASE_FILE)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Parts]:
+    """Open what was served or migrated before, for commands that look at it or change it; if it is not there, make nothing.
+
+    Raises:
+        DataFolderEmpty, DataFolderUnusable, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable, Unavailable
+    """
+    data = Path(settings.data)
+    parts = Parts(settings)
+    try:
+        if not parts.storage.prepared():
+            raise DataFolderEmpty(folder=data)
+    except OSError as error:
+        raise DataFolderUnusable(folder=data, reason=error.strerror) from None
+    if settings.database:
+        await check_postgresql(settings.database)
+    else:
+        check_sqlite(data / _DATABASE_FILE)
+    await parts.open()
+    try:
+        yield parts
+    finally:
+        await parts.close()
 
 
 def announce(settings: Settings, revisions: list[str]) -> None:

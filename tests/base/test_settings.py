@@ -91,9 +91,13 @@ def test_an_unknown_name_in_the_file_is_refused_with_its_place(tmp_path: Path) -
         ("listen", ":"),
         ("listen", "localhost:http"),
         ("listen", "127.0.0.1:65536"),
+        ("listen", "127.0.0.1:0"),
+        ("listen", "[::1]:00"),
+        ("listen", ":5000"),
         ("public_url", "hub.example.com"),
         ("public_url", "http://[hub"),
         ("public_url", "http://hub:65536"),
+        ("public_url", "http://hub:0"),
         ("database", "postgresql://u:p@[h/n"),
         ("database", "postgresql://u:p@one:5432,two:70000/n"),
         ("public_url", "https://hub.example.com/path"),
@@ -121,6 +125,8 @@ def test_an_ill_typed_value_is_refused_with_name_value_and_what_was_expected(nam
         ("open_to_network", "false", False),
         ("listen", "[::1]:80", "[::1]:80"),
         ("listen", "localhost:65535", "localhost:65535"),
+        ("listen", "localhost:1", "localhost:1"),
+        ("public_url", "http://0", "http://0"),
         ("database", "postgresql://u:70000@one:5432,[::1]:65535/n", "postgresql://u:70000@one:5432,[::1]:65535/n"),
         ("public_url", "https://hub.example.com:8443", "https://hub.example.com:8443"),
         ("public_url", "", ""),
@@ -184,7 +190,7 @@ def test_every_setting_says_what_it_takes_and_decides_and_its_default_is_allowed
 
 @pytest.mark.parametrize(
     ("listen", "found"),
-    [("127.0.0.1:5000", ("127.0.0.1", 5000)), ("[::1]:80", ("::1", 80)), ("localhost:0", ("localhost", 0))],
+    [("127.0.0.1:5000", ("127.0.0.1", 5000)), ("[::1]:80", ("::1", 80)), ("localhost:1", ("localhost", 1))],
 )
 def test_an_address_is_host_and_port(listen: str, found: tuple[str, int]) -> None:
     assert Settings(listen=listen).host_and_port == found

@@ -1,6 +1,7 @@
 """The `entrepot` command as people use it: help, exit codes, and what is said when something is wrong."""
 
 import json
+import os
 import socket
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from entrepot import __version__
 from entrepot.base import settings
 from support.commands import run
+from support.sources import start_command
 
 WITH_SETTINGS = pytest.mark.parametrize("command", ["serve", "migrate", "config", "storage leftovers", "tag history"])
 
@@ -147,3 +149,17 @@ def test_a_database_is_migrated_once_and_its_folder_is_private(tmp_path: Path) -
     assert first.stdout.startswith("migrated to schema ")
     assert second.stdout == "the schema is up to date\n"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
+@WITH_SETTINGS
+def test_what_a_command_makes_is_for_its_user_alone(tmp_path: Path, command: str) -> None:
+    # A settings file that comes through a pipe: opening it for writing waits until the command reads it.
+    pipe = tmp_path / "entrepot.toml"
+    os.mkfifo(pipe)
+    child = start_command(*command.split(), *(["a/b:v1"] if command == "tag history" else []), "--config", str(pipe))
+    with pipe.open("w") as settings_file:
+        status = Path(f"/proc/{child.pid}/status").read_text("utf-8")
+        settings_file.write("nonsense")
+    child.communicate(timeout=60)
+    assert child.returncode == 2
+    assert "\nUmask:\t0077\n" in status

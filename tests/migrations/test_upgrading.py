@@ -13,11 +13,12 @@ import pytest
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.platform.db import migrate
-from entrepot.platform.db.migrate import DatabaseTooNew
+from entrepot.platform.db.migrate import DatabaseTooNew, MigrationFailed
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from support.history import options, revision, rows, upgrade, upgrade_to
 from support.parts import FILE, parts, push_blob
+from support.processes import free_port
 from support.schemas import Schema, schema
 from support.sources import Sources, run_command, start_command
 
@@ -165,6 +166,30 @@ def test_a_migration_that_is_killed_leaves_no_trace_and_can_be_tried_again(place
     assert (revision(place), kinds(place)) == (FOLLOWING, ["changed"])
 
 
+NOTING: Final = '    connection.execute(_NOTE, {"revision": step.up_revision_id, "release": __version__})\n'
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_a_kill_while_the_release_is_noted_leaves_no_revision_without_it(place: Settings, tmp_path: Path, *, first: bool) -> None:
+    before = filled(place)
+    killed = with_following(tmp_path / "killed", "pass")
+    end = "    __import__('os')._exit(9)\n"
+    killed.change("platform/db/migrations/env.py", NOTING, end + NOTING if first else NOTING + end)
+    assert killed.run("migrate", *options(place)).returncode == 9
+    assert (schema(place), revision(place), kinds(place)) == (before, NEWEST, ["organisation"])
+    assert rows(place, "SELECT count(*) FROM schema_release") == [(len(migrate.REVISIONS),)]
+
+
+def test_a_release_that_cannot_be_noted_undoes_its_revision(place: Settings) -> None:
+    start = migrate.REVISIONS[-2]
+    upgrade_to(place, start)
+    rows(place, "DROP TABLE schema_release")
+    before = schema(place)
+    with pytest.raises(MigrationFailed, match=f"still of schema {start}"):
+        upgrade(place)
+    assert (schema(place), revision(place)) == (before, start)
+
+
 def test_a_newer_database_is_refused_with_the_release_that_can_read_it(place: Settings) -> None:
     upgrade(place)
     rows(place, "UPDATE alembic_version SET version_num = '0999'")
@@ -172,7 +197,7 @@ def test_a_newer_database_is_refused_with_the_release_that_can_read_it(place: Se
     with pytest.raises(DatabaseTooNew) as refused:
         upgrade(place)
     assert (refused.value.facts["release"], refused.value.facts["revision"]) == ("7.3.1", "0999")
-    done = run_command("serve", *options(place), "--listen", "127.0.0.1:0")
+    done = run_command("serve", *options(place), "--listen", f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert "start Entrepot 7.3.1 or newer" in done.stdout
     assert "Traceback" not in done.stdout

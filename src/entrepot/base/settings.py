@@ -166,8 +166,8 @@ def _check_address(text: str) -> None:
     """Raise ValueError when a host or port cannot be one; a database's address may name several."""
     hosts = urlsplit(text if "//" in text else f"//{text}").netloc.rpartition("@")[2]
     for host in hosts.split(","):
-        port = host.rpartition(":")[2]
-        if port.isdecimal() and int(port) > _MAX_PORT:
+        _, colon, port = host.rpartition(":")
+        if colon and port.isdecimal() and not 0 < int(port) <= _MAX_PORT:
             raise ValueError(port)
 
 

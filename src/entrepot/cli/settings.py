@@ -35,6 +35,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**arguments: Any) -> None:
+        os.umask(0o077)  # whatever is made from now on, by child processes too, is for this user's eyes alone
         file = arguments.pop("config")
         given = {name: arguments.pop(name) for name in settings.FIELDS}
         with refusals():

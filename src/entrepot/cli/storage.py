@@ -21,18 +21,14 @@ def _group() -> None:
 @with_settings
 def leftovers(*, found: Found, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List files that belong to no blob and no upload: what a crash left, or what a push is just about to name."""
-    from entrepot.app import Parts  # noqa: PLC0415 - not needed to show help
+    from entrepot.app import opened  # noqa: PLC0415 - not needed to show help
 
     async def listed() -> list[dict[str, object]]:
-        parts = Parts(found.settings)
-        await parts.open()
-        try:
+        async with opened(found.settings) as parts:
             return [
                 {"key": stored.key, "size": stored.size, "modified_at_us": stored.modified_at_us}
                 async for stored in parts.registry.blobs.leftovers()
             ]
-        finally:
-            await parts.close()
 
     rows = asyncio.run(listed())
     if as_json:

@@ -29,7 +29,7 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every move of a tag: when, by whom, from which digest to which."""
-    from entrepot.app import Parts  # noqa: PLC0415 - not needed to show help
+    from entrepot.app import opened  # noqa: PLC0415 - not needed to show help
     from entrepot.domain.access.model import ANYONE  # noqa: PLC0415
     from entrepot.domain.registry.model import TagMove  # noqa: PLC0415
     from entrepot.spec.oci.names import RepositoryName, parse_tag  # noqa: PLC0415
@@ -38,12 +38,8 @@ def history(
     name, tag = RepositoryName.parse(repository), parse_tag(tag)
 
     async def moves() -> list[TagMove]:
-        parts = Parts(found.settings)
-        await parts.open()
-        try:
+        async with opened(found.settings) as parts:
             return await parts.registry.tags.history(ANYONE, name, tag, limit)
-        finally:
-            await parts.close()
 
     rows = asyncio.run(moves())
     if as_json:

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this release, and refusing one that is already beyond it.
+"""Bringing a database to the schema of this release, and refusing one that is of another.
 
 Migrations run under a lock, each in a transaction of its own. SQLAlchemy and Alembic are imported only when there is
 something to migrate: the start of a server that is up to date costs one query.
@@ -9,8 +9,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from entrepot.base.errors import EntrepotError
 from entrepot.platform.db.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
+    import asyncpg
     from sqlalchemy.engine import Connection
 
 REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
@@ -33,6 +34,15 @@ class DatabaseTooNew(EntrepotError):
     summary = (
         "the database {database} is of schema {revision}, made by Entrepot {release}; this is Entrepot {ours}, which knows "
         "schemas up to {newest}: start Entrepot {release} or newer, or restore a copy from before the upgrade"
+    )
+
+
+class DatabaseTooOld(EntrepotError):
+    """The database was not brought to the schema of this release."""
+
+    summary = (
+        "the database {database} is of schema {revision}; this is Entrepot {ours}, which needs schema {newest}: if it is the "
+        "database that you mean, bring it there with `entrepot migrate` or `entrepot serve`"
     )
 
 
@@ -73,25 +83,68 @@ async def ensure_postgresql(url: str) -> list[str]:
     Raises:
         DatabaseTooNew, MigrationFailed, DatabaseUnavailable
     """
+    shown = _without_password(url)
+    async with _connected(url) as connection:
+        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
+        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        pending = await _pending_postgresql(connection, shown)
+        for revision in pending:
+            await _upgrade_postgresql(url, shown, revision)
+    return pending
+
+
+def check_sqlite(file: Path) -> None:
+    """Refuse an SQLite file that is not of the newest schema, and make none.
+
+    Raises:
+        DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable
+    """
+    try:
+        pending = _pending(_sqlite_revision(file), str(file), lambda: _sqlite_release(file))
+    except sqlite3.Error as error:
+        raise DatabaseUnreachable(database=file, reason=error) from error
+    _refuse_if(pending, str(file))
+
+
+async def check_postgresql(url: str) -> None:
+    """Refuse a PostgreSQL database that is not of the newest schema.
+
+    Raises:
+        DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable
+    """
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
-    shown = url.rpartition("@")[2]
+    shown = _without_password(url)
+    async with _connected(url) as connection:
+        try:
+            pending = await _pending_postgresql(connection, shown)
+        except asyncpg.PostgresError as error:  # tables of these names that are not ours, or not for this user
+            raise DatabaseUnreachable(database=shown, reason=error) from error
+    _refuse_if(pending, shown)
+
+
+def _refuse_if(pending: list[str], database: str) -> None:
+    if pending:
+        before = _before(pending[0])
+        raise DatabaseTooOld(database=database, revision=before, ours=__version__, newest=REVISIONS[-1])
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
+    import asyncpg  # noqa: PLC0415 - only clusters have it
+
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnreachable(database=shown, reason=error or type(error).__name__) from error
+        raise DatabaseUnreachable(database=_without_password(url), reason=error or type(error).__name__) from error
     try:
-        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
-        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
-        known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
-        before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
-        release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None
-        pending = _pending(before, shown, lambda: release)
-        for revision in pending:
-            await _upgrade_postgresql(url, shown, revision)
+        yield connection
     finally:
         await connection.close()
-    return pending
+
+
+def _without_password(url: str) -> str:
+    return url.rpartition("@")[2]
 
 
 _RELEASE_SQL: Final = "SELECT release FROM schema_release ORDER BY revision DESC LIMIT 1"
@@ -107,6 +160,18 @@ def _pending(before: str | None, database: str, release: Callable[[], str | None
     return list(REVISIONS[REVISIONS.index(before) + 1 :])
 
 
+async def _pending_postgresql(connection: "asyncpg.Connection", shown: str) -> list[str]:
+    known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
+    before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
+    release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None
+    return _pending(before, shown, lambda: release)
+
+
+def _before(revision: str) -> str:
+    place = REVISIONS.index(revision)
+    return REVISIONS[place - 1] if place else "none"
+
+
 @contextmanager
 def _file_lock(path: Path) -> Iterator[None]:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -118,6 +183,8 @@ def _file_lock(path: Path) -> Iterator[None]:
 
 
 def _sqlite_revision(file: Path) -> str | None:
+    if not file.exists():
+        return None  # connecting would make it
     connection = sqlite3.connect(file, timeout=10)
     try:
         row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
@@ -195,20 +262,14 @@ async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
 def _upgrade(connection: "Connection", revision: str, shown: str) -> None:
     from alembic import command  # noqa: PLC0415 - see the module's docstring
     from alembic.config import Config  # noqa: PLC0415
-    from sqlalchemy import text  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     configuration = Config(attributes={"connection": connection})
     configuration.set_main_option("script_location", "entrepot.platform.db:migrations")
-    place = REVISIONS.index(revision)
     try:
         command.upgrade(configuration, revision)
-        with connection.begin():
-            note = text("INSERT INTO schema_release (revision, release) VALUES (:revision, :release) ON CONFLICT DO NOTHING")
-            connection.execute(note, {"revision": revision, "release": __version__})
     except SQLAlchemyError as error:
-        before = REVISIONS[place - 1] if place else "none"
-        raise MigrationFailed(database=shown, revision=revision, before=before, reason=error) from error
+        raise MigrationFailed(database=shown, revision=revision, before=_before(revision), reason=error) from error
 
 
 def run_postgresql(url: str) -> list[str]:

@@ -4,14 +4,21 @@ A stop comes in two steps: first /readyz fails, so that a balancer looks elsewhe
 running transfers may end.
 """
 
+import contextlib
+import ctypes
+import errno
 import gc
 import logging
 import mmap
 import multiprocessing
+import os
+import re
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +35,8 @@ _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 # Pieces of a body come in at most this size; with granian's default of 400 KiB an upload takes almost twice as long.
 _BODY_BUFFER: Final = 2 << 20
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not listened on
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class PortTaken(EntrepotError):
@@ -64,8 +73,9 @@ class Draining:
 class _Supervisor(Server):
     """granian's, with a pause between being told to stop and stopping."""
 
-    def __init__(self, serving: Serving, draining: Draining, **options: Any) -> None:
+    def __init__(self, serving: Serving, draining: Draining, claim: socket.socket, **options: Any) -> None:
         super().__init__(**options)
+        self._claim = claim
         self._delay_s = serving.shutdown_delay_s
         self._last_death = 0.0
         self._pause_s = _SHORTEST_PAUSE_S
@@ -92,6 +102,11 @@ class _Supervisor(Server):
         # granian ends the whole server when one worker dies twice in a few seconds: what it remembers of deaths is forgotten.
         self.respawned_wrks.clear()
 
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop the workers; while their last transfers run, another server may already take the port that they have left."""
+        self._claim.close()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian's has no types
+
     def _stop(self) -> None:
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
@@ -103,15 +118,24 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
     Raises:
         PortTaken
     """
-    address = _free_address(serving.host, serving.port)
+    address, claim = _claimed(serving.host, serving.port)
+    # A worker that outlived the supervisor with a copy of the claim would keep a new server from starting.
+    os.register_at_fork(after_in_child=claim.close)
     # What is imported now is shared by all workers; what was allocated so far is never looked at by the collector again.
     multiprocessing.set_start_method("fork", force=True)
     gc.collect()
     gc.freeze()
     draining = Draining()
+    supervisor = os.getpid()
+
+    def loaded() -> Any:
+        _end_with(supervisor)
+        return make(draining)
+
     server = _Supervisor(
         serving,
         draining,
+        claim,
         target="entrepot",
         address=address,
         port=serving.port,
@@ -127,20 +151,47 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=serving.shutdown_limit_s,
     )
-    server.serve(target_loader=lambda: make(draining), wrap_loader=False)
+    server.serve(target_loader=loaded, wrap_loader=False)
 
 
-def _free_address(host: str, port: int) -> str:
-    """Return the address of `host` when nobody listens there.
+def _end_with(supervisor: int) -> None:
+    """Let this worker stop when the supervisor is gone: nobody else would end it, and it would go on holding the port."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:
+        raise SystemExit(1)
 
-    The workers share their port, so that a second server would start without a word and get half of the requests.
+
+def _claimed(host: str, port: int) -> tuple[str, socket.socket]:
+    """Return the address of `host` when nobody listens there, and what keeps other servers from it until it is closed.
+
+    The workers share their port, so that a second server would start without a word and get half of the requests. Whoever
+    listens is found by trying; one that starts at the same moment and does not listen yet is found by its claim. That is a
+    socket with an abstract name: it is seen where the port is seen, and ends with its process.
     """
+    claim = socket.socket(socket.AF_UNIX)
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        address = str(where[0])
+        claim.bind(f"\0entrepot-{address}:{port}")
+        _look_for_wider_claims(address, port)
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind(where)
             probe.listen(1)
-        return str(address[0])
     except OSError as error:
+        claim.close()
         raise PortTaken(address=f"{host}:{port}", reason=error.strerror or error) from None
+    return address, claim
+
+
+def _look_for_wider_claims(address: str, port: int) -> None:
+    """Raise OSError when another claim has this port at every address, or we have it at every address and another at one.
+
+    It is done when our own claim is made, so that of two servers at least one sees the other.
+    """
+    listed = ""
+    with contextlib.suppress(OSError):  # where the kernel does not list its sockets, whoever listens already is still found
+        listed = Path("/proc/net/unix").read_text("utf-8", "replace")
+    others = set(re.findall(rf" @entrepot-(\S+):{port}$", listed, re.MULTILINE)) - {address}
+    if others and (address in _EVERY_ADDRESS or others & _EVERY_ADDRESS):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

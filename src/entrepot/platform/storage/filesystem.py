@@ -49,6 +49,10 @@ class FilesystemStorage:
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 
+    def prepared(self) -> bool:
+        """Tell whether `prepare` was done in this folder, which need not be there. Raises OSError."""
+        return self._uploads.is_dir() and self._blobs.is_dir()
+
     def close(self) -> None:
         """Wait for running steps and end the threads."""
         self._threads.shutdown()

@@ -125,6 +125,10 @@ class Stepped:
 
         return await self._db.read(passed)
 
+    async def recall(self, query: Callable[..., Awaitable[Any]], *words: str) -> Any:
+        """Do what `read` does."""
+        return await self.read(query, *words)
+
     async def write(self, body: Callable[[Transaction], Awaitable[Any]], *, durable: bool = True) -> Any:
         """Stop before it, or before each statement and the commit."""
         if not self._inside:

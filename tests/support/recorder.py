@@ -36,6 +36,10 @@ class Recorder:
 
         return await self._db.read(watched)
 
+    async def recall(self, query: Callable[..., Awaitable[Any]], *words: str) -> Any:
+        """Do what `read` does."""
+        return await self.read(query, *words)
+
     async def write(self, body: Callable[[Transaction], Awaitable[Any]], *, durable: bool = True) -> Any:
         """Pass it on, watching."""
 

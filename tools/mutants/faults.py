@@ -31,6 +31,8 @@ _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+# Whatever order their arguments stand in, they mean the same.
+_ORDERLESS: Final = {"where", "and_", "or_"}
 # Links of a chain that can be left out without the rest falling apart.
 _LINKS: Final = {
     "where",
@@ -195,7 +197,9 @@ def _of_constant(node: ast.Constant) -> Iterator[tuple[str, ast.expr | ast.stmt,
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.expr | ast.stmt, str]]:
-    if len(node.args) > 1 and not any(isinstance(each, ast.Starred) for each in node.args[:2]):
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    swappable = len(node.args) > 1 and name not in _ORDERLESS
+    if swappable and not any(isinstance(each, ast.Starred) for each in node.args[:2]):
         swapped = ast.Call(node.func, [node.args[1], node.args[0], *node.args[2:]], node.keywords)
         yield "arguments swapped", node, ast.unparse(swapped)
     if isinstance(node.func, ast.Attribute) and node.func.attr in _LINKS:

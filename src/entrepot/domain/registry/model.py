@@ -1,6 +1,10 @@
 """The registry's rows as values."""
 
+from typing import Final
+
 import msgspec
+
+_OVERHEAD: Final = 700  # bytes that a row takes as a remembered value, its key included
 
 
 class StoredManifest(msgspec.Struct, frozen=True):
@@ -10,6 +14,11 @@ class StoredManifest(msgspec.Struct, frozen=True):
     media_type: str
     size: int
     content: bytes
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return self.size + _OVERHEAD
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -22,12 +31,16 @@ class Pushed(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A blob as one repository sees it; `touched_at` is microseconds UTC, `fresh` tells that it need not be touched again."""
+    """A blob as one repository sees it."""
 
     blob: int
     size: int
     storage_key: str
-    fresh: bool
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return _OVERHEAD
 
 
 class LiveBlob(msgspec.Struct, frozen=True):

@@ -46,11 +46,28 @@ class Transaction(Reader, Protocol):
         """Run a statement once for each row of parameters."""
 
 
+class Weighed(Protocol):
+    """A value that knows about how many bytes of memory it takes."""
+
+    @property
+    def weight(self) -> int:
+        """In bytes."""
+
+
+_W = TypeVar("_W", bound=Weighed)
+
+
 class Database(Protocol):
     """One of the two databases. Every method may raise DatabaseUnavailable."""
 
     async def read(self, query: Callable[Concatenate[Reader, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a query; it sees everything that was committed before."""
+
+    async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
+        """Do what `read` does for a query that depends on nothing but its arguments and the rows: it may be spared.
+
+        The answer is never older than the last commit before the call, of whatever process.
+        """
 
     async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:
         """Run a body in a transaction and return its result once it is committed.

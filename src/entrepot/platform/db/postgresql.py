@@ -7,11 +7,12 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import asyncpg
 
-from entrepot.platform.db.database import DatabaseUnavailable, Transaction
+from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_W = TypeVar("_W", bound=Weighed)
 _POOL_SIZE: Final = 8
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
@@ -101,6 +102,10 @@ class PostgresqlDatabase:
                 return await query(PostgresqlConnection(connection), *args, **kwargs)
         except _AWAY as error:
             raise DatabaseUnavailable from error
+
+    async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
+        """Run the query: whether another node has written meanwhile only the server can tell."""
+        return await self.read(query, *args)
 
     async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:
         """Run a body in a transaction, again when it lost against another one."""

@@ -16,17 +16,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from entrepot.platform.db.database import DatabaseUnavailable, Transaction
+from entrepot.base.remembered import Remembered
+from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
+from entrepot.platform.db.snapshot import Snapshot
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_W = TypeVar("_W", bound=Weighed)
 _GROUP: Final = 64
 _BUSY_TIMEOUT_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.0002
 _LONGEST_PAUSE_S: Final = 0.005
 _STATEMENT_CACHE: Final = 512
 _CACHE_KIB: Final = 8 << 10
+_RECALLED_BYTES: Final = 16 << 20
 
 
 class BodySuspended(RuntimeError):
@@ -84,6 +88,8 @@ class SqliteDatabase:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._state: bytes | None = None
+        self._recalled: Remembered[tuple[object, ...], Any] = Remembered(_RECALLED_BYTES)
 
     async def open(self) -> None:
         """Connect for reading here and for writing in a thread."""
@@ -91,11 +97,13 @@ class SqliteDatabase:
         try:
             self._writer = connect(self._file)
             self._reading = connect(self._file, read_only=True)
+            self._reading.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # from now on there is a snapshot to look at
             # BEGIN IMMEDIATE polls with pauses of up to a tenth of a second; a commit takes less than a hundredth of that.
             self._turn = os.open(f"{self._file}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (sqlite3.Error, OSError) as error:
             raise DatabaseUnavailable from error
         self._reader = SqliteConnection(self._reading)
+        self._snapshot = Snapshot(self._file)
         self._thread = threading.Thread(target=self._write_groups, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -105,6 +113,7 @@ class SqliteDatabase:
         await asyncio.to_thread(self._thread.join)
         self._reading.close()
         self._writer.close()
+        self._snapshot.close()
         os.close(self._turn)
 
     async def read(
@@ -115,6 +124,20 @@ class SqliteDatabase:
             return await query(self._reader, *args, **kwargs)
         except sqlite3.Error as error:
             raise DatabaseUnavailable from error
+
+    async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
+        """Return what the query answered last, unless anything was committed since: then everything is forgotten."""
+        state = self._snapshot.state()
+        if state is None or state != self._state:
+            self._recalled.clear()
+            self._state = state
+        found: _W | None = self._recalled.get((query, *args))
+        if found is None:
+            # It may see more than `state`, never less: then it is forgotten before it is believed again.
+            found = await self.read(query, *args)
+            if found is not None and state is not None:
+                self._recalled.put((query, *args), found, found.weight)
+        return found
 
     async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:
         """Queue a body for the writer and wait for its commit."""

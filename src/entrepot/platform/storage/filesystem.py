@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from entrepot.base.ids import new_token
+from entrepot.base.remembered import Remembered
 from entrepot.platform.storage.driver import StorageFull, StorageUnavailable, Stored
 from entrepot.platform.storage.held import HeldFile, sync_folder
-from entrepot.platform.storage.remembered import Remembered
 from entrepot.spec.oci.digest import ALGORITHMS
 
 _READ_BYTES: Final = 1 << 20
@@ -32,7 +32,7 @@ class FilesystemStorage:
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
         self._prefix = f"{folder}/"
-        self._remembered = Remembered(_REMEMBERED_BYTES)
+        self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     def prepare(self) -> None:
@@ -105,7 +105,7 @@ class FilesystemStorage:
         if found is None:
             found = _read_at_once(self._prefix + key, size)
             if found is not None:
-                self._remembered.put(key, found)
+                self._remembered.put(key, found, size)
         return found
 
     async def delete(self, key: str) -> None:

@@ -18,6 +18,7 @@ from entrepot.platform.storage.writeback import start_writeback
 from entrepot.spec.oci.digest import Digest
 
 _BATCH_BYTES: Final = 1 << 20  # one step to a thread costs as much as hashing 64 KiB
+_MOST_PIECES: Final = 1000  # one call of the kernel takes 1024
 _READ_BYTES: Final = 1 << 20
 
 Run = Callable[..., "asyncio.Future[Any]"]
@@ -49,7 +50,8 @@ class HeldFile:
     async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
         """Write `chunks` at `offset`, durable before the new offset is returned. Raises SizeMismatch."""
         batches = _batches(chunks)
-        batch, following = await anext(batches, b""), await anext(batches, None)
+        nothing: list[bytes] = []
+        batch, following = await anext(batches, nothing), await anext(batches, None)
         if following is None:
             if batch or self._file is not None:
                 offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_)
@@ -111,23 +113,26 @@ class HeldFile:
             os.ftruncate(self._file, size)
         return self._file
 
-    def _write(self, offset: int, data: bytes, hash_: RunningHash) -> int:
+    def _write(self, offset: int, pieces: list[bytes], hash_: RunningHash) -> int:
         if self._file is None:
             raise SizeMismatch(found=0, expected=offset)
-        rest = memoryview(data)
-        place = offset
-        while rest:
-            written = os.pwrite(self._file, rest, place)
-            rest = rest[written:]
-            place += written
-        hash_.update(data)
-        start_writeback(self._file, offset, len(data))
-        return place
+        end = offset + sum(map(len, pieces))
+        place = offset + os.pwritev(self._file, pieces, offset)
+        if place < end:  # interrupted, or the disk is full: which of the two, the next write says
+            rest = memoryview(b"".join(pieces))[place - offset :]
+            while rest:
+                written = os.pwrite(self._file, rest, place)
+                rest = rest[written:]
+                place += written
+        for piece in pieces:
+            hash_.update(piece)
+        start_writeback(self._file, offset, end - offset)
+        return end
 
-    def _write_whole(self, offset: int, data: bytes, hash_: RunningHash) -> int:
+    def _write_whole(self, offset: int, pieces: list[bytes], hash_: RunningHash) -> int:
         """Do all of a small append in one step."""
         self._cut(offset)
-        offset = self._write(offset, data, hash_)
+        offset = self._write(offset, pieces, hash_)
         self._flush()
         return offset
 
@@ -165,18 +170,18 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
-async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join small pieces, so that a thread is worth its hop."""
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Put pieces together until they are worth a hop to a thread; they are not joined, which would copy them."""
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
-        if size >= _BATCH_BYTES:
-            yield held[0] if len(held) == 1 else b"".join(held)
+        if size >= _BATCH_BYTES or len(held) == _MOST_PIECES:
+            yield held
             held, size = [], 0
     if held:
-        yield b"".join(held)
+        yield held
 
 
 def sync_folder(path: Path) -> None:

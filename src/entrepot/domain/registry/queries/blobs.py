@@ -18,14 +18,14 @@ _LIVE_INDEX: Final = text("condemned_at IS NULL")
 _LINKED: Final = repository_blob.join(blob, blob.c.id == repository_blob.c.blob)
 
 _LINK: Final = Statement(
-    select(
-        blob.c.id,
-        blob.c.size,
-        blob.c.storage_key,
-        cast(repository_blob.c.touched_at > now_us() - bindparam("fresh_us"), Integer),
-    )
+    select(blob.c.id, blob.c.size, blob.c.storage_key)
     .select_from(_LINKED.join(repository, repository.c.id == repository_blob.c.repository))
     .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest"), _LIVE)
+)
+_IS_FRESH: Final = Statement(
+    select(cast(repository_blob.c.touched_at > now_us() - bindparam("fresh_us"), Integer))
+    .select_from(repository_blob.join(repository, repository.c.id == repository_blob.c.repository))
+    .where(repository.c.name == bindparam("name"), repository_blob.c.blob == bindparam("blob_"))
 )
 _SOURCE: Final = (
     select(blob.c.id, blob.c.storage_key, blob.c.size)
@@ -99,10 +99,16 @@ _UNLINK: Final = Statement(
 _KEYS: Final = ListStatement(lambda values: select(blob.c.storage_key).where(blob.c.storage_key.in_(values)))
 
 
-async def link(db: Reader, name: str, digest: str, fresh_us: int) -> Link | None:
-    """Return the blob as the repository sees it; `fresh` when it was touched within `fresh_us` microseconds."""
-    row = await db.one(_LINK, name=name, digest=digest, fresh_us=fresh_us)
-    return Link(row[0], row[1], row[2], bool(row[3])) if row else None
+async def link(db: Reader, name: str, digest: str) -> Link | None:
+    """Return the blob as the repository sees it."""
+    row = await db.one(_LINK, name=name, digest=digest)
+    return Link(*row) if row else None
+
+
+async def is_fresh(db: Reader, name: str, blob_: int, fresh_us: int) -> bool:
+    """Tell whether the repository's blob was touched within `fresh_us` microseconds."""
+    row = await db.one(_IS_FRESH, name=name, blob_=blob_, fresh_us=fresh_us)
+    return bool(row and row[0])
 
 
 async def lock_source(tx: Transaction, digest: str, source: str | None) -> LiveBlob | None:

@@ -36,7 +36,7 @@ class Blobs:
             Denied, BlobUnknown, RepositoryUnknown
         """
         self._access.require(actor, Action.PULL, name.asked)
-        found = await self._db.read(blobs.link, name.stored, str(digest), self._fresh_us)
+        found = await self._db.recall(blobs.link, name.stored, str(digest))
         if found is None:
             if await self._db.read(repositories.repository_id, name.stored) is None:
                 raise RepositoryUnknown(repository=name.asked)
@@ -55,7 +55,9 @@ class Blobs:
         if await self._storage.size(found.storage_key) != found.size:
             _log.error("blob_lost", extra={"digest": str(digest), "storage_key": found.storage_key})
             raise BlobUnknown(repository=name.asked, digest=digest)
-        if found.fresh or await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
+        if await self._db.read(blobs.is_fresh, name.stored, found.blob, self._fresh_us):
+            return found
+        if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
             return found
         raise BlobUnknown(repository=name.asked, digest=digest)  # collected between the two statements
 

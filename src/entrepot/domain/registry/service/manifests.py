@@ -40,9 +40,9 @@ class Manifests:
         """
         self._access.require(actor, Action.PULL, name.asked)
         if isinstance(reference, str):
-            found = await self._db.read(manifests.manifest_by_tag, name.stored, reference)
+            found = await self._db.recall(manifests.manifest_by_tag, name.stored, reference)
         else:
-            found = await self._db.read(manifests.manifest_by_digest, name.stored, str(reference))
+            found = await self._db.recall(manifests.manifest_by_digest, name.stored, str(reference))
         if found is None:
             await _require_repository(self._db, name)
             raise ManifestUnknown(repository=name.asked, reference=reference)

@@ -129,7 +129,7 @@ class Uploads:
             await self._finish(name, id_, digest, body)
         except UploadUnknown:
             # The first answer may have been lost on its way: what this request asks for is the case.
-            link = await self._db.read(blobs.link, name.stored, str(digest), 0)
+            link = await self._db.read(blobs.link, name.stored, str(digest))
             if link is None or not await self._db.write(partial(blobs.touch, name=name.stored, blob_=link.blob)):
                 raise
 

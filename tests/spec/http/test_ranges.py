@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entrepot.spec.http.ranges import MAX_RANGES, RangeNotSatisfiable, parse_ranges
+from entrepot.spec.http.ranges import MAX_RANGES, ByteRange, RangeNotSatisfiable, neighbours, parse_ranges
 from support.counts import examples
 
 pytestmark = pytest.mark.fast
@@ -100,10 +100,29 @@ def test_case_of_the_unit_and_white_space_do_not_matter(header: str) -> None:
 
 def test_too_many_parts_are_answered_with_the_whole() -> None:
     parts = [f"{2 * place}-{2 * place}" for place in range(MAX_RANGES + 1)]
-    most = parse_ranges("bytes=" + ",".join(parts[:MAX_RANGES]), 1000)
+    most = parse_ranges("bytes=" + ",".join(parts[:MAX_RANGES]), 5000)
     assert most is not None
-    assert len(most) == MAX_RANGES == 64
-    assert parse_ranges("bytes=" + ",".join(parts), 1000) is None
+    assert len(most) == MAX_RANGES == 1024
+    assert parse_ranges("bytes=" + ",".join(parts), 5000) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "groups"),
+    [
+        ([], []),
+        ([(0, 3)], [1]),
+        ([(0, 3), (6, 9)], [2]),
+        ([(0, 3), (6, 10)], [1, 1]),
+        ([(0, 50), (51, 52)], [1, 1]),
+        ([(6, 7), (0, 3), (5, 5)], [1, 2]),
+        ([(0, 0), (9, 9), (10, 10), (19, 19)], [2, 2]),
+    ],
+)
+def test_ranges_are_neighbours_while_they_rise_within_the_span(ends: list[tuple[int, int]], groups: list[int]) -> None:
+    ranges = [ByteRange(first, last) for first, last in ends]
+    found = list(neighbours(ranges, 10))
+    assert [len(group) for group in found] == groups
+    assert [part for group in found for part in group] == ranges
 
 
 @given(st.text(max_size=30), st.integers(0, 20))

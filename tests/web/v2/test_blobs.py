@@ -119,7 +119,9 @@ def test_a_range_outside_is_refused_with_the_size(repo: Repository, asked: str) 
     assert get(repo, b"", Range="bytes=0-").headers["Content-Range"] == "bytes */0"
 
 
-@pytest.mark.parametrize("asked", ["items=0-1", "bytes=a-b", "bytes=", "bytes=0-5,3-9", "bytes=" + ",".join(["0-0"] * 65)])
+@pytest.mark.parametrize(
+    "asked", ["items=0-1", "bytes=a-b", "bytes=", "bytes=0-5,3-9", "bytes=" + ",".join(f"{2 * n}-{2 * n}" for n in range(1025))]
+)
 def test_a_range_that_is_not_understood_or_overlaps_gives_the_whole(repo: Repository, asked: str) -> None:
     repo.blob(SMALL)
     answer = get(repo, SMALL, Range=asked)
@@ -156,6 +158,17 @@ def test_several_ranges_are_given_as_parts_in_the_order_asked_for(repo: Reposito
         (f"bytes 0-0/{size}", content[:1]),
         (f"bytes {size - 3}-{size - 1}/{size}", content[-3:]),
     ]
+
+
+def test_as_many_parts_as_podman_asks_for_are_given_though_they_lie_far_apart(repo: Repository) -> None:
+    content = b"0123456789abcdef" * 250_000
+    repo.blob(content)
+    places = [(3_900 * number, 3_900 * number + 1_000 + number) for number in range(1_024)]
+    answer = get(repo, content, Range="bytes=" + ",".join(f"{first}-{last}" for first, last in places))
+    assert answer.status == 206
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    wanted = [(f"bytes {first}-{last}/{len(content)}", content[first : last + 1]) for first, last in places]
+    assert parts_of(answer) == wanted
 
 
 @settings(max_examples=examples(40, 2_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,7 @@
 """Byte ranges of a request: RFC 9110, section 14."""
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -8,7 +9,8 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError
 
-MAX_RANGES: Final = 64  # more is a sign of an attack (RFC 9110, 17.15): the whole is sent instead
+# More is a sign of an attack (RFC 9110, 17.15): the whole is sent instead. For a layer of many files podman asks for this many.
+MAX_RANGES: Final = 1024
 _SPEC: Final = re.compile(r"\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*", re.ASCII)
 
 
@@ -57,6 +59,18 @@ def parse_ranges(header: str, size: int) -> list[ByteRange] | None:
     if not found:
         raise RangeNotSatisfiable(header, size)
     return None if _overlap(found) else found
+
+
+def neighbours(ranges: list[ByteRange], span: int) -> Iterator[list[ByteRange]]:
+    """Yield the ranges in their order, those together that rise one after the other within `span` bytes."""
+    group: list[ByteRange] = []
+    for part in ranges:
+        if group and (part.first <= group[-1].last or part.last - group[0].first >= span):
+            yield group
+            group = []
+        group.append(part)
+    if group:
+        yield group
 
 
 def _inside(first: str, last: str, size: int) -> ByteRange | None:

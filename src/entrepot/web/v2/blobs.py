@@ -6,13 +6,15 @@ from typing import Final
 
 from entrepot.domain.registry.model import Link
 from entrepot.domain.registry.service import Registry
-from entrepot.spec.http.ranges import ByteRange, parse_ranges
+from entrepot.spec.http.ranges import ByteRange, neighbours, parse_ranges
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
 from entrepot.web.v2.wire import SAFE, empty_answer, etags_match
 
 _REMEMBERED: Final = 4096
+# Parts that lie near each other are read in one go, with what is between them: a layer of many files has hundreds of them.
+_READ_TOGETHER_BYTES: Final = 1 << 20
 _TYPE: Final[Header] = (b"content-type", b"application/octet-stream")
 # Opened in a browser, a blob is saved to a file and never shown.
 _ABOUT: Final[tuple[Header, ...]] = ((b"content-disposition", b"attachment"), (b"accept-ranges", b"bytes"), *SAFE)
@@ -81,15 +83,21 @@ def _partial(registry: Registry, link: Link, digest: Digest, ranges: list[ByteRa
         headers = [_TYPE, _length(only.size), (b"content-range", _content_range(only, link.size)), *_identity(digest), *_ABOUT]
         return Answer(206, headers, stream=registry.blobs.read(link, only.first, only.last))
     boundary = digest.hex[:32].encode()  # cannot be guessed into a blob by its author, whose change would change it
-    heads = [_part_head(boundary, part, link.size) for part in ranges]
+    heads = {part.first: _part_head(boundary, part, link.size) for part in ranges}  # no two of them overlap
     end = b"\r\n--%b--\r\n" % boundary
-    size = sum(len(head) for head in heads) + sum(part.size for part in ranges) + len(end)
+    size = sum(len(head) for head in heads.values()) + sum(part.size for part in ranges) + len(end)
     kind = (b"content-type", b"multipart/byteranges; boundary=%b" % boundary)
 
     async def parts() -> AsyncGenerator[bytes, None]:
-        for head, part in zip(heads, ranges, strict=True):
-            yield head
-            async for piece in registry.blobs.read(link, part.first, part.last):
+        for group in neighbours(ranges, _READ_TOGETHER_BYTES):
+            first, last = group[0].first, group[-1].last
+            pieces = registry.blobs.read(link, first, last)
+            if len(group) > 1:
+                span = b"".join([piece async for piece in pieces])
+                yield b"".join(heads[part.first] + span[part.first - first : part.last + 1 - first] for part in group)
+                continue
+            yield heads[first]
+            async for piece in pieces:
                 yield piece
         yield end
 

@@ -63,7 +63,8 @@ class Containers:
         (self._folder / "containers.conf").write_text(
             # Locks in shared memory would be shared with the machine's own podman.
             '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nlock_type = "file"\n'
-            f'helper_binaries_dir = {helpers}\nimage_copy_tmp_dir = "{scratch}"\n',
+            f'helper_binaries_dir = {helpers}\nimage_copy_tmp_dir = "{scratch}"\n'
+            f'[network]\nnetwork_config_dir = "{self._folder}/networks"\n',
             "utf-8",
         )
         (self._folder / "storage.conf").write_text(

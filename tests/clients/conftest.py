@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from support import images
-from support.clients import Crane, Ctr, Skopeo
-from support.daemons import Containerd, DockerDaemon, docker, native_snapshots
+from support.clients import Crane, Ctr, Helm, Oras, Regctl, Skopeo
+from support.containers import Containers
+from support.daemons import BuildKit, Containerd, DockerDaemon, docker, native_snapshots
+from support.instance import Instance
 from support.tools import PROJECT, Program, program
 
 MIB = 1 << 20
@@ -57,6 +59,46 @@ def skopeo() -> Skopeo:
 @pytest.fixture
 def crane(tmp_path: Path) -> Crane:
     return Crane(tmp_path)
+
+
+@pytest.fixture
+def oras(tmp_path: Path) -> Oras:
+    return Oras(tmp_path)
+
+
+@pytest.fixture
+def regctl(hub: Instance, tmp_path: Path) -> Regctl:
+    return Regctl(tmp_path, hub.host)
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    return Helm(tmp_path)
+
+
+@pytest.fixture
+def containers(short_folder: Path) -> Iterator[Containers]:
+    """podman and buildah with no image yet."""
+    storage = Containers(short_folder)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def partial_containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    """podman on a storage that pulls only those files of a layer that it lacks."""
+    storage = Containers(tmp_path_factory.mktemp("partial"), partial=True)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture(scope="module")
+def buildkit() -> Iterator[BuildKit]:
+    """A BuildKit daemon of our own, shared by a module."""
+    with tempfile.TemporaryDirectory(prefix="entrepot-", ignore_cleanup_errors=True) as folder:
+        daemon = BuildKit(Path(folder))
+        yield daemon
+        daemon.stop()
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,61 @@ class Crane:
         return done.stdout.strip() if not done.returncode else done.stdout + done.stderr
 
 
+class Oras:
+    """oras, which is told of plain HTTP by each command, twice if it copies."""
+
+    def __init__(self, folder: Path) -> None:
+        # It refuses to push a file by a path that begins at the root, so it runs where the files are.
+        self._program = program("oras").with_own({"DOCKER_CONFIG": str(folder)}, folder)
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run one command that speaks with one registry, in a folder of files to push; return what it printed."""
+        return self._run(*words, "--plain-http", check=check)
+
+    def copy(self, source: str, target: str, *options: str) -> None:
+        """Copy an artifact between two repositories."""
+        self._run("copy", "--from-plain-http", "--to-plain-http", *options, source, target)
+
+    def told(self, *words: str) -> Any:
+        """Run one command and read its JSON."""
+        return json.loads(self.run(*words, "--format", "json"))
+
+    def _run(self, *words: str, check: bool = True) -> str:
+        done = self._program.run(*words, check=check, limit_s=_LONG_S)
+        return done.stdout.strip() if not done.returncode else done.stdout + done.stderr
+
+
+class Regctl:
+    """regctl, with settings of its own that name the one registry."""
+
+    def __init__(self, folder: Path, host: str) -> None:
+        own = {"REGCTL_CONFIG": str(folder / "regctl.json"), "DOCKER_CONFIG": str(folder)}
+        self._program = program("regctl").with_own(own)
+        self.run("registry", "set", host, "--tls", "disabled")
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run one command and return what it printed, without the line end."""
+        done = self._program.run(*words, check=check, limit_s=_LONG_S)
+        return done.stdout.strip() if not done.returncode else done.stdout + done.stderr
+
+    def told(self, *words: str) -> Any:
+        """Run one command and read its JSON."""
+        return json.loads(self.run(*words, "--format", "{{json .}}"))
+
+
+class Helm:
+    """helm without any cluster: only what it does with charts."""
+
+    def __init__(self, folder: Path) -> None:
+        own = {f"HELM_{kind}_HOME": str(folder / f"helm-{kind.lower()}") for kind in ("CACHE", "CONFIG", "DATA")}
+        self._program = program("helm").with_own(own)
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run one command and return all that it printed: it says what it pushed on its standard error."""
+        done = self._program.run(*words, check=check)
+        return done.stdout + done.stderr
+
+
 class Ctr:
     """ctr against a containerd of our own, with plain HTTP."""
 

@@ -1,4 +1,4 @@
-"""Docker's daemon and containerd, each an own one in a temporary folder, without network of their containers."""
+"""Docker's daemon, containerd and BuildKit's, each an own one in a temporary folder, without network of their containers."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ class DockerDaemon:
     def stop(self) -> None:
         """Stop it and the containerd that it started, and undo its mounts."""
         self._server.stop(_STOP_LIMIT_S)
-        _unmount_under(self.folder)
+        unmount_under(self.folder)
 
     def log_end(self) -> str:
         """Return the last lines of its log."""
@@ -65,7 +65,7 @@ class Containerd:
     def stop(self) -> None:
         """Stop it and undo its mounts."""
         self._server.stop(_STOP_LIMIT_S)
-        _unmount_under(self.folder)
+        unmount_under(self.folder)
 
     def log_end(self) -> str:
         """Return the last lines of its log."""
@@ -73,6 +73,51 @@ class Containerd:
 
     def _answers(self) -> bool:
         return not program("ctr").run("--address", self.address, "version", check=False).returncode
+
+
+class BuildKit:
+    """A `buildkitd` of our own, and `buildctl` on it. It builds from nothing and runs no step of a Dockerfile."""
+
+    def __init__(self, folder: Path) -> None:
+        _need_root("buildkitd")
+        buildkitd, runc = program("buildkitd"), program("runc")
+        self.folder = folder
+        self.address = f"unix://{folder}/buildkitd.sock"
+        self._buildctl = program("buildctl")
+        (folder / "buildkitd.toml").write_text(_buildkit_settings(runc.path), "utf-8")
+        command = [str(buildkitd.path), "--config", str(folder / "buildkitd.toml"), "--addr", self.address]
+        command += ["--root", str(folder / "root"), "--otel-socket-path", str(folder / "otel.sock")]
+        environment = runc.surroundings(TMPDIR=str(folder), HOME=str(folder))
+        self._server = Server(command, log=folder / "buildkitd.log", environment=environment)
+        self._server.wait_until(self._answers, _START_LIMIT_S)
+
+    def build(self, context: Path, output: str, *options: str) -> str:
+        """Build the Dockerfile of a folder, export it and return what was said of each step."""
+        return self.run(
+            "build",
+            "--frontend=dockerfile.v0",
+            f"--local=context={context}",
+            f"--local=dockerfile={context}",
+            f"--output={output}",
+            *options,
+        )
+
+    def run(self, *words: str) -> str:
+        """Run one command of buildctl and return what it printed."""
+        done = self._buildctl.run("--addr", self.address, *words, HOME=str(self.folder), DOCKER_CONFIG=str(self.folder))
+        return done.stdout + done.stderr
+
+    def forget(self) -> None:
+        """Remove everything it built, so that the next build must fetch what it does not make."""
+        self.run("prune", "--all")
+
+    def stop(self) -> None:
+        """Stop it and undo its mounts."""
+        self._server.stop(_STOP_LIMIT_S)
+        unmount_under(self.folder)
+
+    def _answers(self) -> bool:
+        return not self._buildctl.run("--addr", self.address, "debug", "workers", check=False).returncode
 
 
 def native_snapshots(folder: Path) -> str:
@@ -95,6 +140,13 @@ def docker(daemon: DockerDaemon, command: Program, settings: Path) -> Program:
     )
 
 
+def unmount_under(folder: Path) -> None:
+    """Undo all mounts in a folder, the innermost first."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()]
+    for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+
+
 def _containerd_settings(folder: Path) -> str:
     # The part for Kubernetes wants a network; ctr does not need it.
     return f"""version = 2
@@ -108,14 +160,23 @@ address = "{folder}/containerd.sock.ttrpc"
 """
 
 
+def _buildkit_settings(runc: Path) -> str:
+    return f"""[worker.oci]
+enabled = true
+binary = "{runc}"
+snapshotter = "native"
+networkMode = "host"
+[worker.containerd]
+enabled = false
+[cdi]
+disabled = true
+[history]
+maxEntries = 0
+"""
+
+
 def _need_root(name: str) -> None:
     if os.geteuid() != 0:
         missing(f"{name} runs as root only")
     if shutil.which("mount") is None:
         missing("mount is not there")
-
-
-def _unmount_under(folder: Path) -> None:
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()]
-    for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), key=len, reverse=True):
-        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)

@@ -20,6 +20,7 @@ from support.http import Client
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
 LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
@@ -211,6 +212,16 @@ def push(client: Client, repository: str, what: Image | Index, *tags: str) -> st
     for reference in tags or (what.manifest.digest,):
         push_manifest(client, repository, what.manifest, reference)
     return what.manifest.digest
+
+
+def push_artifact(client: Client, repository: str, artifact_type: str, **more: Any) -> str:
+    """Push an artifact that is nothing but its manifest, to which `more` is added; return its digest."""
+    empty = blob(EMPTY, b"{}")
+    push_blob(client, repository, empty)
+    about = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": artifact_type, "config": empty.descriptor}
+    manifest = blob(MANIFEST, _json({**about, "layers": [empty.descriptor], **more}))
+    push_manifest(client, repository, manifest, manifest.digest)
+    return manifest.digest
 
 
 def push_blob(client: Client, repository: str, what: Blob) -> None:

@@ -20,11 +20,12 @@ _LIMIT_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program and the environment that it needs."""
+    """A program, the environment that it needs, and the folder that it runs in if that matters."""
 
     name: str
     path: Path
     environment: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     def run(
         self, *words: str, check: bool = True, limit_s: float = _LIMIT_S, **environment: str
@@ -32,6 +33,7 @@ class Program:
         """Run it to its end; a failure shows what it said, unless `check` is off."""
         done = subprocess.run(
             [str(self.path), *words],
+            cwd=self.folder,
             env=self.surroundings(**environment),
             capture_output=True,
             text=True,
@@ -41,6 +43,10 @@ class Program:
         if check and done.returncode:
             pytest.fail(f"{self.name} {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
+
+    def with_own(self, environment: dict[str, str], folder: Path | None = None) -> "Program":
+        """Return the same program with more in its environment, as tests give it settings of their own."""
+        return Program(self.name, self.path, {**self.environment, **environment}, folder)
 
     def surroundings(self, **environment: str) -> dict[str, str]:
         """Return the whole environment to start it in."""

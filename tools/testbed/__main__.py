@@ -10,7 +10,12 @@ from typing import Final
 from tools.testbed import debian, golang, inventory, pins, sockets
 from tools.testbed.places import PROJECT, RELEASES, InstallError, cache, debian_release, locked
 
-_VERSION_FLAGS: Final = {"nginx": "-v", "wrk": "-v", "crane": "version", "strace": "-V", "zot": "--version"}
+_VERSION_FLAGS: Final = {
+    "nginx": "-v",
+    "wrk": "-v",
+    "strace": "-V",
+    **dict.fromkeys(("crane", "oras", "regctl", "helm"), "version"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -98,4 +98,5 @@ def web(settings: Settings, draining: Callable[[], bool]) -> Front:
     async def ready() -> bool:
         return not draining() and await parts.ready()
 
-    return Front(Router(parts.registry), OpenGate(settings.public_url), parts, ready=ready)
+    gate = OpenGate(settings.public_url)
+    return Front(Router(parts.registry), gate, parts, ready=ready, access_log=settings.access_log)

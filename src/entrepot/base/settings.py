@@ -71,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["debug", "info", "warning", "error"], _expected("debug, info, warning or error", "Least important lines to log.")
     ] = "info"
     log_format: Annotated[Literal["text", "json"], _expected("text or json", "Form of the log's lines.")] = "text"
+    access_log: Annotated[bool, _expected("true or false", "Log every request; writes and refusals are always logged.")] = False
 
     @property
     def host_and_port(self) -> tuple[str, int]:

@@ -6,6 +6,7 @@ import pytest
 
 from entrepot.web.shared.call import Call
 from entrepot.web.shared.gate import HostRefused, OpenGate, is_local
+from entrepot.web.shared.request_ids import RequestIds
 from support.http import Answer, Client
 from support.instance import Instance
 from support.wire import SAFE, plain_headers
@@ -86,7 +87,7 @@ def test_a_request_with_two_hosts_is_refused(asked: Client, path: str, hosts: tu
 @pytest.mark.fast
 def test_the_port_of_a_scheme_may_be_left_out(url: str, host: str, status: int) -> None:
     gate = OpenGate(url)
-    call = Call({"method": "GET", "raw_path": b"/v2/", "headers": [(b"host", host.encode())]}, nothing)
+    call = Call({"method": "GET", "raw_path": b"/v2/", "headers": [(b"host", host.encode())]}, nothing, RequestIds())
     if status == 200:
         gate.check(call)
     else:

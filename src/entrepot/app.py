@@ -3,12 +3,14 @@
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.base.settings import Settings
+from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
@@ -16,7 +18,9 @@ from entrepot.platform.db.migrate import ensure_sqlite, run_postgresql
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.web.front import Front
-from entrepot.web.shared.gate import OpenGate
+from entrepot.web.metrics import Metrics, State
+from entrepot.web.shared.gate import MetricsGate, OpenGate
+from entrepot.web.shared.meters import DATABASE, Meters
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
@@ -91,12 +95,38 @@ def announce(settings: Settings, revisions: list[str]) -> None:
         _log.info("migrated", extra={"to": revisions[-1]})
 
 
-def web(settings: Settings, draining: Callable[[], bool]) -> Front:
+def meters(settings: Settings) -> Meters:
+    """Make the memory in which all web processes count; to be made before they are forked."""
+    return Meters(workers(settings))
+
+
+def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Front:
     """Build the application of one web process."""
     parts = Parts(settings)
+    counted.begin()
 
     async def ready() -> bool:
-        return not draining() and await parts.ready()
+        if draining():
+            return False
+        answered = await parts.ready()
+        if not answered:
+            counted.failed(DATABASE)
+        return answered
 
+    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts))
     gate = OpenGate(settings.public_url)
-    return Front(Router(parts.registry), gate, parts, ready=ready, access_log=settings.access_log)
+    return Front(Router(parts.registry), gate, parts, metrics, ready=ready, access_log=settings.access_log)
+
+
+async def _state(settings: Settings, parts: Parts) -> State:
+    """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
+    uploads = disk = None
+    with suppress(Unavailable):
+        uploads = await parts.registry.uploads.count_open()
+    with suppress(OSError):
+        disk = os.statvfs(settings.data)
+    return State(
+        open_uploads=uploads,
+        disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
+        disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
+    )

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from entrepot.base.errors import EntrepotError
+from entrepot.web.metrics import Metrics
 from entrepot.web.shared.call import Answer, Call, Receive, Scope, Send, respond, text_answer
+from entrepot.web.shared.meters import HEALTH, INCOMING, OUTGOING
 from entrepot.web.shared.request_ids import RequestIds
 from entrepot.web.v2.errors import OCI_ERRORS, log_refusal, oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
 _CREATED: Final = 201
+_BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _FIRST_ERROR: Final = 400
 _LOGGED_AGENT: Final = 200
 _WELCOME: Final = """This is Entrepot, a container registry.
@@ -44,11 +47,20 @@ class Front:
     """The one ASGI callable."""
 
     def __init__(
-        self, v2: Router, gate: Gate, lifetime: Lifetime, *, ready: Callable[[], Awaitable[bool]], access_log: bool = False
+        self,
+        v2: Router,
+        gate: Gate,
+        lifetime: Lifetime,
+        metrics: Metrics,
+        *,
+        ready: Callable[[], Awaitable[bool]],
+        access_log: bool,
     ) -> None:
         self._v2 = v2
         self._gate = gate
         self._lifetime = lifetime
+        self._metrics = metrics
+        self._meters = metrics.meters
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
@@ -58,8 +70,24 @@ class Front:
         if scope["type"] != "http":
             await self._live(receive, send)
             return
-        began = time.perf_counter() if self._access_log else 0.0
+        began = time.perf_counter()
         call = Call(scope, receive, self._ids)
+        incoming = call.method in _BRINGING
+        status = 0
+        if incoming:
+            self._meters.transfer(INCOMING, 1)
+        try:
+            status = await self._serve(call, send)
+        finally:
+            if incoming:
+                self._meters.transfer(INCOMING, -1)
+            took_s = time.perf_counter() - began
+            self._meters.count(call, status, took_s)
+        if self._access_log:
+            _log.info("answered", extra={**call.about(), **_outcome(call, status, took_s)})
+
+    async def _serve(self, call: Call, send: Send) -> int:
+        """Answer the request and return the answer's status."""
         try:
             answer = await self._answer(call)
             await answer.begin()
@@ -67,14 +95,20 @@ class Front:
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):
             _log.info("written", extra={**call.about(), "status": answer.status})
+        outgoing = answer.stream is not None
+        if outgoing:
+            self._meters.transfer(OUTGOING, 1)
         try:
             await respond(answer, call, send)
         except Exception as error:
             # What was sent cannot be taken back: the server breaks off the connection, so that the client notices.
+            call.failure = error
             _log.error("answer_broken_off", extra={**call.about(), "sent_bytes": call.sent_bytes}, exc_info=error)
             raise
-        if self._access_log:
-            _log.info("answered", extra={**call.about(), **_outcome(call, answer.status, time.perf_counter() - began)})
+        finally:
+            if outgoing:
+                self._meters.transfer(OUTGOING, -1)
+        return answer.status
 
     async def _answer(self, call: Call) -> Answer:
         if call.path.startswith(b"/v2"):
@@ -87,14 +121,18 @@ class Front:
             if call.path.startswith(b"/v2/"):
                 return await self._v2.answer(call)
         if call.path == b"/healthz":
+            call.kind = HEALTH
             return text_answer(200, "alive\n")
         if call.path == b"/readyz":
+            call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, "ready\n") if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
-        return self._other(call)
+        return await self._other(call)
 
-    def _other(self, call: Call) -> Answer:
+    async def _other(self, call: Call) -> Answer:
         try:
+            if call.path == b"/metrics" and call.method in ("GET", "HEAD"):
+                return await self._metrics.answer(call)
             self._gate.check(call)
         except EntrepotError as error:
             row = OCI_ERRORS[type(error)]

@@ -57,11 +57,26 @@ class Answer(msgspec.Struct):
 class Call:
     """A request: its headers and query as text, its body as it comes."""
 
-    __slots__ = ("_query", "_receive", "_scope", "actor", "headers", "id", "method", "path", "received_bytes", "sent_bytes")
+    __slots__ = (
+        "_query",
+        "_receive",
+        "_scope",
+        "actor",
+        "failure",
+        "headers",
+        "id",
+        "kind",
+        "method",
+        "path",
+        "received_bytes",
+        "sent_bytes",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, ids: RequestIds) -> None:
         self._scope = scope
         self._receive = receive
+        self.kind = 0  # of address, a number of meters.py: whoever finds out says so
+        self.failure: Exception | None = None  # what the answer is the consequence of
         self.received_bytes = 0
         self.sent_bytes = 0
         self._query: list[tuple[str, str]] | None = None

@@ -17,7 +17,7 @@ from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, Header, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, HostRepeated, OriginRefused, ProxyRefused
+from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OriginRefused, ProxyRefused
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
@@ -39,6 +39,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
     OriginRefused: Row("DENIED", 403),
+    MetricsRefused: Row("DENIED", 403),
     Unavailable: Row("UNAVAILABLE", 503),
     RouteUnknown: Row("NAME_UNKNOWN", 404),
     MethodUnknown: Row("UNSUPPORTED", 405),
@@ -72,6 +73,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
 
 def oci_error(error: Exception, call: Call) -> Answer:
     """Return the answer for an error; one without a row is a mistake of ours and answers 500 without saying more."""
+    call.failure = error
     row = next((OCI_ERRORS[kind] for kind in type(error).__mro__ if kind in OCI_ERRORS), None)
     if row is None or not isinstance(error, EntrepotError):
         _log.error("request_failed", extra=call.about(), exc_info=error)

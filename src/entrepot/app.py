@@ -1,5 +1,6 @@
 """The composition root: the only module that knows every feature and joins them into one application."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
-from entrepot.platform.db.migrate import ensure_sqlite, run_postgresql
+from entrepot.platform.db.migrate import ensure_sqlite, names, pending_postgresql, pending_sqlite, run_postgresql
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.web.front import Front
@@ -85,6 +86,17 @@ def prepare(settings: Settings) -> list[str]:
     storage.prepare()
     storage.close()
     return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / _DATABASE_FILE)
+
+
+def pending(settings: Settings) -> list[str]:
+    """Return the names of the migrations that `prepare` would run; nothing is changed.
+
+    Raises:
+        DatabaseTooNew, DatabaseUnreachable, Unavailable
+    """
+    if settings.database:
+        return names(asyncio.run(pending_postgresql(settings.database)))
+    return names(pending_sqlite(Path(settings.data) / _DATABASE_FILE))
 
 
 def announce(settings: Settings, revisions: list[str]) -> None:

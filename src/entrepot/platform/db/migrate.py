@@ -9,8 +9,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +19,11 @@ from entrepot.base.errors import EntrepotError
 from entrepot.platform.db.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
+    import asyncpg
     from sqlalchemy.engine import Connection
 
 REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
+_NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_TIMEOUT: Final = "4s"
 _CONNECT_TIMEOUT_S: Final = 5
@@ -73,25 +75,60 @@ async def ensure_postgresql(url: str) -> list[str]:
     Raises:
         DatabaseTooNew, MigrationFailed, DatabaseUnavailable
     """
+    shown = _without_password(url)
+    async with _connected(url) as connection:
+        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
+        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        pending = await _pending_postgresql(connection, shown)
+        for revision in pending:
+            await _upgrade_postgresql(url, shown, revision)
+    return pending
+
+
+def pending_sqlite(file: Path) -> list[str]:
+    """Return the revisions that `ensure_sqlite` would run; nothing is changed, and no file is made.
+
+    Raises:
+        DatabaseTooNew, DatabaseUnavailable
+    """
+    try:
+        return _pending(_sqlite_revision(file), str(file), lambda: _sqlite_release(file))
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable from error
+
+
+async def pending_postgresql(url: str) -> list[str]:
+    """Return the revisions that `ensure_postgresql` would run; nothing is changed.
+
+    Raises:
+        DatabaseTooNew, DatabaseUnreachable
+    """
+    async with _connected(url) as connection:
+        return await _pending_postgresql(connection, _without_password(url))
+
+
+def names(revisions: list[str]) -> list[str]:
+    """Return the revisions with what they are about, such as `0001_expand_registry`."""
+    files = {path.stem[:_NUMBER]: path.stem for path in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")}
+    return [files[revision] for revision in revisions]
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
-    shown = url.rpartition("@")[2]
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnreachable(database=shown, reason=error or type(error).__name__) from error
+        raise DatabaseUnreachable(database=_without_password(url), reason=error or type(error).__name__) from error
     try:
-        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
-        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
-        known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
-        before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
-        release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None
-        pending = _pending(before, shown, lambda: release)
-        for revision in pending:
-            await _upgrade_postgresql(url, shown, revision)
+        yield connection
     finally:
         await connection.close()
-    return pending
+
+
+def _without_password(url: str) -> str:
+    return url.rpartition("@")[2]
 
 
 _RELEASE_SQL: Final = "SELECT release FROM schema_release ORDER BY revision DESC LIMIT 1"
@@ -107,6 +144,13 @@ def _pending(before: str | None, database: str, release: Callable[[], str | None
     return list(REVISIONS[REVISIONS.index(before) + 1 :])
 
 
+async def _pending_postgresql(connection: "asyncpg.Connection", shown: str) -> list[str]:
+    known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
+    before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
+    release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None
+    return _pending(before, shown, lambda: release)
+
+
 @contextmanager
 def _file_lock(path: Path) -> Iterator[None]:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -118,6 +162,8 @@ def _file_lock(path: Path) -> Iterator[None]:
 
 
 def _sqlite_revision(file: Path) -> str | None:
+    if not file.exists():
+        return None  # connecting would make it
     connection = sqlite3.connect(file, timeout=10)
     try:
         row = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()

@@ -1,5 +1,6 @@
 """`entrepot migrate`: bring the database to this release's schema without serving."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ def migrate(
     from entrepot import app  # noqa: PLC0415 - not needed to show help
 
     if check:
-        pending = app.pending(found.settings)
+        pending = asyncio.run(app.pending(found.settings))
         typer.echo("\n".join(f"would run {name}" for name in pending) or "the schema is up to date")
         raise typer.Exit(REFUSED if pending else 0)
     revisions = app.prepare(found.settings)

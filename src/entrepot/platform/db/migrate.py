@@ -76,7 +76,7 @@ async def ensure_postgresql(url: str) -> list[str]:
         DatabaseTooNew, MigrationFailed, DatabaseUnavailable
     """
     shown = _without_password(url)
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
         pending = await _pending_postgresql(connection, shown)
@@ -103,7 +103,7 @@ async def pending_postgresql(url: str) -> list[str]:
     Raises:
         DatabaseTooNew, DatabaseUnreachable
     """
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         return await _pending_postgresql(connection, _without_password(url))
 
 
@@ -114,7 +114,8 @@ def names(revisions: list[str]) -> list[str]:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
+async def connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
+    """Connect for what needs no pool. Raises DatabaseUnreachable."""
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
     try:

@@ -23,6 +23,8 @@ from entrepot.platform.db.migrate import ensure_sqlite, names, pending_postgresq
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.http.probe import Probe
 from entrepot.platform.http.verdict import judge
+from entrepot.platform.secrets.keys import FILE as KEY_FILE
+from entrepot.platform.secrets.keys import check_key, ensure_key, read_keys
 from entrepot.platform.storage.checkup import check_disk, check_open_files
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.spec.oci.names import RepositoryName
@@ -87,7 +89,7 @@ def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
     """
     os.umask(0o077)  # whatever is made from now on, by the workers too, is for this user's eyes alone
     data = Path(settings.data)
@@ -98,7 +100,14 @@ def prepare(settings: Settings) -> list[str]:
     storage = FilesystemStorage(data.resolve())
     storage.prepare()
     storage.close()
+    if not settings.secret_key_file:
+        ensure_key(_key_file(settings))
+    read_keys(_key_file(settings))  # a key that cannot be used is told now, and not by the first secret
     return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / _DATABASE_FILE)
+
+
+def _key_file(settings: Settings) -> Path:
+    return Path(settings.secret_key_file) if settings.secret_key_file else Path(settings.data).resolve() / KEY_FILE
 
 
 async def pending(settings: Settings) -> list[str]:
@@ -181,7 +190,12 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
 def _check_machine(settings: Settings) -> list[Finding]:
     folder = Path(settings.data).resolve()
     own_database = [] if settings.database else check_sqlite(folder / _DATABASE_FILE)
-    return [*check_disk(folder), check_open_files(), *own_database]
+    return [
+        *check_disk(folder),
+        check_key(_key_file(settings), is_made=not settings.secret_key_file),
+        check_open_files(),
+        *own_database,
+    ]
 
 
 async def _upload_through_proxy(settings: Settings) -> Finding:

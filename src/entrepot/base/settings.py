@@ -74,6 +74,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "info"
     log_format: Annotated[Literal["text", "json"], _expected("text or json", "Form of the log's lines.")] = "text"
     access_log: Annotated[bool, _expected("true or false", "Log every request; writes and refusals are always logged.")] = False
+    secret_key_file: Annotated[
+        str,
+        _expected(
+            "a file",
+            "File with the key that seals stored secrets; empty means secret.key in the data folder, made at the first start.",
+        ),
+    ] = ""
     metrics_allow: Annotated[
         str, _expected("CIDR,…", "Networks beside this machine that may read /metrics, such as 10.1.0.0/16,fd00::/8.")
     ] = ""

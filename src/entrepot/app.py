@@ -17,7 +17,7 @@ from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.model import ANYONE, Access
 from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.domain.registry.service import Registry, Rules, registry
-from entrepot.platform.db.checkup import check_postgresql, check_sqlite
+from entrepot.platform.db.checkup import examine_postgresql, examine_sqlite
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import ensure_sqlite, names, pending_postgresql, pending_sqlite, run_postgresql
 from entrepot.platform.db.sqlite import SqliteDatabase
@@ -170,7 +170,7 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     """Look at all that the service stands on, from this machine; what is found is told as it is found."""
     found = await asyncio.to_thread(_check_machine, settings)
     if settings.database:
-        found += await check_postgresql(settings.database, workers(settings))
+        found += await examine_postgresql(settings.database, workers(settings))
     for finding in found:
         yield finding
     try:
@@ -189,7 +189,7 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
 
 def _check_machine(settings: Settings) -> list[Finding]:
     folder = Path(settings.data).resolve()
-    own_database = [] if settings.database else check_sqlite(folder / _DATABASE_FILE)
+    own_database = [] if settings.database else examine_sqlite(folder / _DATABASE_FILE)
     return [
         *check_disk(folder),
         check_key(_key_file(settings), is_made=not settings.secret_key_file),

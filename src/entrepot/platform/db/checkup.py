@@ -31,7 +31,7 @@ _SETTINGS: Final = (
 )
 
 
-def check_sqlite(file: Path) -> Iterator[Finding]:
+def examine_sqlite(file: Path) -> Iterator[Finding]:
     """Check SQLite and the database's file."""
     version = ".".join(map(str, sqlite3.sqlite_version_info))
     if sqlite3.sqlite_version_info < _LEAST_SQLITE:
@@ -56,7 +56,7 @@ def check_sqlite(file: Path) -> Iterator[Finding]:
     yield ok("database", f"SQLite {version}, {file.stat().st_size / (1 << 20):,.1f} MiB")
 
 
-async def check_postgresql(url: str, workers: int) -> list[Finding]:
+async def examine_postgresql(url: str, workers: int) -> list[Finding]:
     """Check a PostgreSQL server and our database on it, for so many web processes on this machine."""
     try:
         async with connected(url) as connection:

@@ -20,6 +20,7 @@ BREACHES: Final = {
     "inside a feature": ("Inside a feature", "domain/registry/model.py", "import entrepot.domain.registry.queries.tags"),
     "between platform parts": ("Platform parts", "platform/storage/driver.py", "import entrepot.platform.db.columns"),
     "a driver": ("Only the database package", "domain/registry/service/tags.py", "import sqlite3"),
+    "an HTTP client": ("Only the package for outgoing HTTP", "domain/registry/service/tags.py", "import http.client"),
     "queries of a feature": ("Queries are used only", "web/v2/tags.py", "import entrepot.domain.registry.queries.tags"),
     "a web framework": ("Below web", "web/v2/tags.py", "import starlette"),
     "impure": ("spec and base", "spec/oci/names.py", "import sqlalchemy"),

@@ -103,6 +103,10 @@ def test_an_unknown_name_in_the_file_is_refused_with_its_place(tmp_path: Path) -
         ("public_url", "https://hub.example.com/path"),
         ("database", "mysql://somewhere"),
         ("data", ""),
+        ("access_log", "some"),
+        ("metrics_allow", "everyone"),
+        ("metrics_allow", "10.0.0.1/8"),
+        ("metrics_allow", "10.0.0.0/8,"),
     ],
 )
 def test_an_ill_typed_value_is_refused_with_name_value_and_what_was_expected(name: str, value: str) -> None:
@@ -132,6 +136,10 @@ def test_an_ill_typed_value_is_refused_with_name_value_and_what_was_expected(nam
         ("public_url", "", ""),
         ("database", "postgresql://u:p@h/n", "postgresql://u:p@h/n"),
         ("sparse", "images", "images"),
+        ("access_log", "true", True),
+        ("metrics_allow", "10.0.0.0/8, fd00::/8", "10.0.0.0/8, fd00::/8"),
+        ("metrics_allow", "192.0.2.7", "192.0.2.7"),
+        ("metrics_allow", "", ""),
     ],
 )
 def test_values_at_the_limits_are_taken(name: str, text: str, value: object) -> None:

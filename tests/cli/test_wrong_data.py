@@ -65,7 +65,7 @@ def test_a_database_that_was_never_migrated_is_refused_and_stays_empty(command: 
         assert rows(place, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
     else:
         assert place.data in said
-        assert {path.name for path in Path(place.data).iterdir()} == {"blobs", "uploads", f"{FILE}-migration"}
+        assert {path.name for path in Path(place.data).iterdir()} == {"blobs", "secret.key", "uploads", f"{FILE}-migration"}
 
 
 def test_a_database_of_an_earlier_release_is_refused_and_stays_so(

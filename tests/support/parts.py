@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from entrepot.app import Parts, database
+from entrepot.app.parts import Parts, database
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.registry.service.uploads import Body

@@ -32,8 +32,8 @@ def encoded(value: object) -> bytes:
 
 
 def plain_headers(answer: Answer) -> dict[str, str]:
-    """Return an answer's headers in lower case, without the date."""
-    return {name.lower(): value for name, value in answer.headers.items() if name.lower() != "date"}
+    """Return an answer's headers in lower case, without those that no two answers share: the date and the request's id."""
+    return {name.lower(): value for name, value in answer.headers.items() if name.lower() not in ("date", "x-request-id")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Pins:
         """Return the part that these groups hold, or only what has one of these names."""
 
         def wanted(entry: DebianPackage | GoProgram) -> bool:
-            return entry.name in only if only else entry.group in groups
+            return entry.name in only if only else not groups.isdisjoint(entry.group.split())
 
         return Pins(tuple(filter(wanted, self.debian)), tuple(filter(wanted, self.go)), self.go_minimum, self.go_wheel)
 

@@ -5,6 +5,7 @@ unknown or ill-typed one stops the start. Settings are read once and passed down
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
+_NETWORKS: Final = frozenset({"metrics_allow"})
 _MAX_PORT: Final = 65_535
 
 
@@ -71,6 +73,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["debug", "info", "warning", "error"], _expected("debug, info, warning or error", "Least important lines to log.")
     ] = "info"
     log_format: Annotated[Literal["text", "json"], _expected("text or json", "Form of the log's lines.")] = "text"
+    access_log: Annotated[bool, _expected("true or false", "Log every request; writes and refusals are always logged.")] = False
+    secret_key_file: Annotated[
+        str,
+        _expected(
+            "a file",
+            "File with the key that seals stored secrets; empty means secret.key in the data folder, made at the first start.",
+        ),
+    ] = ""
+    metrics_allow: Annotated[
+        str, _expected("CIDR,…", "Networks beside this machine that may read /metrics, such as 10.1.0.0/16,fd00::/8.")
+    ] = ""
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -156,6 +169,8 @@ def _value(name: str, raw: Any, origin: str) -> Any:
         value = msgspec.convert(raw, type=FIELDS[name].type, strict=False)
         if name in _ADDRESSES:
             _check_address(value)
+        if name in _NETWORKS:
+            _check_networks(value)
     except ValueError:  # msgspec's is one as well
         shown = "***" if name in SECRETS else raw
         raise SettingRefused(origin=origin, value=shown, expected=expected(name)) from None
@@ -169,6 +184,12 @@ def _check_address(text: str) -> None:
         _, colon, port = host.rpartition(":")
         if colon and port.isdecimal() and not 0 < int(port) <= _MAX_PORT:
             raise ValueError(port)
+
+
+def _check_networks(text: str) -> None:
+    """Raise ValueError when one of them is no network: an address with bits beside its mask is a mistake."""
+    for network in text.split(",") if text else []:
+        ipaddress.ip_network(network.strip())
 
 
 def _nearest(name: str, origin: str) -> str:

@@ -3,7 +3,7 @@
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, migrate, serve, storage, tags
+from entrepot.cli import config, doctor, migrate, serve, storage, tags
 
 app = typer.Typer(
     name="entrepot",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("config")(config.config)
+app.command("doctor")(doctor.doctor)
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
 

@@ -1,15 +1,28 @@
 """`entrepot migrate`: bring the database to this release's schema without serving."""
 
+import asyncio
+from typing import Annotated
+
 import typer
 
 from entrepot.base.settings import Found
-from entrepot.cli.settings import with_settings
+from entrepot.cli.settings import REFUSED, with_settings
 
 
 @with_settings
-def migrate(*, found: Found) -> None:
+def migrate(
+    *,
+    found: Found,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say what would be done, and end with 1 if there is something.")
+    ] = False,
+) -> None:
     """Bring the database to the schema of this release; `serve` does it by itself."""
-    from entrepot import app  # noqa: PLC0415 - not needed to show help
+    from entrepot.app import parts  # noqa: PLC0415 - not needed to show help
 
-    revisions = app.prepare(found.settings)
+    if check:
+        pending = asyncio.run(parts.pending(found.settings))
+        typer.echo("\n".join(f"would run {name}" for name in pending) or "the schema is up to date")
+        raise typer.Exit(REFUSED if pending else 0)
+    revisions = parts.prepare(found.settings)
     typer.echo(f"migrated to schema {revisions[-1]}" if revisions else "the schema is up to date")

@@ -10,7 +10,8 @@ from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 def serve(*, found: Found) -> None:
     """Serve the registry until stopped (Ctrl+C or SIGTERM)."""
     # Imported here, so that `entrepot --help` and the other commands do not wait for the web server's code.
-    from entrepot import app  # noqa: PLC0415
+    from entrepot.app import parts as data  # noqa: PLC0415
+    from entrepot.app import serving as web  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
     from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
     from entrepot.platform.telemetry.log import set_up  # noqa: PLC0415
@@ -18,10 +19,10 @@ def serve(*, found: Found) -> None:
     settings = found.settings
     _check_reach(settings)
     set_up(settings.log_level, settings.log_format)
-    app.announce(settings, app.prepare(settings))
+    web.announce(settings, data.prepare(settings))
     host, port = settings.host_and_port
     serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
-    serve_web(serving, partial(app.web, settings))
+    serve_web(serving, partial(web.web, settings, web.meters(settings)))
 
 
 def _check_reach(settings: Settings) -> None:

@@ -29,7 +29,7 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every move of a tag: when, by whom, from which digest to which."""
-    from entrepot.app import opened  # noqa: PLC0415 - not needed to show help
+    from entrepot.app.parts import opened  # noqa: PLC0415 - not needed to show help
     from entrepot.domain.access.model import ANYONE  # noqa: PLC0415
     from entrepot.domain.registry.model import TagMove  # noqa: PLC0415
     from entrepot.spec.oci.names import RepositoryName, parse_tag  # noqa: PLC0415

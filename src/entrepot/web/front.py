@@ -1,17 +1,23 @@
 """The ASGI application: who may come in, which surface answers, and what is said when something of ours is broken."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from entrepot.base.errors import EntrepotError
+from entrepot.web.metrics import Metrics
 from entrepot.web.shared.call import Answer, Call, Receive, Scope, Send, respond, text_answer
-from entrepot.web.v2.errors import OCI_ERRORS, oci_error
+from entrepot.web.shared.meters import HEALTH, INCOMING, OUTGOING
+from entrepot.web.shared.request_ids import RequestIds
+from entrepot.web.v2.errors import OCI_ERRORS, log_refusal, oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
 _CREATED: Final = 201
+_BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _FIRST_ERROR: Final = 400
+_LOGGED_AGENT: Final = 200
 _WELCOME: Final = """This is Entrepot, a container registry.
 
 Push an image:   docker tag IMAGE {host}/demo/hello:v1 && docker push {host}/demo/hello:v1
@@ -40,28 +46,69 @@ class Lifetime(Protocol):
 class Front:
     """The one ASGI callable."""
 
-    def __init__(self, v2: Router, gate: Gate, lifetime: Lifetime, *, ready: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        v2: Router,
+        gate: Gate,
+        lifetime: Lifetime,
+        metrics: Metrics,
+        *,
+        ready: Callable[[], Awaitable[bool]],
+        access_log: bool,
+    ) -> None:
         self._v2 = v2
         self._gate = gate
         self._lifetime = lifetime
+        self._metrics = metrics
+        self._meters = metrics.meters
         self._ready = ready
+        self._access_log = access_log
+        self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's own start and end."""
         if scope["type"] != "http":
             await self._live(receive, send)
             return
-        call = Call(scope, receive)
+        began = time.perf_counter()
+        call = Call(scope, receive, self._ids)
+        incoming = call.method in _BRINGING
+        status = 0
+        if incoming:
+            self._meters.transfer(INCOMING, 1)
+        try:
+            status = await self._serve(call, send)
+        finally:
+            if incoming:
+                self._meters.transfer(INCOMING, -1)
+            took_s = time.perf_counter() - began
+            self._meters.count(call, status, took_s)
+        if self._access_log:
+            _log.info("answered", extra={**call.about(), **_outcome(call, status, took_s)})
+
+    async def _serve(self, call: Call, send: Send) -> int:
+        """Answer the request and return the answer's status."""
         try:
             answer = await self._answer(call)
             await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):
-            _log.info(
-                "written", extra={"method": call.method, "path": call.path[:300], "client": call.client, "status": answer.status}
-            )
-        await respond(answer, call, send)
+            _log.info("written", extra={**call.about(), "status": answer.status})
+        outgoing = answer.stream is not None
+        if outgoing:
+            self._meters.transfer(OUTGOING, 1)
+        try:
+            await respond(answer, call, send)
+        except Exception as error:
+            # What was sent cannot be taken back: the server breaks off the connection, so that the client notices.
+            call.failure = error
+            _log.error("answer_broken_off", extra={**call.about(), "sent_bytes": call.sent_bytes}, exc_info=error)
+            raise
+        finally:
+            if outgoing:
+                self._meters.transfer(OUTGOING, -1)
+        return answer.status
 
     async def _answer(self, call: Call) -> Answer:
         if call.path.startswith(b"/v2"):
@@ -74,17 +121,23 @@ class Front:
             if call.path.startswith(b"/v2/"):
                 return await self._v2.answer(call)
         if call.path == b"/healthz":
+            call.kind = HEALTH
             return text_answer(200, "alive\n")
         if call.path == b"/readyz":
+            call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, "ready\n") if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
-        return self._other(call)
+        return await self._other(call)
 
-    def _other(self, call: Call) -> Answer:
+    async def _other(self, call: Call) -> Answer:
         try:
+            if call.path == b"/metrics" and call.method in ("GET", "HEAD"):
+                return await self._metrics.answer(call)
             self._gate.check(call)
         except EntrepotError as error:
-            return text_answer(OCI_ERRORS[type(error)].status, f"{error.message}\n")
+            row = OCI_ERRORS[type(error)]
+            log_refusal(error, row, call)
+            return text_answer(row.status, f"{error.message}\n")
         if call.path == b"/" and call.method in ("GET", "HEAD"):
             return text_answer(200, _WELCOME.format(host=call.header(b"host")), [(b"x-content-type-options", b"nosniff")])
         return text_answer(404, "There is nothing here: the registry's interface begins at /v2/\n")
@@ -108,3 +161,13 @@ class Front:
 def _is_write(method: str, status: int) -> bool:
     """Tell whether something was stored or deleted: of what POST does, a mount and a blob in one request."""
     return status < _FIRST_ERROR and (method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED))
+
+
+def _outcome(call: Call, status: int, took_s: float) -> dict[str, object]:
+    return {
+        "status": status,
+        "duration_ms": round(took_s * 1000, 1),
+        "received_bytes": call.received_bytes,
+        "sent_bytes": call.sent_bytes,
+        "agent": call.header(b"user-agent")[:_LOGGED_AGENT],
+    }

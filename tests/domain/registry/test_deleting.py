@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from entrepot.app import Parts
+from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Access
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RegistryError

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from entrepot.app import Parts
+from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Access
 from entrepot.domain.registry.errors import BlobUnknown, ReferencesUnknown, RegistryError

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from entrepot.app import Parts
+from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.registry.errors import (

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 import entrepot.domain
-from entrepot.app import Parts
+from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Access
 from entrepot.domain.registry.errors import RegistryError
@@ -100,6 +100,7 @@ async def troubles(whole: Parts, settings: Settings) -> None:
     with pytest.raises(RegistryError):
         await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"some"), Chunk(0, 3)))
     await rooms.uploads.status(ANYONE, ONE, upload.id)
+    assert await rooms.uploads.count_open() == 1
     times = uploads.Times(lease_us=1, lifetime_us=1)
     await whole.db.write(partial(uploads.renew, id_=upload.id, token="nobody's", times=times))  # noqa: S106 - a lease's
     assert [found async for found in rooms.blobs.leftovers()] == []

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from entrepot.web.shared.call import Call
-from entrepot.web.shared.gate import HostRefused, OpenGate, is_local
+from entrepot.web.shared.gate import HostRefused, MetricsGate, MetricsRefused, OpenGate, is_local
+from entrepot.web.shared.request_ids import RequestIds
 from support.http import Answer, Client
 from support.instance import Instance
 from support.wire import SAFE, plain_headers
@@ -86,7 +87,7 @@ def test_a_request_with_two_hosts_is_refused(asked: Client, path: str, hosts: tu
 @pytest.mark.fast
 def test_the_port_of_a_scheme_may_be_left_out(url: str, host: str, status: int) -> None:
     gate = OpenGate(url)
-    call = Call({"method": "GET", "raw_path": b"/v2/", "headers": [(b"host", host.encode())]}, nothing)
+    call = Call({"method": "GET", "raw_path": b"/v2/", "headers": [(b"host", host.encode())]}, nothing, RequestIds())
     if status == 200:
         gate.check(call)
     else:
@@ -169,3 +170,32 @@ def test_the_health_of_the_process_is_told_to_whoever_asks(asked: Client) -> Non
 )
 def test_loopback_is_told_from_everything_else(host: str, *, local: bool) -> None:
     assert is_local(host) is local
+
+
+@pytest.mark.parametrize(
+    ("networks", "client", "allowed"),
+    [
+        ("", "127.0.0.1", True),
+        ("", "127.8.9.1", True),
+        ("", "::1", True),
+        ("", "::ffff:127.0.0.1", True),
+        ("", "10.0.0.1", False),
+        ("", "?", False),
+        ("10.0.0.0/8", "10.0.0.1", True),
+        ("10.0.0.0/8", "::ffff:10.0.0.1", True),
+        ("10.0.0.0/8", "11.0.0.1", False),
+        ("10.0.0.0/8", "fd00::1", False),
+        ("192.0.2.7, fd00::/8", "fd00::1", True),
+        ("192.0.2.7, fd00::/8", "192.0.2.7", True),
+        ("192.0.2.7, fd00::/8", "192.0.2.8", False),
+    ],
+)
+@pytest.mark.fast
+def test_metrics_are_for_this_machine_and_the_networks_that_were_named(networks: str, client: str, allowed: bool) -> None:  # noqa: FBT001 - a table
+    gate = MetricsGate(networks)
+    call = Call({"method": "GET", "raw_path": b"/metrics", "headers": [], "client": (client, 1)}, nothing, RequestIds())
+    if allowed:
+        gate.check(call)
+        return
+    with pytest.raises(MetricsRefused, match="--metrics-allow"):
+        gate.check(call)

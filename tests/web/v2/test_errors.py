@@ -17,7 +17,7 @@ from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.spec.oci.strict_json import JsonRefused
 from entrepot.web.shared.call import BodyInterrupted, BodyTooLarge, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, HostRepeated, OriginRefused, ProxyRefused
+from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OriginRefused, ProxyRefused
 from entrepot.web.v2.errors import OCI_ERRORS
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from support.http import Answer
@@ -139,7 +139,7 @@ def test_every_code_is_of_the_specification_or_of_docker() -> None:
 
 @pytest.mark.fast
 def test_every_row_has_a_request_below_that_brings_it_about() -> None:
-    elsewhere = {Unavailable, SizeMismatch, UploadBusy, HostRepeated}
+    elsewhere = {Unavailable, SizeMismatch, UploadBusy, HostRepeated, MetricsRefused}
     assert set(REQUESTS) | NOT_ASKED_FOR | elsewhere == set(OCI_ERRORS)
     sent = {OCI_ERRORS[kind].code for kind in (*REQUESTS, Unavailable)}
     assert sent == {row.code for row in OCI_ERRORS.values()}

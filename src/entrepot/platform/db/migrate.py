@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
+_NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_TIMEOUT: Final = "4s"
 _CONNECT_TIMEOUT_S: Final = 5
@@ -84,7 +85,7 @@ async def ensure_postgresql(url: str) -> list[str]:
         DatabaseTooNew, MigrationFailed, DatabaseUnavailable
     """
     shown = _without_password(url)
-    async with _connected(url) as connection:
+    async with connected(url) as connection:
         # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
         await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
         pending = await _pending_postgresql(connection, shown)
@@ -93,17 +94,41 @@ async def ensure_postgresql(url: str) -> list[str]:
     return pending
 
 
+def pending_sqlite(file: Path) -> list[str]:
+    """Return the revisions that `ensure_sqlite` would run; nothing is changed, and no file is made.
+
+    Raises:
+        DatabaseTooNew, DatabaseUnreachable
+    """
+    try:
+        return _pending(_sqlite_revision(file), str(file), lambda: _sqlite_release(file))
+    except sqlite3.Error as error:
+        raise DatabaseUnreachable(database=file, reason=error) from error
+
+
+async def pending_postgresql(url: str) -> list[str]:
+    """Return the revisions that `ensure_postgresql` would run; nothing is changed.
+
+    Raises:
+        DatabaseTooNew, DatabaseUnreachable
+    """
+    import asyncpg  # noqa: PLC0415 - only clusters have it
+
+    shown = _without_password(url)
+    async with connected(url) as connection:
+        try:
+            return await _pending_postgresql(connection, shown)
+        except asyncpg.PostgresError as error:  # tables of these names that are not ours, or not for this user
+            raise DatabaseUnreachable(database=shown, reason=error) from error
+
+
 def check_sqlite(file: Path) -> None:
     """Refuse an SQLite file that is not of the newest schema, and make none.
 
     Raises:
         DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable
     """
-    try:
-        pending = _pending(_sqlite_revision(file), str(file), lambda: _sqlite_release(file))
-    except sqlite3.Error as error:
-        raise DatabaseUnreachable(database=file, reason=error) from error
-    _refuse_if(pending, str(file))
+    _refuse_if(pending_sqlite(file), str(file))
 
 
 async def check_postgresql(url: str) -> None:
@@ -112,15 +137,7 @@ async def check_postgresql(url: str) -> None:
     Raises:
         DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable
     """
-    import asyncpg  # noqa: PLC0415 - only clusters have it
-
-    shown = _without_password(url)
-    async with _connected(url) as connection:
-        try:
-            pending = await _pending_postgresql(connection, shown)
-        except asyncpg.PostgresError as error:  # tables of these names that are not ours, or not for this user
-            raise DatabaseUnreachable(database=shown, reason=error) from error
-    _refuse_if(pending, shown)
+    _refuse_if(await pending_postgresql(url), _without_password(url))
 
 
 def _refuse_if(pending: list[str], database: str) -> None:
@@ -129,8 +146,15 @@ def _refuse_if(pending: list[str], database: str) -> None:
         raise DatabaseTooOld(database=database, revision=before, ours=__version__, newest=REVISIONS[-1])
 
 
+def names(revisions: list[str]) -> list[str]:
+    """Return the revisions with what they are about, such as `0001_expand_registry`."""
+    files = {path.stem[:_NUMBER]: path.stem for path in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")}
+    return [files[revision] for revision in revisions]
+
+
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
+async def connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
+    """Connect for what needs no pool. Raises DatabaseUnreachable."""
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
     try:

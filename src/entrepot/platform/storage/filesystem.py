@@ -71,6 +71,10 @@ class FilesystemStorage:
         finally:
             await held.close()
 
+    def received(self, handle: str) -> int:
+        """Return how many bytes of an upload lie in the store, recorded or not."""
+        return _size(self._uploads / handle) or 0
+
     async def abort(self, handle: str) -> None:
         """Delete the upload's bytes."""
         await self._run(_unlink, self._uploads / handle)

@@ -9,6 +9,8 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.access.model import ANYONE, Actor
+from entrepot.web.shared.request_ids import HEADER as REQUEST_ID
+from entrepot.web.shared.request_ids import RequestIds
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 _MAX_PARAMETERS: Final = 200
 _DRAINED_BYTES: Final = 8 << 20
+_LOGGED_PATH: Final = 300
 _SILENCE_S: Final = 60.0  # a body that brings nothing for so long has been left by its client
 
 
@@ -54,16 +57,34 @@ class Answer(msgspec.Struct):
 class Call:
     """A request: its headers and query as text, its body as it comes."""
 
-    __slots__ = ("_query", "_receive", "_scope", "actor", "headers", "method", "path")
+    __slots__ = (
+        "_query",
+        "_receive",
+        "_scope",
+        "actor",
+        "failure",
+        "headers",
+        "id",
+        "kind",
+        "method",
+        "path",
+        "received_bytes",
+        "sent_bytes",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, ids: RequestIds) -> None:
         self._scope = scope
         self._receive = receive
+        self.kind = 0  # of address, a number of meters.py: whoever finds out says so
+        self.failure: Exception | None = None  # what the answer is the consequence of
+        self.received_bytes = 0
+        self.sent_bytes = 0
         self._query: list[tuple[str, str]] | None = None
         self.actor: Actor = ANYONE
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.id = ids.of(self.headers.get(REQUEST_ID))
 
     def header(self, name: bytes) -> str:
         """Return a header's value, '' when it is not there; `name` is in lower case."""
@@ -84,6 +105,10 @@ class Call:
     def client(self) -> str:
         """The client's address."""
         return str((self._scope.get("client") or ("?",))[0])
+
+    def about(self) -> dict[str, object]:
+        """Return what every line of the log about this request says."""
+        return {"request": self.id, "method": self.method, "path": self.path[:_LOGGED_PATH], "client": self.client}
 
     def all(self, name: str) -> list[str]:
         """Return all values of a query parameter.
@@ -123,8 +148,10 @@ class Call:
                 raise BodyInterrupted from None
             if message["type"] == "http.disconnect":
                 raise BodyInterrupted
-            if message.get("body"):
-                yield message["body"]
+            piece = message.get("body")
+            if piece:
+                self.received_bytes += len(piece)
+                yield piece
             more = message.get("more_body", False)
 
     async def left(self) -> None:
@@ -157,12 +184,15 @@ class Call:
 
 async def respond(answer: Answer, call: Call, send: Send) -> None:
     """Send an answer; one to HEAD has the headers of GET and no body (RFC 9110, 9.3.2)."""
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    # Handlers remember lists of headers and give them to many requests: such a list is never changed.
+    headers = [*answer.headers, (REQUEST_ID, call.id)]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if call.method == "HEAD":
         await send({"type": "http.response.body", "body": b""})
     elif answer.stream is not None:
         await _stream(answer.body, answer.stream, call, send)
     else:
+        call.sent_bytes = len(answer.body)
         await send({"type": "http.response.body", "body": answer.body})
 
 
@@ -175,6 +205,7 @@ async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], call: Call,
     try:
         while piece is not None and not left.done():
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+            call.sent_bytes += len(piece)
             piece = await following
             following = asyncio.ensure_future(anext(pieces, None))
         await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,6 @@
-"""Who may talk to an open registry at all: only someone on this machine, directly, and never a page of another site.
+"""Who may talk to an open registry at all, and who may read metrics.
+
+Only someone on this machine talks to an open registry, directly, and never a page of another site.
 
 Without accounts everyone who reaches the registry may change everything. So it must be certain that nobody reaches it whom
 the administrator did not mean: no browser that was lured by a name which points here, no proxy that carries the world in.
@@ -46,6 +48,41 @@ class OriginRefused(EntrepotError):
     summary = (
         "this registry is open to everyone who reaches it, so it takes no request that a page of another site ({origin}) made"
     )
+
+
+class MetricsRefused(EntrepotError):
+    """The request for metrics came from elsewhere."""
+
+    summary = (
+        "metrics are for this machine and the networks of --metrics-allow, asked for directly; this request came from {client}"
+        "{through}"
+    )
+
+
+class MetricsGate:
+    """Who may read metrics: this machine and the networks that were named."""
+
+    def __init__(self, networks: str) -> None:
+        self._networks = [ipaddress.ip_network(each.strip()) for each in networks.split(",") if each.strip()]
+
+    def check(self, call: Call) -> None:
+        """Do nothing when the request may be answered.
+
+        Raises:
+            MetricsRefused
+        """
+        # Through a proxy on this machine, everyone comes from this machine.
+        proxy = next((name for name in call.headers if name.startswith(b"x-forwarded") or name in _PROXY_HEADERS), None)
+        if proxy is not None:
+            raise MetricsRefused(client=call.client, through=f" through a proxy (its header {proxy.decode('latin-1')} says so)")
+        try:
+            client = ipaddress.ip_address(call.client)
+        except ValueError:
+            raise MetricsRefused(client=call.client, through="") from None
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
+            client = client.ipv4_mapped
+        if not (client.is_loopback or any(client in network for network in self._networks)):
+            raise MetricsRefused(client=client, through="")
 
 
 class OpenGate:

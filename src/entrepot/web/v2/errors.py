@@ -17,7 +17,7 @@ from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, Header, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, HostRepeated, OriginRefused, ProxyRefused
+from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OriginRefused, ProxyRefused
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
@@ -39,6 +39,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
     OriginRefused: Row("DENIED", 403),
+    MetricsRefused: Row("DENIED", 403),
     Unavailable: Row("UNAVAILABLE", 503),
     RouteUnknown: Row("NAME_UNKNOWN", 404),
     MethodUnknown: Row("UNSUPPORTED", 405),
@@ -72,19 +73,25 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
 
 def oci_error(error: Exception, call: Call) -> Answer:
     """Return the answer for an error; one without a row is a mistake of ours and answers 500 without saying more."""
+    call.failure = error
     row = next((OCI_ERRORS[kind] for kind in type(error).__mro__ if kind in OCI_ERRORS), None)
     if row is None or not isinstance(error, EntrepotError):
-        _log.error("request_failed", extra={"method": call.method, "path": call.path[:300]}, exc_info=error)
+        _log.error("request_failed", extra=call.about(), exc_info=error)
         message = "the registry made a mistake, which its log describes: try again, and tell its administrator if it stays"
         return json_answer(_SERVER_ERROR, {"errors": [_entry("UNKNOWN", message, None)]})
+    log_refusal(error, row, call)
+    return json_answer(row.status, {"errors": _entries(error, row)}, *_headers(error, call))
+
+
+def log_refusal(error: EntrepotError, row: Row, call: Call) -> None:
+    """Write the one line that a refused request has in the log."""
     _log.log(
         # Asking for what is not there is how every push begins.
         logging.DEBUG if row.status == _NOT_FOUND else logging.INFO,
         "request_refused",
-        extra={"method": call.method, "path": call.path[:300], "client": call.client, "code": row.code, "reason": error.message},
+        extra={**call.about(), "status": row.status, "code": row.code, "reason": error.message},
         exc_info=error.__cause__ and error,
     )
-    return json_answer(row.status, {"errors": _entries(error, row)}, *_headers(error, call))
 
 
 def _entries(error: EntrepotError, row: Row) -> Sequence[dict[str, object]]:

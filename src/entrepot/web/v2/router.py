@@ -10,6 +10,7 @@ from typing import Final
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import NameInvalid, RepositoryName
+from entrepot.web.shared import meters
 from entrepot.web.shared.call import Answer, Call
 from entrepot.web.v2 import blobs, manifests, referrers, tags, uploads
 from entrepot.web.v2.errors import oci_error
@@ -34,8 +35,18 @@ _UPLOAD: Final[dict[str, Handler]] = {
 }
 _TAGS: Final[dict[str, Handler]] = {"GET": tags.list_tags, "HEAD": tags.list_tags}
 _REFERRERS: Final[dict[str, Handler]] = {"GET": referrers.list_referrers, "HEAD": referrers.list_referrers}
-_BY_NOUN: Final = (("/manifests", _MANIFESTS), ("/blobs/uploads", _UPLOAD), ("/blobs", _BLOBS), ("/referrers", _REFERRERS))
-_WITHOUT_NAME: Final = {"": tags.ping, "_catalog": tags.catalogue}
+_BY_NOUN: Final = (
+    ("/manifests", _MANIFESTS, meters.MANIFESTS),
+    ("/blobs/uploads", _UPLOAD, meters.UPLOADS),
+    ("/blobs", _BLOBS, meters.BLOBS),
+    ("/referrers", _REFERRERS, meters.REFERRERS),
+)
+_BY_ENDING: Final = (
+    ("/blobs/uploads/", _UPLOADS, meters.UPLOADS),
+    ("/blobs/uploads", _UPLOADS, meters.UPLOADS),
+    ("/tags/list", _TAGS, meters.TAGS),
+)
+_WITHOUT_NAME: Final = {"": (tags.ping, meters.BASE), "_catalog": (tags.catalogue, meters.CATALOGUE)}
 _PREFIX: Final = len("/v2/")
 
 
@@ -51,10 +62,11 @@ class Router:
             # Other bytes than ASCII are in no address of ours: what replaces them is in none either.
             path = call.path.decode("ascii", "replace")[_PREFIX:]
             if path in _WITHOUT_NAME:
+                handle, call.kind = _WITHOUT_NAME[path]
                 if call.method not in ("GET", "HEAD"):
                     raise MethodUnknown(call.method, "GET, HEAD")
-                return await _WITHOUT_NAME[path](call, self._registry)
-            methods, name, last = _route(path)
+                return await handle(call, self._registry)
+            methods, call.kind, name, last = _route(path)
             handler = methods.get(call.method)
             if handler is None:
                 raise MethodUnknown(call.method, ", ".join(methods))
@@ -65,19 +77,19 @@ class Router:
             return oci_error(error, call)
 
 
-def _route(path: str) -> tuple[dict[str, Handler], str, str]:
-    """Split a path into its noun's methods, the name and the last segment.
+def _route(path: str) -> tuple[dict[str, Handler], int, str, str]:
+    """Split a path into its noun's methods and kind, the name and the last segment.
 
     Raises:
         RouteUnknown
     """
     head, _, last = path.rpartition("/")
-    for noun, methods in _BY_NOUN:
+    for noun, methods, kind in _BY_NOUN:
         if head.endswith(noun):
             if last in ("", "uploads") and noun.startswith("/blobs"):
                 break
-            return methods, head[: -len(noun)], unquoted(last)
-    for ending, methods in (("/blobs/uploads/", _UPLOADS), ("/blobs/uploads", _UPLOADS), ("/tags/list", _TAGS)):
+            return methods, kind, head[: -len(noun)], unquoted(last)
+    for ending, methods, kind in _BY_ENDING:
         if path.endswith(ending):
-            return methods, path[: -len(ending)], ""
+            return methods, kind, path[: -len(ending)], ""
     raise RouteUnknown(path=f"/v2/{path}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.tables import repository, upload
@@ -60,6 +60,8 @@ _END: Final = Statement(delete(upload).where(*_HELD))
 _HANDLES: Final = ListStatement(
     lambda values: select(upload.c.handle).where(upload.c.handle.in_(values), upload.c.expires_at > now_us())
 )
+
+_COUNT_OPEN: Final = Statement(select(func.count()).select_from(upload).where(upload.c.expires_at > now_us()))
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -130,6 +132,12 @@ async def advance(tx: Transaction, progress: Progress, lifetime_us: int) -> bool
 async def end(tx: Transaction, id_: str, token: str) -> bool:
     """Delete the upload's row; False when it was not held any more."""
     return await tx.run(_END, upload=id_, held=token) > 0
+
+
+async def count_open(db: Reader) -> int:
+    """Return how many uploads were begun and have neither ended nor expired."""
+    row = await db.one(_COUNT_OPEN)
+    return int(row[0]) if row else 0
 
 
 async def known_handles(db: Reader, handles: Sequence[str]) -> set[str]:

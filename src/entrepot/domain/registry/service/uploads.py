@@ -100,6 +100,10 @@ class Uploads:
             raise UploadUnknown(upload=id_, repository=name.asked)
         return found
 
+    async def count_open(self) -> int:
+        """Return how many uploads there are at the moment: for the administrator, who may know."""
+        return await self._db.read(uploads.count_open)
+
     async def append(self, actor: Actor, name: RepositoryName, id_: str, body: Body) -> int:
         """Add bytes; return how many there are now, durable. Of a body that breaks off, what came is kept.
 

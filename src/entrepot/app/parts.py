@@ -1,26 +1,30 @@
-"""The composition root: the only module that knows every feature and joins them into one application."""
+"""What a process of ours stands on, and how its data is made, migrated and opened."""
 
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from entrepot import __version__
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
-from entrepot.platform.db.migrate import check_postgresql, check_sqlite, ensure_sqlite, run_postgresql
+from entrepot.platform.db.migrate import (
+    check_postgresql,
+    check_sqlite,
+    ensure_sqlite,
+    names,
+    pending_postgresql,
+    pending_sqlite,
+    run_postgresql,
+)
 from entrepot.platform.db.sqlite import SqliteDatabase
+from entrepot.platform.secrets.keys import FILE as KEY_FILE
+from entrepot.platform.secrets.keys import ensure_key, read_keys
 from entrepot.platform.storage.filesystem import FilesystemStorage
-from entrepot.web.front import Front
-from entrepot.web.shared.gate import OpenGate
-from entrepot.web.v2.router import Router
 
-_log: Final = logging.getLogger(__name__)
-_DATABASE_FILE: Final = "entrepot.db"
+DATABASE_FILE: Final = "entrepot.db"
 
 
 class DataFolderUnusable(EntrepotError):
@@ -71,14 +75,14 @@ def database(settings: Settings) -> Database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
         return PostgresqlDatabase(settings.database)
-    return SqliteDatabase(Path(settings.data) / _DATABASE_FILE)
+    return SqliteDatabase(Path(settings.data) / DATABASE_FILE)
 
 
 def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
     """
     data = Path(settings.data)
     try:
@@ -88,7 +92,10 @@ def prepare(settings: Settings) -> list[str]:
     storage = FilesystemStorage(data.resolve())
     storage.prepare()
     storage.close()
-    return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / _DATABASE_FILE)
+    if not settings.secret_key_file:
+        ensure_key(key_file(settings))
+    read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret
+    return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
 
 
 @asynccontextmanager
@@ -108,7 +115,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     if settings.database:
         await check_postgresql(settings.database)
     else:
-        check_sqlite(data / _DATABASE_FILE)
+        check_sqlite(data / DATABASE_FILE)
     await parts.open()
     try:
         yield parts
@@ -116,19 +123,17 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         await parts.close()
 
 
-def announce(settings: Settings, revisions: list[str]) -> None:
-    """Write into the log what is about to be served."""
-    where = "PostgreSQL" if settings.database else "SQLite"
-    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
-    if revisions:
-        _log.info("migrated", extra={"to": revisions[-1]})
+def key_file(settings: Settings) -> Path:
+    """Return the file of the master key."""
+    return Path(settings.secret_key_file) if settings.secret_key_file else Path(settings.data).resolve() / KEY_FILE
 
 
-def web(settings: Settings, draining: Callable[[], bool]) -> Front:
-    """Build the application of one web process."""
-    parts = Parts(settings)
+async def pending(settings: Settings) -> list[str]:
+    """Return the names of the migrations that `prepare` would run; nothing is changed.
 
-    async def ready() -> bool:
-        return not draining() and await parts.ready()
-
-    return Front(Router(parts.registry), OpenGate(settings.public_url), parts, ready=ready)
+    Raises:
+        DatabaseTooNew, DatabaseUnreachable, Unavailable
+    """
+    if settings.database:
+        return names(await pending_postgresql(settings.database))
+    return names(pending_sqlite(Path(settings.data) / DATABASE_FILE))

@@ -1,0 +1,86 @@
+"""What `entrepot doctor` looks at: the checks of all parts, and an upload to ourselves through whatever stands in front."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from entrepot.app.parts import DATABASE_FILE, Parts, key_file, pending
+from entrepot.base.errors import EntrepotError
+from entrepot.base.findings import Finding, error, ok, warning
+from entrepot.base.settings import Settings, workers
+from entrepot.domain.access.model import ANYONE
+from entrepot.domain.registry.errors import UploadUnknown
+from entrepot.platform.db.checkup import examine_postgresql, examine_sqlite
+from entrepot.platform.http.probe import Probe
+from entrepot.platform.http.verdict import judge
+from entrepot.platform.secrets.keys import check_key
+from entrepot.platform.storage.checkup import check_disk, check_open_files
+from entrepot.spec.oci.names import RepositoryName
+
+_MIGRATE: Final = "run `entrepot migrate`, or start the service, which does it"
+# Where the doctor uploads to: nothing is ever finished there, so no client and no catalogue shows it.
+_PROBED: Final = RepositoryName.parse("entrepot-doctor/probe")
+_ACCEPTED: Final = 202
+_CANCELLED: Final = 204
+
+
+async def checkup(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at all that the service stands on, from this machine; what is found is told as it is found."""
+    found = await asyncio.to_thread(_check_machine, settings)
+    if settings.database:
+        found += await examine_postgresql(settings.database, workers(settings))
+    for finding in found:
+        yield finding
+    try:
+        missing = await pending(settings)
+        schema = warning("schema", f"{', '.join(missing)} not run", _MIGRATE) if missing else ok("schema", "up to date")
+    except EntrepotError as refused:
+        schema = error("schema", refused.message, "see the lines above")
+    yield schema
+    if not settings.public_url:
+        return
+    if any(finding.verdict == "error" for finding in found) or schema.verdict != "ok":
+        yield warning("public URL", "not tried, because of the lines above", "mend those first")
+        return
+    yield await _upload_through_proxy(settings)
+
+
+def _check_machine(settings: Settings) -> list[Finding]:
+    folder = Path(settings.data).resolve()
+    own_database = [] if settings.database else examine_sqlite(folder / DATABASE_FILE)
+    return [
+        *check_disk(folder),
+        check_key(key_file(settings), is_made=not settings.secret_key_file),
+        check_open_files(),
+        *own_database,
+    ]
+
+
+async def _upload_through_proxy(settings: Settings) -> Finding:
+    """Upload to ourselves as a client does, and cancel the upload."""
+    probe = Probe(settings.public_url)
+    begun = await asyncio.to_thread(probe.request, "POST", f"/v2/{_PROBED.asked}/blobs/uploads/")
+    if begun.answer is None or begun.answer.status != _ACCEPTED:
+        return judge(settings.public_url, begun)
+    location = urlsplit(begun.answer.headers.get("location", "")).path
+    id_ = location.rpartition("/")[2]
+    parts = Parts(settings)
+    await parts.open()
+    try:
+        upload = await parts.registry.uploads.status(ANYONE, _PROBED, id_)
+        sent = await asyncio.to_thread(probe.upload, location, lambda: parts.storage.received(upload.handle) > 0)
+        return judge(settings.public_url, sent)
+    except UploadUnknown:
+        told = f"{settings.public_url} leads to a registry with other data than {settings.data}"
+        return error(
+            "public URL", told, "give this command the settings of the registry that serves there, or correct --public-url"
+        )
+    finally:
+        ended = await asyncio.to_thread(probe.request, "DELETE", location)
+        if ended.answer is None or ended.answer.status != _CANCELLED:
+            with suppress(EntrepotError):  # it expires by itself
+                await parts.registry.uploads.cancel(ANYONE, _PROBED, id_)
+        await parts.close()

@@ -1,0 +1,65 @@
+"""The web application of one process, and what all of them share."""
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from entrepot import __version__
+from entrepot.app.parts import Parts
+from entrepot.base.errors import Unavailable
+from entrepot.base.settings import Settings, workers
+from entrepot.web.front import Front
+from entrepot.web.metrics import Metrics, State
+from entrepot.web.shared.gate import MetricsGate, OpenGate
+from entrepot.web.shared.meters import DATABASE, Meters
+from entrepot.web.v2.router import Router
+
+_log: Final = logging.getLogger(__name__)
+
+
+def announce(settings: Settings, revisions: list[str]) -> None:
+    """Write into the log what is about to be served."""
+    where = "PostgreSQL" if settings.database else "SQLite"
+    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
+    if revisions:
+        _log.info("migrated", extra={"to": revisions[-1]})
+
+
+def meters(settings: Settings) -> Meters:
+    """Make the memory in which all web processes count; to be made before they are forked."""
+    return Meters(workers(settings))
+
+
+def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Front:
+    """Build the application of one web process."""
+    parts = Parts(settings)
+    counted.begin()
+
+    async def ready() -> bool:
+        if draining():
+            return False
+        answered = await parts.ready()
+        if not answered:
+            counted.failed(DATABASE)
+        return answered
+
+    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts))
+    gate = OpenGate(settings.public_url)
+    return Front(Router(parts.registry), gate, parts, metrics, ready=ready, access_log=settings.access_log)
+
+
+async def _state(settings: Settings, parts: Parts) -> State:
+    """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
+    uploads = disk = None
+    with suppress(Unavailable):
+        uploads = await parts.registry.uploads.count_open()
+    with suppress(OSError):
+        disk = os.statvfs(settings.data)
+    return State(
+        open_uploads=uploads,
+        disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
+        disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
+    )

@@ -1,0 +1,1 @@
+"""Outgoing HTTP: the only place that speaks to others."""

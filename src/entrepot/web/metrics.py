@@ -1,0 +1,56 @@
+"""`/metrics`: what Prometheus reads. Any worker answers for all of them."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from entrepot import __version__
+from entrepot.platform.telemetry.exposition import MEDIA_TYPE, Family, Sample, exposition
+from entrepot.web.shared.call import Answer, Call
+from entrepot.web.shared.gate import MetricsGate
+from entrepot.web.shared.meters import METRICS, Meters
+
+_PYTHON: Final = ".".join(map(str, sys.version_info[:3]))
+
+
+class State(msgspec.Struct, frozen=True):
+    """What is not counted but looked at when somebody asks; sizes in bytes, None where nothing can be told now."""
+
+    open_uploads: int | None
+    disk_free_bytes: int | None
+    disk_size_bytes: int | None
+
+
+class Metrics:
+    """Answers for all workers; `state` looks at what nobody counts."""
+
+    def __init__(self, gate: MetricsGate, meters: Meters, state: Callable[[], Awaitable[State]]) -> None:
+        self._gate = gate
+        self.meters = meters
+        self._state = state
+
+    async def answer(self, call: Call) -> Answer:
+        """Return the page.
+
+        Raises:
+            MetricsRefused
+        """
+        call.kind = METRICS
+        self._gate.check(call)
+        state = await self._state()
+        body = exposition([*self.meters.families(), *_looked_at(state)])
+        return Answer(200, [(b"content-type", MEDIA_TYPE), (b"content-length", b"%d" % len(body))], body)
+
+
+def _looked_at(state: State) -> Iterator[Family]:
+    for name, help_, value in (
+        ("entrepot_uploads_open", "Uploads that were begun and neither ended nor expired.", state.open_uploads),
+        ("entrepot_disk_free_bytes", "Room for this user on the data folder's file system.", state.disk_free_bytes),
+        ("entrepot_disk_size_bytes", "Size of the data folder's file system.", state.disk_size_bytes),
+    ):
+        if value is not None:
+            yield Family(name, "gauge", help_, [Sample(value)])
+    about = {"version": __version__, "python": _PYTHON}
+    yield Family("entrepot_build_info", "gauge", "What serves.", [Sample(1, about)])

@@ -128,7 +128,7 @@ def test_the_first_start_makes_the_key_and_the_next_one_keeps_it(tmp_path: Path)
 def test_a_file_that_was_named_is_never_made_and_must_hold_a_key(tmp_path: Path) -> None:
     named = tmp_path / "named"
     data = tmp_path / "data"
-    for command in (("migrate",), ("serve", "--listen", "127.0.0.1:0")):
+    for command in (("migrate",), ("serve", "--listen", "127.0.0.1:1")):
         done = run(*command, "--data", str(data), "--secret-key-file", str(named))
         assert done.returncode == 1
         assert f"the secret key {named} cannot be used: No such file" in done.stderr

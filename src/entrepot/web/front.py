@@ -81,6 +81,7 @@ class Front:
         finally:
             if incoming:
                 self._meters.transfer(INCOMING, -1)
+            call.let_go()
             took_s = time.perf_counter() - began
             self._meters.count(call, status, took_s)
         if self._access_log:
@@ -111,6 +112,7 @@ class Front:
         return answer.status
 
     async def _answer(self, call: Call) -> Answer:
+        call.check_size()
         if call.path.startswith(b"/v2"):
             try:
                 self._gate.check(call)

@@ -1,5 +1,6 @@
 """Byte ranges: what is parsed selects the bytes that RFC 9110 says."""
 
+import time
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -91,11 +92,24 @@ def test_a_header_that_is_malformed_or_of_another_unit_is_ignored(header: str) -
     assert parse_ranges(header, 10) is None
 
 
-@pytest.mark.parametrize("header", ["BYTES=0-1", " bytes =0-1", "bytes= 0-1 ", "bytes=0 - 1", "bytes=\t0-1"])
+@pytest.mark.parametrize("header", ["BYTES=0-1", " bytes =0-1", "bytes= 0-1 ", "bytes=\t0-1"])
 def test_case_of_the_unit_and_white_space_do_not_matter(header: str) -> None:
     found = parse_ranges(header, 10)
     assert found is not None
     assert [(part.first, part.last) for part in found] == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    "header", ["bytes=" + " " * 30_000 + "-" + " " * 30_000 + "x", "bytes=" + "0-0," * 16_000, "bytes=" + "9" * 60_000 + "-"]
+)
+def test_a_header_that_was_made_to_take_long_takes_no_time(header: str) -> None:
+    begun = time.process_time()
+    assert parse_ranges(header, 10) is None
+    assert time.process_time() - begun < 0.05
+
+
+def test_white_space_inside_a_range_is_none_of_the_grammar() -> None:
+    assert parse_ranges("bytes=0 - 1", 10) is None
 
 
 def test_too_many_parts_are_answered_with_the_whole() -> None:

@@ -80,7 +80,7 @@ def test_the_digest_is_of_the_algorithm_that_was_asked_for() -> None:
         ("", index(), INDEX),
         ("", index(mediaType=DOCKER_LIST), DOCKER_LIST),
         (f"{MANIFEST}; charset=utf-8", image(mediaType=MANIFEST), MANIFEST),
-        (MANIFEST, image(mediaType=None), MANIFEST),
+        (MANIFEST, image(), MANIFEST),
         (MANIFEST, image(mediaType=""), MANIFEST),
     ],
 )
@@ -184,6 +184,27 @@ def test_what_must_be_a_descriptor_is_one(value: object) -> None:
 @pytest.mark.parametrize("value", [{}, "x", 1, True])
 def test_what_must_be_a_list_is_one(field: str, value: object) -> None:
     assert f"'{field}' must be a list" in refused(MANIFEST, image(**{field: value}))
+
+
+@pytest.mark.parametrize("value", [[], [{"mediaType": MANIFEST, "digest": LAYER["digest"], "size": 1}]])
+def test_what_is_an_image_to_some_readers_and_an_index_to_others_is_refused(value: list[object]) -> None:
+    for media_type in (MANIFEST, INDEX):
+        assert "readers would take it differently" in refused(media_type, image(manifests=value, mediaType=media_type))
+    assert "readers would take it differently" in refused(INDEX, index(layers=[]))
+
+
+def test_a_type_is_compared_without_its_case_and_kept_as_it_was_written() -> None:
+    thing = "application/vnd.Example.Thing.v1+json"
+    for header in (thing, thing.lower(), ""):
+        assert parse(header, json.dumps({"mediaType": thing}).encode()).media_type == thing
+    assert parse(thing, b"{}").media_type == thing
+    assert parse(MANIFEST.upper(), image()).media_type == MANIFEST
+
+
+def test_a_digest_that_is_required_once_is_required() -> None:
+    linked = {**LAYER, "urls": ["https://example.com/layer"]}
+    for layers in ([linked, LAYER], [LAYER, linked]):
+        assert ("layer", LAYER["digest"]) in kinds(MANIFEST, image(layers=layers))
 
 
 def test_layers_with_addresses_or_of_a_non_distributable_type_lie_elsewhere() -> None:

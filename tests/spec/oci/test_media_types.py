@@ -79,13 +79,19 @@ def test_all_other_layers_must_be_here(media_type: str) -> None:
     [
         ("application/json", "application/json"),
         ("application/json; charset=utf-8", "application/json"),
-        (" Application/JSON ;x=y;z", "application/json"),
+        (" Application/JSON ;x=y;z", "Application/JSON"),
         ("", ""),
         (";charset=utf-8", ""),
     ],
 )
-def test_parameters_and_case_of_a_content_type_do_not_matter(header: str, found: str) -> None:
+def test_parameters_of_a_content_type_do_not_matter(header: str, found: str) -> None:
     assert media_types.without_parameters(header) == found
+
+
+def test_a_type_that_we_know_is_spelt_as_its_document_does_and_any_other_as_it_is() -> None:
+    for known in (media_types.OCI_MANIFEST, media_types.DOCKER_LIST, *media_types.SCHEMA_1):
+        assert media_types.spelt(known.upper()) == known
+    assert media_types.spelt("application/vnd.Example.Thing+json") == "application/vnd.Example.Thing+json"
 
 
 def test_the_types_are_those_of_the_specifications() -> None:

@@ -55,6 +55,7 @@ def test_a_request_to_this_machine_or_to_the_public_name_comes_in(asked: Client,
         *("10.0.0.1:5000", "0.0.0.0:5000", "[::]:5000", "[fe80::1]", "169.254.169.254", "192.168.1.1", "2130706433", "127.1"),
         *("hub.example.com", "hub.example.com:443", f"x{PUBLIC}", f"{PUBLIC}.evil", "localhost:x", "localhost@evil.example"),
         *("[", "[]", "[::1", "::1", ":5000", "é", "localhost,evil.example", "[::1]evil"),
+        *("[::1%lo]", "[::1%25lo]:5000", "::1%" + "A" * 1000, "127.0.0.1" + "1" * 300),
     ],
 )
 def test_a_request_to_any_other_name_is_refused(asked: Client, host: str) -> None:
@@ -107,6 +108,14 @@ def test_without_a_public_url_only_this_machines_names_count(client: Client) -> 
     assert answer.startswith(b"HTTP/1.0 403 ")
 
 
+def test_what_a_proxy_sends_that_says_nothing_of_itself_is_refused(asked: Client) -> None:
+    """nginx with nothing but proxy_pass: HTTP/1.0, the upstream's own name as the host, and no header that tells."""
+    answer = asked.raw(b"PUT /v2/a/manifests/v1 HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.0 403 ")
+    assert b"only a proxy would speak HTTP/1.0" in answer
+    assert asked.raw(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.0 200 ")
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 def test_every_method_is_refused_before_anything_is_done(asked: Client, method: str) -> None:
     for path in ("/v2/a/manifests/v1", "/v2/a/blobs/uploads/"):
@@ -118,6 +127,7 @@ def test_every_method_is_refused_before_anything_is_done(asked: Client, method: 
     [
         *("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded"),
         *("X-Forwarded-Anything", "x-forwarded-for", "VIA"),
+        *("X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "CF-Ray"),
     ],
 )
 def test_a_request_that_came_through_a_proxy_is_refused(asked: Client, header: str) -> None:

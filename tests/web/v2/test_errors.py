@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
+from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
@@ -16,8 +17,8 @@ from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.spec.oci.strict_json import JsonRefused
-from entrepot.web.shared.call import BodyInterrupted, BodyTooLarge, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OriginRefused, ProxyRefused
+from entrepot.web.shared.call import BodyInterrupted, BodyTooLarge, HeadersTooLarge, QueryInvalid, TargetTooLong
+from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
 from entrepot.web.v2.errors import OCI_ERRORS
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from support.http import Answer
@@ -75,10 +76,26 @@ def named(repo: Repository, **headers: str) -> Answer:
     return repo.client.get("/v2/", headers=headers)
 
 
+def old_http(repo: Repository) -> Answer:
+    """Send the ping as HTTP/1.0."""
+    head, _, body = repo.client.raw(b"GET /v2/ HTTP/1.0\r\nHost: localhost\r\n\r\n").partition(b"\r\n\r\n")
+    return Answer(int(head.split()[1]), HTTPHeaderDict(), body)
+
+
+def retyped(repo: Repository) -> Answer:
+    """Push the same bytes as something else."""
+    content = encoded({"config": repo.blob(b"{}"), "schemaVersion": 2, "layers": []})
+    assert repo.put("v1", content).status == 201
+    return repo.put("v2", content, "application/vnd.example.thing+json")
+
+
 REQUESTS: Final[dict[type[EntrepotError], Callable[[Repository], Answer]]] = {
     HostRefused: lambda repo: named(repo, Host="evil.example"),
     ProxyRefused: lambda repo: named(repo, Via="1.1 proxy"),
     OriginRefused: lambda repo: named(repo, Origin="https://evil.example"),
+    OldHttpRefused: old_http,
+    HeadersTooLarge: lambda repo: named(repo, **{"X-Long": "x" * 70_000}),
+    TargetTooLong: lambda repo: repo.client.get(f"/v2/_catalog?last={'x' * 40_000}"),
     RouteUnknown: lambda repo: repo.client.get("/v2/nothing"),
     MethodUnknown: lambda repo: repo.client.post("/v2/"),
     QueryInvalid: lambda repo: repo.client.get("/v2/_catalog?last=%ff"),
@@ -99,6 +116,7 @@ REQUESTS: Final[dict[type[EntrepotError], Callable[[Repository], Answer]]] = {
         "v1", encoded({"schemaVersion": 2, "manifests": [descriptor(b"none")]}), INDEX
     ),
     registry.ManifestDigestMismatch: lambda repo: repo.put(NONE, encoded({"schemaVersion": 2, "manifests": []}), INDEX),
+    registry.ManifestTypeFixed: retyped,
     registry.BlobDigestMismatch: lambda repo: repo.finish(repo.begin(), NONE, b"other"),
     registry.BlobInUse: in_use,
     registry.UploadUnknown: lambda repo: repo.client.get(repo.at(f"blobs/uploads/{ID}")),

@@ -72,8 +72,13 @@ def test_the_source_may_be_named_by_the_short_name_of_library(repo: Repository) 
     assert repo.client.post(repo.at(f"blobs/uploads/?mount={digest}&from=mounted")).status == 201
 
 
-@pytest.mark.parametrize("source_name", ["UPPER", "search/x", "a//b", "%25", "%00"])
-def test_a_source_that_cannot_be_a_repository_is_refused(repo: Repository, source_name: str) -> None:
-    answer = repo.client.post(repo.at(f"blobs/uploads/?mount={digest_of(b'x')}&from={source_name}"))
-    assert answer.status == 400
-    assert answer.error_code in ("NAME_INVALID", "UNSUPPORTED")
+@pytest.mark.parametrize("source_name", ["UPPER", "search/x", "a//b", "%25"])
+def test_nothing_is_mounted_from_what_is_no_repository(repo: Repository, source: Repository, source_name: str) -> None:
+    digest = source.blob(f"{repo.name} {source_name}".encode())["digest"]
+    repo.begin(f"?mount={digest}&from={source_name}")
+    assert not repo.has_blob(digest)
+
+
+def test_a_source_that_cannot_be_read_is_refused(repo: Repository) -> None:
+    answer = repo.client.post(repo.at(f"blobs/uploads/?mount={digest_of(b'x')}&from=%00"))
+    assert (answer.status, answer.error_code) == (400, "UNSUPPORTED")

@@ -44,6 +44,12 @@ class ManifestDigestMismatch(RegistryError):
     summary = "the manifest's digest is {found}, not {asked}: its bytes were changed on the way"
 
 
+class ManifestTypeFixed(RegistryError):
+    """The same bytes are stored under another media type: what a digest means must not depend on who pushed it last."""
+
+    summary = "{digest} is stored as {stored} already, so it cannot be pushed as {asked}: delete it first, or push it as that"
+
+
 class BlobDigestMismatch(RegistryError):
     """The uploaded bytes do not have the digest that was said; the upload is discarded."""
 

@@ -19,6 +19,9 @@ from entrepot.platform.storage.held import HeldFile, sync_folder
 from entrepot.spec.oci.digest import ALGORITHMS
 
 _READ_BYTES: Final = 1 << 20
+# The server holds up to ten pieces for a client that takes them slowly: with many readers the pieces get smaller.
+_SMALLEST_READ_BYTES: Final = 64 << 10
+_READING_BYTES: Final = 4 << 20
 _SMALL_BYTES: Final = 64 << 10  # the most that `at_hand` reads on the event loop
 _REMEMBERED_BYTES: Final = 8 << 20
 _THREADS: Final = 16  # they wait for the disk most of the time
@@ -32,6 +35,7 @@ class FilesystemStorage:
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
         self._prefix = f"{folder}/"
+        self._readers = 0
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
@@ -84,21 +88,25 @@ class FilesystemStorage:
         return await self._run(_size, self._path(key))
 
     async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes from `first` to `last` in pieces of 1 MiB."""
+        """Yield the bytes from `first` to `last` in pieces of up to 1 MiB."""
         opening = self._run(_open_to_read, self._path(key))
         try:
             file = await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_opened)
             raise
+        self._readers += 1
+        place = first
         try:
-            for place in range(first, last + 1, _READ_BYTES):
-                wanted = min(_READ_BYTES, last + 1 - place)
+            while place <= last:
+                wanted = min(_READ_BYTES, max(_SMALLEST_READ_BYTES, _READING_BYTES // self._readers), last + 1 - place)
                 piece = await self._run(os.pread, file, wanted, place)
                 if len(piece) != wanted:  # the file is shorter than its row says: never end as if that were all
                     raise StorageUnavailable("a blob's file")
                 yield piece
+                place += wanted
         finally:
+            self._readers -= 1
             os.close(file)
 
     def at_hand(self, key: str, size: int) -> bytes | None:

@@ -11,7 +11,7 @@ from entrepot.base.errors import EntrepotError
 
 # More is a sign of an attack (RFC 9110, 17.15): the whole is sent instead. For a layer of many files podman asks for this many.
 MAX_RANGES: Final = 1024
-_SPEC: Final = re.compile(r"\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*", re.ASCII)
+_SPEC: Final = re.compile(r"([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 
 
 class ByteRange(msgspec.Struct, frozen=True):
@@ -45,12 +45,10 @@ def parse_ranges(header: str, size: int) -> list[ByteRange] | None:
         RangeNotSatisfiable: nothing of what is asked for can be had, or the only range ends before it begins.
     """
     unit, equals, specs = header.partition("=")
-    parts = specs.split(",")
-    matches = [_SPEC.fullmatch(part) for part in parts]
-    if not equals or unit.strip().lower() != "bytes" or len(parts) > MAX_RANGES:
+    if not equals or unit.strip().lower() != "bytes" or specs.count(",") >= MAX_RANGES:
         return None
     found: list[ByteRange] = []
-    for match in matches:
+    for match in [_SPEC.fullmatch(part.strip(" \t")) for part in specs.split(",")]:
         if match is None or not (match[1] or match[2]):
             return None
         part = _inside(match[1], match[2], size)

@@ -72,6 +72,10 @@ def parse(content_type: str, content: bytes, algorithm: str = SHA256) -> Manifes
     # Go writes an empty list as null, but a configuration that is null is none.
     if required is not None and (required not in body or (required == "config" and body[required] is None)):
         raise ManifestInvalid(reason=f"'{required}' is missing, which {media_type} requires")
+    references = _references(body)
+    # One body must not be an image to some readers and an index to others (CVE-2021-41190).
+    if required is not None and body.get("manifests") is not None and ("config" in body or "layers" in body):
+        raise ManifestInvalid(reason="it has 'manifests' beside 'config' or 'layers', so that readers would take it differently")
     return Manifest(
         media_type=media_type,
         content=content,
@@ -79,7 +83,7 @@ def parse(content_type: str, content: bytes, algorithm: str = SHA256) -> Manifes
         artifact_type=_artifact_type(body),
         subject=_descriptor(body, "subject")[0] if body.get("subject") is not None else None,
         annotations=_annotations(body),
-        references=_references(body),
+        references=references,
     )
 
 
@@ -89,11 +93,11 @@ def _media_type(header: str, body: dict[str, Any]) -> str:
         raise ManifestInvalid(reason="'mediaType' must be a string")
     if not said and body.get("schemaVersion") == 1:
         raise SchemaOneRefused
-    found = header or said or _sniffed(body)
+    if said and header and said.lower() != header.lower():  # RFC 9110, 8.3.1: case means nothing
+        raise ManifestInvalid(reason=f"its mediaType is {said}, but the Content-Type says {header}")
+    found = media_types.spelt(said or header or _sniffed(body))
     if found in media_types.SCHEMA_1:
         raise SchemaOneRefused
-    if said and said != found:
-        raise ManifestInvalid(reason=f"its mediaType is {said}, but the Content-Type says {found}")
     if not media_types.is_storable(found):
         raise ManifestInvalid(
             reason=f"it cannot be stored as '{found}': the type must be application/… and of the allowed characters"
@@ -144,7 +148,8 @@ def _references(body: dict[str, Any]) -> tuple[Reference, ...]:
             raise ManifestInvalid(reason=f"'{field}' must be a list")
         for place in range(len(items or ())):
             digest, elsewhere = _descriptor(body, field, place)
-            found.setdefault(digest, Reference(digest, "elsewhere" if elsewhere else kind))
+            if digest not in found or found[digest].kind == "elsewhere":
+                found[digest] = Reference(digest, "elsewhere" if elsewhere else kind)
     if len(found) > MAX_REFERENCES:
         raise ManifestInvalid(reason=f"it names {len(found)} objects; at most {MAX_REFERENCES} are accepted")
     return tuple(found.values())

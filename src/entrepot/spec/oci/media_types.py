@@ -41,5 +41,11 @@ def lies_elsewhere(media_type: str) -> bool:
 
 
 def without_parameters(header: str) -> str:
-    """Return the type of a Content-Type header without its parameters, in lower case (RFC 9110, 8.3.1)."""
-    return header.partition(";")[0].strip().lower()
+    """Return the type of a Content-Type header without its parameters, as it was sent."""
+    return header.partition(";")[0].strip()
+
+
+def spelt(media_type: str) -> str:
+    """Return a type that we know in the way its document spells it, any other one as it is."""
+    lower = media_type.lower()
+    return lower if lower in MANIFESTS | INDEXES | SCHEMA_1 else media_type

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from entrepot.base.errors import EntrepotError
+from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.web.shared.request_ids import HEADER as REQUEST_ID
 from entrepot.web.shared.request_ids import RequestIds
@@ -19,6 +19,12 @@ Header = tuple[bytes, bytes]
 _MAX_PARAMETERS: Final = 200
 _DRAINED_BYTES: Final = 8 << 20
 _LOGGED_PATH: Final = 300
+# The longest that clients of ours send are podman's ranges (25 KiB) and a hundred tags in one query (14 KiB).
+_MAX_HEADERS: Final = 64 << 10
+_MAX_TARGET: Final = 32 << 10
+_LARGE_BODY: Final = 64 << 10
+_LARGE_BODIES: Final = 64 << 20
+_STALLED_S: Final = 300.0  # a client that takes nothing for so long holds memory for nobody
 _SILENCE_S: Final = 60.0  # a body that brings nothing for so long has been left by its client
 
 
@@ -26,6 +32,24 @@ class BodyTooLarge(EntrepotError):
     """The body is larger than what this address takes."""
 
     summary = "the body is larger than the {limit} bytes that are accepted here"
+
+
+class HeadersTooLarge(EntrepotError):
+    """The headers are larger than any client's."""
+
+    summary = "the request's headers have {size} bytes; at most {limit} are accepted"
+
+
+class TargetTooLong(EntrepotError):
+    """The address is longer than any client's."""
+
+    summary = "the request's address has {size} bytes; at most {limit} are accepted"
+
+
+class TooManyLargeBodies(Unavailable):
+    """Other requests have filled the memory that is meant for bodies."""
+
+    summary = "many large manifests are being pushed at the moment: try again in {retry_after_s} seconds"
 
 
 class BodyInterrupted(EntrepotError):
@@ -69,8 +93,10 @@ class Call:
         "method",
         "path",
         "received_bytes",
+        "reserved_bytes",
         "sent_bytes",
     )
+    reserved_by_all = 0  # bytes, by the requests of this process: it has one loop, so that nobody comes between
 
     def __init__(self, scope: Scope, receive: Receive, ids: RequestIds) -> None:
         self._scope = scope
@@ -78,6 +104,7 @@ class Call:
         self.kind = 0  # of address, a number of meters.py: whoever finds out says so
         self.failure: Exception | None = None  # what the answer is the consequence of
         self.received_bytes = 0
+        self.reserved_bytes = 0
         self.sent_bytes = 0
         self._query: list[tuple[str, str]] | None = None
         self.actor: Actor = ANYONE
@@ -85,6 +112,24 @@ class Call:
         self.path: bytes = scope["raw_path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id = ids.of(self.headers.get(REQUEST_ID))
+
+    def check_size(self) -> None:
+        """Do nothing when headers and address are of a size that clients send.
+
+        Raises:
+            HeadersTooLarge, TargetTooLong
+        """
+        size = sum(map(len, self.headers.values()))
+        if size > _MAX_HEADERS:
+            raise HeadersTooLarge(size=size, limit=_MAX_HEADERS)
+        size = len(self.path) + len(self._scope["query_string"])
+        if size > _MAX_TARGET:
+            raise TargetTooLong(size=size, limit=_MAX_TARGET)
+
+    @property
+    def is_old_http(self) -> bool:
+        """Tell whether the request is of a version before HTTP/1.1."""
+        return self._scope.get("http_version") in ("1", "1.0")  # the first is what granian says
 
     def header(self, name: bytes) -> str:
         """Return a header's value, '' when it is not there; `name` is in lower case."""
@@ -164,6 +209,7 @@ class Call:
 
         Raises:
             BodyTooLarge: it is larger than `at_most` bytes.
+            TooManyLargeBodies: others have filled the memory that is meant for them.
             BodyInterrupted: the client went away before the end.
         """
         if (self.content_length or 0) > at_most + _DRAINED_BYTES:
@@ -172,6 +218,8 @@ class Call:
         size = 0
         async for chunk in self.chunks():
             size += len(chunk)
+            if size > _LARGE_BODY:
+                self._reserve(at_most)
             if size <= at_most:
                 held += chunk
             # What is only a little too large is read to its end, so that the client hears the answer and keeps its connection.
@@ -180,6 +228,19 @@ class Call:
         if size > at_most:
             raise BodyTooLarge(limit=at_most)
         return bytes(held)
+
+    def _reserve(self, size: int) -> None:
+        """Take a share of the memory for large bodies, until `let_go`."""
+        if self.reserved_bytes:
+            return
+        if Call.reserved_by_all + size > _LARGE_BODIES:
+            raise TooManyLargeBodies("the memory for large bodies", retry_after_s=2)
+        self.reserved_bytes = size
+        Call.reserved_by_all += size
+
+    def let_go(self) -> None:
+        """Give back what `body` reserved; said once, when the request has ended."""
+        Call.reserved_by_all -= self.reserved_bytes
 
 
 async def respond(answer: Answer, call: Call, send: Send) -> None:
@@ -204,7 +265,8 @@ async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], call: Call,
     left = asyncio.ensure_future(call.left())
     try:
         while piece is not None and not left.done():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with asyncio.timeout(_STALLED_S):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
             call.sent_bytes += len(piece)
             piece = await following
             following = asyncio.ensure_future(anext(pieces, None))

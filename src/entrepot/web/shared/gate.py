@@ -14,7 +14,9 @@ from entrepot.base.errors import EntrepotError
 from entrepot.web.shared.call import Call
 
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
-_PROXY_HEADERS: Final = (b"forwarded", b"via")
+_PROXY_HEADERS: Final = (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip")
+_PROXY_PREFIXES: Final = (b"x-forwarded", b"cf-")
+_LONGEST_HOST: Final = 255  # of a name in the DNS
 _MAX_REMEMBERED: Final = 1000
 
 
@@ -39,6 +41,15 @@ class ProxyRefused(EntrepotError):
     summary = (
         "this registry is open to everyone who reaches it, and this request came through a proxy (its header {header} says so), "
         "so that anyone could be behind it: reach it directly"
+    )
+
+
+class OldHttpRefused(EntrepotError):
+    """The request is of HTTP/1.0: no client speaks it any more, but nginx does to what stands behind it unless told not to."""
+
+    summary = (
+        "this registry is open to everyone who reaches it, and only a proxy would speak HTTP/1.0 to it, so that anyone could be "
+        "behind this request: reach it directly"
     )
 
 
@@ -96,28 +107,32 @@ class OpenGate:
         """Do nothing when the request may come in.
 
         Raises:
-            HostRefused, HostRepeated, ProxyRefused, OriginRefused
+            HostRefused, HostRepeated, OldHttpRefused, ProxyRefused, OriginRefused
         """
         headers = call.headers
         if call.repeats(b"host"):
             raise HostRepeated
+        if call.is_old_http:
+            raise OldHttpRefused
         host = headers.get(b"host", b"")
         if host not in self._accepted:
             self._check_host(host)
         for name in headers:
             # Most names are told apart by their first letter.
-            if name[0] in b"fvxos":
+            if name[0] in b"cfostvx":
                 self._check_header(name, headers)
 
     def _check_host(self, host: bytes) -> None:
         text = host.decode("latin-1").lower()
-        if not (is_local(_without_port(text)) or text in self._public_hosts):
+        # An IPv6 address may name a network card behind a %, of any length: no client means this registry by that.
+        is_sane = len(host) <= _LONGEST_HOST and b"%" not in host
+        if not is_sane or not (is_local(_without_port(text)) or text in self._public_hosts):
             raise HostRefused(host=text)
         if len(self._accepted) < _MAX_REMEMBERED:
             self._accepted.add(host)
 
     def _check_header(self, name: bytes, headers: dict[bytes, bytes]) -> None:
-        if name.startswith(b"x-forwarded") or name in _PROXY_HEADERS:
+        if name.startswith(_PROXY_PREFIXES) or name in _PROXY_HEADERS:
             raise ProxyRefused(header=name.decode("latin-1"))
         if name == b"origin":
             origin = headers[name].decode("latin-1").lower()

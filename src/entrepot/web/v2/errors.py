@@ -16,14 +16,24 @@ from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
-from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, Header, QueryInvalid
-from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OriginRefused, ProxyRefused
+from entrepot.web.shared.call import (
+    Answer,
+    BodyInterrupted,
+    BodyTooLarge,
+    Call,
+    Header,
+    HeadersTooLarge,
+    QueryInvalid,
+    TargetTooLong,
+)
+from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
 _log: Final = logging.getLogger(__name__)
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
+_LISTED: Final = 100  # entries of one answer: a manifest may name thousands of blobs
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -38,6 +48,9 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     HostRefused: Row("DENIED", 403),
     HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
+    OldHttpRefused: Row("DENIED", 403),
+    HeadersTooLarge: Row("UNSUPPORTED", 431),
+    TargetTooLong: Row("UNSUPPORTED", 414),
     OriginRefused: Row("DENIED", 403),
     MetricsRefused: Row("DENIED", 403),
     Unavailable: Row("UNAVAILABLE", 503),
@@ -62,6 +75,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     registry.BlobUnknown: Row("BLOB_UNKNOWN", 404),
     registry.ReferencesUnknown: Row("MANIFEST_BLOB_UNKNOWN", 400),
     registry.ManifestDigestMismatch: Row("DIGEST_INVALID", 400),
+    registry.ManifestTypeFixed: Row("MANIFEST_INVALID", 400),
     registry.BlobDigestMismatch: Row("DIGEST_INVALID", 400),
     registry.BlobInUse: Row("UNSUPPORTED", 405),
     registry.UploadUnknown: Row("BLOB_UPLOAD_UNKNOWN", 404),
@@ -95,9 +109,11 @@ def log_refusal(error: EntrepotError, row: Row, call: Call) -> None:
 
 
 def _entries(error: EntrepotError, row: Row) -> Sequence[dict[str, object]]:
+    message = error.message
     if isinstance(error, registry.ReferencesUnknown):
-        return [_entry(row.code, f"{error.message} ({digest})", {"digest": digest}) for digest in error.digests]
-    return [_entry(row.code, error.message, {name: shown(value) for name, value in error.facts.items()})]
+        listed = error.digests[:_LISTED]
+        return [_entry(row.code, f"{message} ({digest})", {"digest": digest}) for digest in listed]
+    return [_entry(row.code, message, {name: shown(value) for name, value in error.facts.items()})]
 
 
 def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, object]:

@@ -19,7 +19,7 @@ async def catalogue(call: Call, registry: Registry) -> Answer:
     """GET /v2/_catalog: the names of all repositories that ever held a manifest."""
     limit = page_size(call)
     page = await registry.tags.catalogue(call.actor, call.one("last") or "", limit)
-    return json_answer(200, {"repositories": page.names if limit else []}, *_next("/v2/_catalog", page, limit))
+    return json_answer(200, {"repositories": page.names}, *_next("/v2/_catalog", page, limit))
 
 
 async def list_tags(call: Call, registry: Registry, name: RepositoryName, _last: str) -> Answer:

@@ -3,12 +3,14 @@
 end-14 (DELETE) is of the specification's main branch, which becomes 1.2.
 """
 
+from contextlib import suppress
+
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.service import Registry
 from entrepot.domain.registry.service.uploads import Body
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import SHA256, Digest, parse_algorithm
-from entrepot.spec.oci.names import RepositoryName
+from entrepot.spec.oci.names import NameInvalid, RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
 from entrepot.web.v2.wire import empty_answer, location
 
@@ -18,9 +20,10 @@ async def post_upload(call: Call, registry: Registry, name: RepositoryName, _las
     mount = call.one("mount")
     if mount:
         digest = Digest.parse(mount)
-        source = call.one("from")
-        if await registry.uploads.mount(call.actor, name, digest, RepositoryName.parse(source) if source else None):
-            return _created(name, digest)
+        with suppress(NameInvalid):  # nothing can be mounted from what is no repository: the client uploads then
+            source = call.one("from")
+            if await registry.uploads.mount(call.actor, name, digest, RepositoryName.parse(source) if source else None):
+                return _created(name, digest)
     whole = call.one("digest")
     if whole and not mount:
         digest = Digest.parse(whole)

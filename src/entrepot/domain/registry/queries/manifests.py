@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select
 
+from entrepot.domain.registry.errors import ManifestTypeFixed
 from entrepot.domain.registry.model import Referrer, StoredManifest
 from entrepot.domain.registry.queries.inserting import insert_unless_there
 from entrepot.domain.registry.tables import manifest, manifest_reference, repository, tag
@@ -48,7 +49,7 @@ _ADD: Final = Statement(
         pushed_at=now_us(),
     )
 )
-_LOCK: Final = select(manifest.c.id).where(
+_LOCK: Final = select(manifest.c.id, manifest.c.media_type).where(
     manifest.c.repository == bindparam("repository"), manifest.c.digest == bindparam("digest")
 )
 _LOCK_TO_POINT: Final = Statement(_LOCK.with_for_update(read=True))
@@ -97,7 +98,11 @@ async def lock_children(tx: Transaction, repository_: int, digests: Sequence[str
 
 
 async def add_manifest(tx: Transaction, repository_: int, manifest_: Manifest, actor: str) -> int:
-    """Return the manifest's id, locked against deletion; it is stored with its references when it is not there."""
+    """Return the manifest's id, locked against deletion; it is stored with its references when it is not there.
+
+    Raises:
+        ManifestTypeFixed: it is there as something else.
+    """
     digest = str(manifest_.digest)
     while True:
         added = await tx.run(
@@ -115,6 +120,8 @@ async def add_manifest(tx: Transaction, repository_: int, manifest_: Manifest, a
         row = await tx.one(_LOCK_TO_POINT, repository=repository_, digest=digest)
         if row is None:
             continue  # it was there, and was deleted between the two statements
+        if row[1] != manifest_.media_type:
+            raise ManifestTypeFixed(digest=digest, stored=row[1], asked=manifest_.media_type)
         if added:
             references = [(str(reference.digest), reference.kind) for reference in manifest_.references]
             await tx.many(

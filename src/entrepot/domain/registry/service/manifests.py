@@ -74,12 +74,14 @@ class Manifests:
 
     async def _lock_references(self, tx: Transaction, repository: int, name: RepositoryName, manifest: Manifest) -> None:
         """Hold all that the manifest names until it is stored, so that no clean-up can take it away in between."""
-        children = [str(reference.digest) for reference in manifest.references if reference.kind == "child"]
+        children = {str(reference.digest) for reference in manifest.references if reference.kind == "child"}
         wanted = [str(reference.digest) for reference in manifest.references if reference.kind in ("config", "layer", "blob")]
-        found_children = await manifests.lock_children(tx, repository, children) if children else set()
+        # Bytes that may lie elsewhere are protected if they are here.
+        optional = [str(reference.digest) for reference in manifest.references if reference.kind == "elsewhere"]
+        found_children = await manifests.lock_children(tx, repository, sorted(children)) if children else set()
         # BuildKit's cache is an index whose members are layers, so a member may be a blob as well.
-        wanted += [digest for digest in children if digest not in found_children]
-        found = await blobs.lock_links(tx, repository, wanted) if wanted else set()
+        wanted += sorted(children - found_children)
+        found = await blobs.lock_links(tx, repository, wanted + optional) if wanted or optional else set()
         missing = [digest for digest in wanted if digest not in found]
         if self._sparse == "indexes":
             missing = [digest for digest in missing if digest not in children]

@@ -1,5 +1,6 @@
 """The composition root: the only module that knows every feature and joins them into one application."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import ensure_sqlite, run_postgresql
 from entrepot.platform.db.sqlite import SqliteDatabase
+from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.web.front import Front
 from entrepot.web.shared.gate import OpenGate
@@ -21,6 +23,7 @@ from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
 _DATABASE_FILE: Final = "entrepot.db"
+_DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared with `serve`, say none
 
 
 class DataFolderUnusable(EntrepotError):
@@ -99,3 +102,24 @@ def web(settings: Settings, draining: Callable[[], bool]) -> Front:
         return not draining() and await parts.ready()
 
     return Front(Router(parts.registry), OpenGate(settings.public_url), parts, ready=ready)
+
+
+def jobs(parts: Parts, places: int) -> Engine:
+    """Build the engine of one job process, with every kind of job that there is."""
+    setup = Setup(kinds=[Kind(Prune, prune)], schedules=[PRUNING])
+    return Engine(parts.db, setup, places)
+
+
+def work_on_jobs(settings: Settings) -> None:
+    """Run background jobs in this process until told to stop.
+
+    Raises:
+        DatabaseUnavailable: it does not answer at the start.
+    """
+    places = _DEFAULT_PLACES if settings.jobs == "none" else settings.jobs
+
+    async def run() -> None:
+        parts = Parts(settings)
+        await work(parts, jobs(parts, places))
+
+    asyncio.run(run())

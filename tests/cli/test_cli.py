@@ -11,7 +11,9 @@ from entrepot import __version__
 from entrepot.base import settings
 from support.commands import run
 
-WITH_SETTINGS = pytest.mark.parametrize("command", ["serve", "migrate", "config", "storage leftovers", "tag history"])
+WITH_SETTINGS = pytest.mark.parametrize(
+    "command", ["serve", "worker", "migrate", "config", "job list", "storage leftovers", "tag history"]
+)
 
 
 def test_the_version_is_printed() -> None:
@@ -22,7 +24,7 @@ def test_the_version_is_printed() -> None:
 def test_without_a_command_the_commands_are_listed() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("serve", "migrate", "config", "version", "storage", "tag"):
+    for command in ("serve", "worker", "migrate", "config", "version", "job", "storage", "tag"):
         assert f"\n  {command} " in done.stdout
     bare = run()
     assert bare.returncode == 2

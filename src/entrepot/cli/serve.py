@@ -21,7 +21,8 @@ def serve(*, found: Found) -> None:
     app.announce(settings, app.prepare(settings))
     host, port = settings.host_and_port
     serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
-    serve_web(serving, partial(app.web, settings))
+    work = None if settings.jobs == "none" else partial(app.work_on_jobs, settings)
+    serve_web(serving, partial(app.web, settings), work)
 
 
 def _check_reach(settings: Settings) -> None:

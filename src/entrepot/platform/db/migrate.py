@@ -21,7 +21,7 @@ from entrepot.platform.db.database import DatabaseUnavailable
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-REVISIONS: Final = ("0001", "0002")  # a test compares them with the files
+REVISIONS: Final = ("0001", "0002", "0003")  # a test compares them with the files
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_TIMEOUT: Final = "4s"
 _CONNECT_TIMEOUT_S: Final = 5

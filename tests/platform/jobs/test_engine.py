@@ -10,7 +10,7 @@ import pytest
 
 from entrepot.base.settings import Settings
 from entrepot.platform.db.database import Transaction
-from entrepot.platform.jobs import Board, Context, Job, LeaseLost, enqueue
+from entrepot.platform.jobs import Context, Job, enqueue
 from entrepot.platform.jobs.queries import add_queues
 from support.jobs import (
     LAST,
@@ -26,7 +26,6 @@ from support.jobs import (
     run_out,
     states,
     stepping,
-    until,
     until_state,
 )
 from support.parts import opened, sql
@@ -224,118 +223,6 @@ def test_a_job_whose_processes_die_each_time_ends_as_failed(place: Settings) -> 
             assert await at_work.claim(1) == []
             assert await states(place) == {made: "failed"}
             assert "died" in await column(place, made, "error")
-
-    asyncio.run(scenario())
-
-
-def test_whoever_lost_the_lease_changes_nothing_any_more(place: Settings) -> None:
-    async def scenario() -> None:
-        async with opened(place) as db:
-            made = await put(db, Steps())
-            await db.write(_queues)
-            at_work = engine(db, (Steps, stepping("late")))
-            (held,) = await at_work.claim(1)
-            await run_out(place)
-            late = Context(db, held)
-            # The lease has run out and nobody has taken the job over yet: even so it is lost, and cannot be renewed.
-            for act in (late.write(_one(made)), late.save(Reached(1)), late.finish(_one(made)), late.progress(1), late.end()):
-                with pytest.raises(LeaseLost):
-                    await act
-            await at_work.perform(held)
-            assert await effects(place) == {}
-            (again,) = await at_work.claim(1)
-            await at_work.perform(held)
-            assert (await effects(place), await states(place)) == ({}, {made: "running"})
-            await at_work.perform(again)
-            assert (await effects(place), await states(place)) == ({made: WHOLE}, {made: "done"})
-
-    asyncio.run(scenario())
-
-
-def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_at_the_next_heartbeat(place: Settings) -> None:
-    told = asyncio.Event()
-
-    async def handler(_context: Context, _job: Call) -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            told.set()
-            raise
-
-    async def scenario() -> None:
-        async with opened(place) as db:
-            waiting = await put(db, Call(), delay_us=10**9)
-            assert (await Board(db).cancel(waiting)).state == "cancelled"
-            running = await put(db, Call())
-            async with Running(engine(db, (Call, handler))) as at_work:
-                await until_state(place, "running", [running])
-                assert (await Board(db).cancel(running)).cancel_requested
-                assert not told.is_set()
-                await at_work.beat()
-                await until_state(place, "cancelled", [running])
-            assert told.is_set()
-
-    asyncio.run(scenario())
-
-
-def test_a_job_that_is_lost_is_told_so_at_the_next_heartbeat(place: Settings) -> None:
-    endings = []
-
-    async def handler(context: Context, _job: Call) -> None:
-        try:
-            await asyncio.Event().wait() if context.attempt == 1 else None
-        except asyncio.CancelledError:
-            endings.append(context.attempt)
-            raise
-
-    async def scenario() -> None:
-        async with opened(place) as db:
-            made = await put(db, Call())
-            async with Running(engine(db, (Call, handler), places=2)) as at_work:
-                await until_state(place, "running", [made])
-                await run_out(place)
-                await until_state(place, "done", [made])
-                await at_work.beat()
-                await until(_ended)
-
-    async def _ended() -> bool:
-        return endings == [1]
-
-    asyncio.run(scenario())
-
-
-def test_heartbeats_keep_a_long_job(place: Settings) -> None:
-    go_on = asyncio.Event()
-
-    async def handler(_context: Context, _job: Call) -> None:
-        await go_on.wait()
-
-    async def scenario() -> None:
-        async with opened(place) as db:
-            made = await put(db, Call())
-            async with Running(engine(db, (Call, handler))) as at_work:
-                await until_state(place, "running", [made])
-                before = await column(place, made, "lease_until")
-                await asyncio.sleep(0.05)
-                await at_work.beat()
-                assert await column(place, made, "lease_until") - before > 40_000
-                go_on.set()
-
-    asyncio.run(scenario())
-
-
-def test_an_engine_that_stops_gives_its_jobs_back_and_the_attempt_does_not_count(place: Settings) -> None:
-    async def handler(_context: Context, _job: Call) -> None:
-        await asyncio.Event().wait()
-
-    async def scenario() -> None:
-        async with opened(place) as db, opened(place) as other:
-            made = await put(db, Call())
-            async with Running(engine(db, (Call, handler))):
-                await until_state(place, "running", [made])
-            assert (await states(place), await column(place, made, "attempt")) == ({made: "ready"}, 0)
-            async with Running(engine(other, (Call, nothing))):
-                await until_state(place, "done", [made], 2)
 
     asyncio.run(scenario())
 

@@ -173,17 +173,21 @@ class Engine:
 
     async def beat(self) -> None:
         """Renew all leases, and end the jobs whose lease is lost or that are to be cancelled."""
-        for running in list(self._running.values()):
-            try:
-                asked = await self._db.write(partial(queries.hold, held=running.held, lease_us=LEASE_US), durable=False)
-            except Unavailable:
-                running.missed += 1
-                if running.missed >= _MISSED_BEATS:
-                    running.end("lost")  # by now another process may have it
-                continue
-            running.missed = 0
-            if asked is not False and running.held.owner in self._running:
-                running.end("lost" if asked is None else "cancelled")
+        await asyncio.gather(*(self._renew(running) for running in list(self._running.values())))
+
+    async def _renew(self, running: _Running) -> None:
+        renew = partial(queries.hold, held=running.held, lease_us=LEASE_US)
+        try:
+            async with asyncio.timeout(_BEAT_S):  # a job whose own transaction has its row locked must not hold up the others
+                asked = await self._db.write(renew, durable=False)
+        except (Unavailable, TimeoutError):
+            running.missed += 1
+            if running.missed >= _MISSED_BEATS:
+                running.end("lost")  # by now another process may have it
+            return
+        running.missed = 0
+        if asked is not False and running.held.owner in self._running:
+            running.end("lost" if asked is None else "cancelled")
 
     async def _beat_for_ever(self) -> None:
         while True:

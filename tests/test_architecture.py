@@ -19,6 +19,7 @@ BREACHES: Final = {
     "between features": ("Features depend", "domain/access/model.py", "import entrepot.domain.registry.model"),
     "inside a feature": ("Inside a feature", "domain/registry/model.py", "import entrepot.domain.registry.queries.tags"),
     "between platform parts": ("Platform parts", "platform/storage/driver.py", "import entrepot.platform.db.columns"),
+    "jobs and another part": ("Jobs use no part", "platform/jobs/engine.py", "import entrepot.platform.storage.driver"),
     "a driver": ("Only the database package", "domain/registry/service/tags.py", "import sqlite3"),
     "an HTTP client": ("Only the package for outgoing HTTP", "domain/registry/service/tags.py", "import http.client"),
     "queries of a feature": ("Queries are used only", "web/v2/tags.py", "import entrepot.domain.registry.queries.tags"),

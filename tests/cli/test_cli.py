@@ -13,7 +13,9 @@ from entrepot.base import settings
 from support.commands import run
 from support.sources import start_command
 
-WITH_SETTINGS = pytest.mark.parametrize("command", ["serve", "migrate", "config", "doctor", "storage leftovers", "tag history"])
+WITH_SETTINGS = pytest.mark.parametrize(
+    "command", ["serve", "worker", "migrate", "config", "doctor", "job list", "storage leftovers", "tag history"]
+)
 
 
 def test_the_version_is_printed() -> None:
@@ -24,7 +26,7 @@ def test_the_version_is_printed() -> None:
 def test_without_a_command_the_commands_are_listed() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("serve", "migrate", "config", "doctor", "version", "storage", "tag"):
+    for command in ("serve", "worker", "migrate", "config", "doctor", "version", "job", "storage", "tag"):
         assert f"\n  {command} " in done.stdout
     bare = run()
     assert bare.returncode == 2

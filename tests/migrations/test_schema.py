@@ -10,6 +10,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
 from entrepot.platform.db.migrations import versions
+from entrepot.platform.jobs.tables import METADATA as JOB_METADATA
 from support.history import rows, upgrade
 from support.parts import FILE
 from support.postgres import Cluster
@@ -19,6 +20,10 @@ FILE_NAME: Final = re.compile(r"(\d{4})_(expand|backfill|contract)_[a-z0-9_]+\.p
 # What every query leans on. A partial index must say its condition, or PostgreSQL and SQLite would use it for other rows.
 INDEXES: Final = {
     "blob_live": ("blob", ["digest"], True, "condemned_at is null"),
+    "job_key": ("job", ["key"], True, "finished_at is null"),
+    "job_finished": ("job", ["finished_at"], False, "finished_at is not null"),
+    "job_state": ("job", ["state", "id"], False, ""),
+    "job_waiting": ("job", ["queue", "state", "run_at"], False, "finished_at is null"),
     "manifest_reference_digest": ("manifest_reference", ["repository", "digest"], False, ""),
     "manifest_subject": ("manifest", ["repository", "subject", "id", "size"], False, "subject is not null"),
     "manifest_subject_type": (
@@ -44,7 +49,8 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    create(described, METADATA)
+    for tables in (METADATA, JOB_METADATA):
+        create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)
     assert migrated.keys() - OWN == expected.keys()

@@ -116,6 +116,10 @@ class Stepped:
         """Pass it on."""
         await self._db.close()
 
+    async def changed(self, timeout_s: float) -> None:
+        """Pass it on."""
+        await self._db.changed(timeout_s)
+
     async def read(self, query: Callable[..., Awaitable[Any]], *words: Any, **named: Any) -> Any:
         """Stop, then pass it on."""
         await self._actor.stop()

@@ -28,6 +28,10 @@ class Recorder:
         """Pass it on."""
         await self._db.close()
 
+    async def changed(self, timeout_s: float) -> None:
+        """Pass it on."""
+        await self._db.changed(timeout_s)
+
     async def read(self, query: Callable[..., Awaitable[Any]], *words: Any, **named: Any) -> Any:
         """Pass it on, watching."""
 

@@ -1,10 +1,12 @@
 """What a process of ours stands on, and how its data is made, migrated and opened."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from entrepot import __version__
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
@@ -24,6 +26,7 @@ from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
 from entrepot.platform.storage.filesystem import FilesystemStorage
 
+_log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
 
 
@@ -137,3 +140,11 @@ async def pending(settings: Settings) -> list[str]:
     if settings.database:
         return names(await pending_postgresql(settings.database))
     return names(pending_sqlite(Path(settings.data) / DATABASE_FILE))
+
+
+def announce(settings: Settings, revisions: list[str]) -> None:
+    """Write into the log what is about to be served."""
+    where = "PostgreSQL" if settings.database else "SQLite"
+    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
+    if revisions:
+        _log.info("migrated", extra={"to": revisions[-1]})

@@ -1,13 +1,10 @@
 """The web application of one process, and what all of them share."""
 
-import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final
 
-from entrepot import __version__
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
@@ -16,16 +13,6 @@ from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, Meters
 from entrepot.web.v2.router import Router
-
-_log: Final = logging.getLogger(__name__)
-
-
-def announce(settings: Settings, revisions: list[str]) -> None:
-    """Write into the log what is about to be served."""
-    where = "PostgreSQL" if settings.database else "SQLite"
-    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
-    if revisions:
-        _log.info("migrated", extra={"to": revisions[-1]})
 
 
 def meters(settings: Settings) -> Meters:

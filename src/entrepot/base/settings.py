@@ -56,6 +56,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ""
     workers: Annotated[int, _expected("a number from 0 to 64", "Web processes; 0 means one for each processor.", ge=0, le=64)] = 0
+    jobs: Annotated[
+        Annotated[int, Meta(ge=1, le=64)] | Literal["none"],
+        _expected(
+            "a number from 1 to 64, or none", "Background jobs to run at a time; none means that serve runs no job process."
+        ),
+    ] = 4
     gc_grace: Annotated[
         int, _expected("seconds, at least 60", "How long a blob that no manifest names is safe after its last use.", ge=60)
     ] = 3600

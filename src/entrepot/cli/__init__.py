@@ -3,7 +3,7 @@
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, migrate, serve, storage, tags
+from entrepot.cli import config, doctor, jobs, migrate, serve, storage, tags, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -14,9 +14,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("config")(config.config)
 app.command("doctor")(doctor.doctor)
+app.add_typer(jobs.app, name="job")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
 

@@ -12,6 +12,7 @@ def serve(*, found: Found) -> None:
     # Imported here, so that `entrepot --help` and the other commands do not wait for the web server's code.
     from entrepot.app import parts as data  # noqa: PLC0415
     from entrepot.app import serving as web  # noqa: PLC0415
+    from entrepot.app.jobs import work_on_jobs  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
     from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
     from entrepot.platform.telemetry.log import set_up  # noqa: PLC0415
@@ -19,10 +20,11 @@ def serve(*, found: Found) -> None:
     settings = found.settings
     _check_reach(settings)
     set_up(settings.log_level, settings.log_format)
-    web.announce(settings, data.prepare(settings))
+    data.announce(settings, data.prepare(settings))
     host, port = settings.host_and_port
     serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
-    serve_web(serving, partial(web.web, settings, web.meters(settings)))
+    work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
+    serve_web(serving, partial(web.web, settings, web.meters(settings)), work)
 
 
 def _check_reach(settings: Settings) -> None:

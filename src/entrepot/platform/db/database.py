@@ -75,6 +75,12 @@ class Database(Protocol):
         With `durable=False` a power cut may lose the commit: for rows that mean nothing once their process has died.
         """
 
+    async def changed(self, timeout_s: float) -> None:
+        """Return when something that was `announced()` may have been committed, at the latest after `timeout_s`.
+
+        It may return for nothing, and on PostgreSQL an announcement may be lost with its connection.
+        """
+
     async def open(self) -> None:
         """Connect; called once, in the process and event loop that will use it."""
 

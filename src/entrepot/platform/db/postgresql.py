@@ -3,10 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import asyncpg
 
+from entrepot.platform.db.announcing import CHANNEL
 from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
 
@@ -72,6 +74,8 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._listening: asyncpg.Connection[Any] | None = None
+        self._announced = asyncio.Event()
 
     async def open(self) -> None:
         """Connect once now, and more when there is more to do."""
@@ -91,6 +95,8 @@ class PostgresqlDatabase:
 
     async def close(self) -> None:
         """Wait for running transactions and disconnect."""
+        if self._listening is not None:
+            await self._listening.close()
         await self._pool.close()
 
     async def read(
@@ -120,6 +126,28 @@ class PostgresqlDatabase:
             except _AWAY as error:
                 raise DatabaseUnavailable from error
         raise DatabaseUnavailable
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return when an announcement came in, on a connection that does nothing but listen."""
+        try:
+            if self._listening is None or self._listening.is_closed():
+                await self._listen()
+                return  # what was announced before is not known
+        except _AWAY as error:
+            raise DatabaseUnavailable from error
+        # Not wait_for: Python 3.11's forgets that it was cancelled when an announcement comes in at that moment.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._announced.wait()
+        self._announced.clear()
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(
+            self._url, timeout=_CONNECT_TIMEOUT_S, server_settings={"application_name": "entrepot listener"}
+        )
+        await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
+        connection.add_termination_listener(lambda _: self._announced.set())
+        self._listening = connection
 
 
 async def _keep(_connection: object) -> None:

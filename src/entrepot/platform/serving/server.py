@@ -27,12 +27,14 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
+from entrepot.platform.serving.beside import Beside
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _CALM_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
+_BESIDE_KILL_S: Final = 15.0
 # Pieces of a body come in at most this size; with granian's default of 400 KiB an upload takes almost twice as long.
 _BODY_BUFFER: Final = 2 << 20
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not listened on
@@ -73,9 +75,10 @@ class Draining:
 class _Supervisor(Server):
     """granian's, with a pause between being told to stop and stopping."""
 
-    def __init__(self, serving: Serving, draining: Draining, claim: socket.socket, **options: Any) -> None:
+    def __init__(self, serving: Serving, draining: Draining, claim: socket.socket, beside: Beside | None, **options: Any) -> None:
         super().__init__(**options)
         self._claim = claim
+        self._beside = beside
         self._delay_s = serving.shutdown_delay_s
         self._last_death = 0.0
         self._pause_s = _SHORTEST_PAUSE_S
@@ -107,13 +110,21 @@ class _Supervisor(Server):
         self._claim.close()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian's has no types
 
+    def _stop_workers(self) -> None:
+        if self._beside is not None:
+            self._beside.stop()  # it ends while running transfers may end
+        super()._stop_workers()  # type: ignore[no-untyped-call]  # granian's own gap
+
     def _stop(self) -> None:
+        self._draining.begin()
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
 
-def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
+def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Callable[[], None] | None = None) -> None:
     """Serve until told to stop; `make` builds the ASGI application in each worker and is given the draining mark.
+
+    `work` is what a process beside the workers does.
 
     Raises:
         PortTaken
@@ -132,10 +143,12 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
         _end_with(supervisor)
         return make(draining)
 
+    beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
     server = _Supervisor(
         serving,
         draining,
         claim,
+        beside,
         target="entrepot",
         address=address,
         port=serving.port,
@@ -151,7 +164,13 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=serving.shutdown_limit_s,
     )
-    server.serve(target_loader=loaded, wrap_loader=False)
+    if beside is not None:
+        beside.start()
+    try:
+        server.serve(target_loader=loaded, wrap_loader=False)
+    finally:
+        if beside is not None:
+            beside.join()
 
 
 def _end_with(supervisor: int) -> None:

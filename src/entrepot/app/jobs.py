@@ -1,0 +1,31 @@
+"""What a job process runs: every kind of background job that there is."""
+
+import asyncio
+from typing import Final
+
+from entrepot.app.parts import Parts
+from entrepot.base.settings import Settings
+from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
+
+_DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared with `serve`, say none
+
+
+def engine(parts: Parts, places: int) -> Engine:
+    """Build the engine of one job process."""
+    setup = Setup(kinds=[Kind(Prune, prune)], schedules=[PRUNING])
+    return Engine(parts.db, setup, places)
+
+
+def work_on_jobs(settings: Settings) -> None:
+    """Run background jobs in this process until told to stop.
+
+    Raises:
+        DatabaseUnavailable: it does not answer at the start.
+    """
+    places = _DEFAULT_PLACES if settings.jobs == "none" else settings.jobs
+
+    async def run() -> None:
+        parts = Parts(settings)
+        await work(parts, engine(parts, places))
+
+    asyncio.run(run())

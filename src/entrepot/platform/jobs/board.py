@@ -1,0 +1,62 @@
+"""What people do with jobs: look at them, cancel, retry and drop them."""
+
+from functools import partial
+from typing import Final
+
+from entrepot.platform.db.database import Database
+from entrepot.platform.jobs import queries
+from entrepot.platform.jobs.model import JobRefused, JobRow, JobUnknown, State
+
+_NEWEST: Final = (1 << 63) - 1
+
+
+class Board:
+    """The jobs of a database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def jobs(self, state: State | None, *, before: int = _NEWEST, limit: int) -> list[JobRow]:
+        """Return jobs, newest first, whose id is below `before`."""
+        return await self._db.read(queries.listed, state, before, limit)
+
+    async def job(self, id_: int) -> JobRow:
+        """Return a job.
+
+        Raises:
+            JobUnknown
+        """
+        found = await self._db.read(queries.one, id_)
+        if found is None:
+            raise JobUnknown(job=id_)
+        return found
+
+    async def cancel(self, id_: int) -> JobRow:
+        """Cancel a job that waits at once, one that runs at its process's next heartbeat; return it as it is now.
+
+        Raises:
+            JobUnknown, JobRefused: it has ended.
+        """
+        if not await self._db.write(partial(queries.cancel, id_=id_)):
+            raise JobRefused(job=id_, state=(await self.job(id_)).state, why="only one that waits or runs can be cancelled")
+        return await self.job(id_)
+
+    async def retry(self, id_: int) -> JobRow:
+        """Make a failed or cancelled job ready again, with all its attempts.
+
+        Raises:
+            JobUnknown, JobRefused
+        """
+        if not await self._db.write(partial(queries.retry, id_=id_)):
+            why = "only one that failed or was cancelled can be retried, and only while no other one has its key"
+            raise JobRefused(job=id_, state=(await self.job(id_)).state, why=why)
+        return await self.job(id_)
+
+    async def drop(self, id_: int) -> None:
+        """Delete a job that has ended.
+
+        Raises:
+            JobUnknown, JobRefused
+        """
+        if not await self._db.write(partial(queries.drop, id_=id_)):
+            raise JobRefused(job=id_, state=(await self.job(id_)).state, why="cancel it before it is dropped")

@@ -1,0 +1,35 @@
+"""A process that works on jobs: from its start until a signal tells it to end."""
+
+import asyncio
+import signal
+from typing import Protocol
+
+from entrepot.platform.jobs.engine import Engine
+
+
+class Lifetime(Protocol):
+    """What must be open while jobs run."""
+
+    async def open(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+
+async def work(lifetime: Lifetime, engine: Engine) -> None:
+    """Work until SIGTERM or SIGINT. What blocks the event loop for long blocks the heartbeats of all jobs here.
+
+    Raises:
+        DatabaseUnavailable: it does not answer at the start.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, engine.stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal does no harm
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+    await lifetime.open()
+    try:
+        await engine.run()
+    finally:
+        await lifetime.close()

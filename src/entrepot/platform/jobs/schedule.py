@@ -1,0 +1,71 @@
+"""Jobs that are made again and again: one for each slot of time in the whole cluster, and none while the last one is not done.
+
+A slot is a multiple of the period since 1970 on the database's clock. Slots that pass while nobody works are not made up for:
+the first process that looks makes one job, for the slot that it finds itself in.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar, Final
+
+import msgspec
+
+from entrepot.base.clock import seconds_us
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.jobs import queries
+from entrepot.platform.jobs.context import Context
+from entrepot.platform.jobs.model import Job
+
+KEEP_DONE_S: Final = 3 * 24 * 3600
+_BATCH: Final = 500
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A job for every slot of `every_s` seconds."""
+
+    name: str
+    every_s: int
+    job: Job
+
+    def slot(self, now: int) -> int:
+        """Return when the slot began in which `now` lies; both in microseconds."""
+        return now - now % seconds_us(self.every_s)
+
+
+async def make_due(db: Database, schedules: Sequence[Schedule]) -> None:
+    """Make the jobs whose slot has begun, unless another process did."""
+    if not schedules:
+        return
+    now, known = await db.read(queries.slots)
+    for schedule in schedules:
+        newest, live = known.get(schedule.name, (-1, False))
+        if not live and newest < schedule.slot(now):
+            await db.write(partial(_make, schedule=schedule))
+
+
+async def _make(tx: Transaction, schedule: Schedule) -> None:
+    now, newest, live = await queries.lock_schedule(tx, schedule.name)
+    slot = schedule.slot(now)
+    if live or newest >= slot:
+        return
+    made = await queries.enqueue(tx, schedule.job, key=f"sched-{schedule.name}-{slot // 1_000_000}")
+    await queries.set_slot(tx, schedule.name, slot, made or 0)
+
+
+class Prune(Job, frozen=True):
+    """Forget the jobs that were done or cancelled days ago."""
+
+    kind: ClassVar[str] = "jobs.prune"
+    keep_s: int = KEEP_DONE_S
+
+
+async def prune(context: Context, job: Prune) -> None:
+    """Delete in small steps: each holds up SQLite's other writers for milliseconds only."""
+    body = partial(queries.prune, keep_us=seconds_us(job.keep_s), limit=_BATCH)
+    pruned = 0
+    while deleted := await context.write(body):
+        pruned += deleted
+        await context.progress(pruned, note="jobs deleted")
+
+
+PRUNING: Final = Schedule("prune", 3600, Prune())

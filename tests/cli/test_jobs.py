@@ -9,13 +9,16 @@ import pytest
 
 from entrepot.base.settings import Settings
 from support.commands import run
+from support.history import options
 from support.jobs import Call, put
-from support.parts import opened, prepared, sql
+from support.parts import opened, sql
 
 
 @pytest.fixture
 def place(tmp_path: Path, database_url: str) -> Settings:
-    return prepared(tmp_path / "data", database_url)
+    made = Settings(data=str(tmp_path / "data"), database=database_url)
+    assert run("migrate", *options(made)).returncode == 0
+    return made
 
 
 def made(place: Settings, state: str = "ready") -> int:

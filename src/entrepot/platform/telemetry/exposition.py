@@ -1,7 +1,7 @@
 """Prometheus' text format, version 0.0.4.
 
-Its own few lines, because the usual library takes a tenth of a second to import, which a web process does not have, and counts for several
-processes by files that it maps, whose cost for each number is many times that of the numbers themselves.
+Its own few lines, because the usual library takes a tenth of a second to import, which a web process does not have, and counts
+for several processes by files that it maps, whose cost for each number is many times that of the numbers themselves.
 """
 
 from collections.abc import Iterable, Mapping

@@ -21,6 +21,7 @@ from entrepot.spec.oci.digest import ALGORITHMS
 _READ_BYTES: Final = 1 << 20
 _SMALL_BYTES: Final = 64 << 10  # the most that `at_hand` reads on the event loop
 _REMEMBERED_BYTES: Final = 8 << 20
+_ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
 _THREADS: Final = 16  # they wait for the disk most of the time
 _Result = TypeVar("_Result")
 
@@ -109,7 +110,7 @@ class FilesystemStorage:
         if found is None:
             found = _read_at_once(self._prefix + key, size)
             if found is not None:
-                self._remembered.put(key, found, size)
+                self._remembered.put(key, found, size + _ENTRY_BYTES)
         return found
 
     async def delete(self, key: str) -> None:

@@ -37,16 +37,17 @@ class FilesystemStorage:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     def prepare(self) -> None:
-        """Make every folder that a blob may need, so that none is made (and synced) while one is pushed."""
+        """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
+
+        All are synced at each start: an earlier one may have died after it made them.
+        """
         with _wire_errors():
             self._uploads.mkdir(parents=True, exist_ok=True)
             for algorithm in ALGORITHMS:
-                missing = [self._blobs / algorithm / f"{prefix:02x}" for prefix in range(256)]
-                missing = [path for path in missing if not path.is_dir()]
-                for path in missing:
+                folders = [self._blobs / algorithm / f"{prefix:02x}" for prefix in range(256)]
+                for path in [path for path in folders if not path.is_dir()]:
                     path.mkdir(parents=True, exist_ok=True)
-                if missing:
-                    sync_folder(self._blobs / algorithm)
+                sync_folder(self._blobs / algorithm)
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 

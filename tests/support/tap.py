@@ -1,4 +1,4 @@
-"""A listener between a client and a served instance that passes every byte on and counts what a client asks for and gets."""
+"""A listener between a client and a server that passes bytes on, changed if wanted, and counts what is asked for and answered."""
 
 import contextlib
 import re
@@ -13,9 +13,10 @@ _WAIT_S: Final = 30.0
 
 
 class Tap:
-    """Listens on loopback until the block is left; `host` is where clients go."""
+    """Listens on loopback until the block is left; `host` is where clients go. What is answered can be `changed` on its way."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, changed: Callable[[bytes], bytes] = bytes) -> None:
+        self._changed = changed
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
@@ -76,16 +77,16 @@ class Tap:
                 self._sent += piece
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
-        for piece in _pieces(server, client):
+        for piece in _pieces(server, client, self._changed):
             with self._lock:
                 self._received_bytes += len(piece)
 
 
-def _pieces(source: socket.socket, target: socket.socket) -> Iterator[bytes]:
+def _pieces(source: socket.socket, target: socket.socket, changed: Callable[[bytes], bytes] = bytes) -> Iterator[bytes]:
     """Pass on what comes, and yield it; the end of one side, however it comes, is the end of the other."""
     try:
         while piece := source.recv(_PIECE_BYTES):
-            target.sendall(piece)
+            target.sendall(changed(piece))
             yield piece
     except OSError:
         pass

@@ -14,14 +14,14 @@ _RESUMED: Final = re.compile(r"(?P<pid>\d+) +<\.\.\. (?P<name>[a-z0-9_]+) resume
 _PATH: Final = re.compile(r"\d+<(?P<path>[^>]*)>")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _RESULT: Final = re.compile(r"\) += (-?\d+)")
-_CREATED: Final = "HTTP/1.1 201"
+_ANSWERS: Final = {"HTTP/1.1 201": "answer", "HTTP/1.1 202": "accepted"}
 SYNCS: Final = {"fsync", "fdatasync"}
 RENAMES: Final = {"rename", "renameat", "renameat2"}
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `sync` of a path, `rename` of `path` to `target`, or an `answer` of 201."""
+    """Something that happened: `sync` of a path, `rename` of `path` to `target`, `answer` of 201, `accepted` is one of 202."""
 
     kind: str
     path: str = ""
@@ -46,8 +46,8 @@ def events(lines: Sequence[str]) -> Iterator[Event]:
         if call is None:
             continue
         name, rest = call["name"], call["rest"]
-        if name not in SYNCS | RENAMES and _CREATED in rest:
-            yield Event("answer")
+        if name not in SYNCS | RENAMES:
+            yield from (Event(kind) for begin, kind in _ANSWERS.items() if begin in rest)
         if rest.endswith("<unfinished ...>"):
             begun[call["pid"]] = rest
             continue
@@ -98,3 +98,19 @@ def push_problems(happened: Sequence[Event], log: str) -> list[str]:
     if len(answers) != 2:
         return [f"there were {len(answers)} answers of 201, not 2"]
     return blob_problems(happened[: answers[0]], log) + log_problems(happened[answers[0] : answers[1]], log)
+
+
+def chunk_problems(happened: Sequence[Event], log: str) -> list[str]:
+    """Say what was wrong in an upload by POST, two PATCHes and PUT: only the first PATCH makes a file, and so a name."""
+    answers = [place for place, each in enumerate(happened) if each.kind == "accepted"]
+    if len(answers) != 3:
+        return [f"there were {len(answers)} answers of 202, not 3"]
+    first, second = happened[answers[0] : answers[1]], happened[answers[1] : answers[2]]
+    problems = []
+    for which, stretch in (("first", first), ("second", second)):
+        files = [place for place, each in enumerate(stretch) if each.kind == "sync" and "/uploads/" in each.path]
+        if not files:
+            problems.append(f"the upload's file was not synced in the {which} request")
+        problems += log_problems(stretch[files[-1] if files else 0 :], log)
+    names = [sum(each.kind == "sync" and each.path.endswith("/uploads") for each in stretch) for stretch in (first, second)]
+    return problems if names == [1, 0] else [*problems, f"the upload's name was synced {names} times, not once in the first"]

@@ -1,5 +1,8 @@
 """The front: the page for people, health, and everything that is not there."""
 
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from support.http import Client
 from support.instance import Instance
 from support.postgres import Cluster
+from support.processes import descendants
 from support.wire import plain_headers
 
 
@@ -62,4 +66,41 @@ def test_a_database_that_does_not_answer_makes_it_unready_until_it_answers_again
     assert refused.headers["Retry-After"] == "5"
     cluster.start()
     assert client.get("/readyz").status == 200
+    assert client.get("/v2/_catalog").json == {"repositories": []}
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that must happen soon."""
+    end = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_ready(client: Client) -> bool:
+    try:
+        return client.get("/readyz").status == 200
+    except OSError:
+        return False
+
+
+def test_a_process_that_starts_while_the_database_is_not_there_says_why_and_is_replaced_until_it_serves(
+    serve: Callable[..., Instance], cluster: Cluster
+) -> None:
+    instance = serve(database=cluster.new_database())
+    client, name = instance.client(), instance.database.rpartition("/")[2]
+    # A pool connects anew by itself, and a database that someone is connected to cannot be renamed.
+    cluster.query(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'entrepot'")
+    cluster.query(f"ALTER DATABASE {name} RENAME TO away")
+    refused = client.get("/v2/_catalog")
+    assert (refused.status, refused.error_code) == (503, "UNAVAILABLE")
+    os.kill(descendants(instance.pid)[0], signal.SIGKILL)
+    until(lambda: "start_failed" in instance.log_end())
+    _, _, reason = instance.log_end().partition("start_failed")
+    assert f'database \\"{name}\\" does not exist' in reason
+    assert "Traceback" not in reason
+    cluster.query(f"ALTER DATABASE away RENAME TO {name}")
+    cluster.query(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    until(lambda: is_ready(client))
     assert client.get("/v2/_catalog").json == {"repositories": []}

@@ -25,6 +25,7 @@ from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
 from entrepot.platform.storage.filesystem import FilesystemStorage
+from entrepot.platform.storage.held import make_folder
 
 _log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
@@ -89,7 +90,7 @@ def prepare(settings: Settings) -> list[str]:
     """
     data = Path(settings.data)
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(data.absolute())
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     storage = FilesystemStorage(data.resolve())

@@ -150,14 +150,21 @@ class Front:
             if message["type"] == "lifespan.startup":
                 try:
                     await self._lifetime.open()
-                except EntrepotError as error:
-                    await send({"type": "lifespan.startup.failed", "message": error.message})
+                except Exception as error:  # noqa: BLE001 - granian takes what escapes here for leave to serve without a start
+                    reason = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
+                    _log.error("start_failed", extra={"reason": reason}, exc_info=_unforeseen(error))
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._lifetime.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    """Return an error that is none of ours: only that one's traceback tells anything."""
+    return None if isinstance(error, EntrepotError) else error
 
 
 def _is_write(method: str, status: int) -> bool:

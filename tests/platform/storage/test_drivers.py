@@ -257,6 +257,23 @@ def test_an_object_that_is_not_as_long_as_its_row_says_is_not_at_hand(driver: St
     run(scenario())
 
 
+def test_of_very_small_objects_not_endlessly_many_are_remembered(driver: StorageDriver, place: Path) -> None:
+    async def scenario() -> None:
+        first = await stored(driver, b"1")
+        many = [f"{first}-{number}" for number in range(30_000)]
+        for key in many:
+            (place / key).write_bytes(b"x")
+        driver.at_hand(first, 1)
+        await driver.delete(first)
+        for key in many:
+            driver.at_hand(key, 1)
+        assert driver.at_hand(first, 1) is None
+        for key in many:
+            (place / key).unlink()
+
+    run(scenario())
+
+
 def test_listing_shows_objects_and_uploads_with_size_and_age(driver: StorageDriver) -> None:
     async def scenario() -> None:
         key, handle = await stored(driver, b"object"), driver.new_handle()

@@ -27,6 +27,7 @@ _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_TIMEOUT: Final = "4s"
 _CONNECT_TIMEOUT_S: Final = 5
+_LEAST_POSTGRESQL: Final = 15
 
 
 class DatabaseTooNew(EntrepotError):
@@ -45,6 +46,12 @@ class DatabaseTooOld(EntrepotError):
         "the database {database} is of schema {revision}; this is Entrepot {ours}, which needs schema {newest}: if it is the "
         "database that you mean, bring it there with `entrepot migrate` or `entrepot serve`"
     )
+
+
+class PostgresqlTooOld(EntrepotError):
+    """The server lacks what our statements need."""
+
+    summary = "the database {database} is on PostgreSQL {found}; Entrepot needs PostgreSQL {least} or newer: upgrade the server"
 
 
 class DatabaseUnreachable(EntrepotError):
@@ -82,15 +89,20 @@ async def ensure_postgresql(url: str) -> list[str]:
     """Bring a PostgreSQL database to the newest schema; return the revisions that were run.
 
     Raises:
-        DatabaseTooNew, MigrationFailed, DatabaseUnavailable
+        DatabaseTooNew, MigrationFailed, DatabaseUnreachable, PostgresqlTooOld
     """
+    import asyncpg  # noqa: PLC0415 - only clusters have it
+
     shown = _without_password(url)
     async with connected(url) as connection:
-        # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
-        await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
-        pending = await _pending_postgresql(connection, shown)
-        for revision in pending:
-            await _upgrade_postgresql(url, shown, revision)
+        try:
+            # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
+            await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+            pending = await _pending_postgresql(connection, shown)
+            for revision in pending:
+                await _upgrade_postgresql(url, shown, revision)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnreachable(database=shown, reason=error or type(error).__name__) from error
     return pending
 
 
@@ -110,7 +122,7 @@ async def pending_postgresql(url: str) -> list[str]:
     """Return the revisions that `ensure_postgresql` would run; nothing is changed.
 
     Raises:
-        DatabaseTooNew, DatabaseUnreachable
+        DatabaseTooNew, DatabaseUnreachable, PostgresqlTooOld
     """
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
@@ -135,7 +147,7 @@ async def check_postgresql(url: str) -> None:
     """Refuse a PostgreSQL database that is not of the newest schema.
 
     Raises:
-        DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable
+        DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable, PostgresqlTooOld
     """
     _refuse_if(await pending_postgresql(url), _without_password(url))
 
@@ -160,7 +172,9 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnreachable(database=_without_password(url), reason=error or type(error).__name__) from error
+        # A mere ValueError cites a part of the address that is none: of a password with a / in it, what is taken for a port.
+        reason = "its address cannot be read" if type(error) is ValueError else error or type(error).__name__
+        raise DatabaseUnreachable(database=_without_password(url), reason=reason) from error
     try:
         yield connection
     finally:
@@ -168,7 +182,11 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
 
 
 def _without_password(url: str) -> str:
-    return url.rpartition("@")[2]
+    """Return the address from its host on: options may hold passwords too, and those may hold an @."""
+    address, _, options = url.partition("?")
+    if "@" not in address and "@" in options:
+        return "of --database"  # a ? in the password, which should have been escaped: nothing here is surely none of it
+    return address.rpartition("@")[2]
 
 
 _RELEASE_SQL: Final = "SELECT release FROM schema_release ORDER BY revision DESC LIMIT 1"
@@ -185,6 +203,9 @@ def _pending(before: str | None, database: str, release: Callable[[], str | None
 
 
 async def _pending_postgresql(connection: "asyncpg.Connection", shown: str) -> list[str]:
+    version = connection.get_server_version()
+    if version.major < _LEAST_POSTGRESQL:
+        raise PostgresqlTooOld(database=shown, found=f"{version.major}.{version.minor}", least=_LEAST_POSTGRESQL)
     known = await connection.fetchval("SELECT to_regclass('alembic_version')::text")
     before = await connection.fetchval("SELECT version_num FROM alembic_version") if known else None
     release = await connection.fetchval(_RELEASE_SQL) if known and before not in (None, *REVISIONS) else None

@@ -16,6 +16,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _W = TypeVar("_W", bound=Weighed)
 _POOL_SIZE: Final = 8
+_MOST_WRITES: Final = 5  # of the connections; writes wait for one another's rows, and pulls must not wait with them
+_WRITE_PATIENCE_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
 _TRIES: Final = 8
@@ -29,6 +31,7 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.ReadOnlySQLTransactionError,  # another server has taken over, and this one takes no writes any more
 )
 
 
@@ -76,12 +79,14 @@ class PostgresqlDatabase:
         self._url = url
         self._listening: asyncpg.Connection[Any] | None = None
         self._announced = asyncio.Event()
+        self._turns = asyncio.Semaphore(_MOST_WRITES)
 
     async def open(self) -> None:
         """Connect once now, and more when there is more to do."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
+                connect=_connected,
                 min_size=1,
                 max_size=_POOL_SIZE,
                 timeout=_CONNECT_TIMEOUT_S,
@@ -114,7 +119,22 @@ class PostgresqlDatabase:
         return await self.read(query, *args)
 
     async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:
-        """Run a body in a transaction, again when it lost against another one."""
+        """Run a body in a transaction, again when it lost against another one.
+
+        It first waits for its turn, so that connections remain for reads however many writes wait for a row. That this takes
+        long says nothing about the server: it is not counted as waiting for a connection.
+        """
+        try:
+            async with asyncio.timeout(_WRITE_PATIENCE_S):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
+        try:
+            return await self._write(body, durable=durable)
+        finally:
+            self._turns.release()
+
+    async def _write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool) -> _T:
         for attempt in range(_TRIES):
             try:
                 async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection, connection.transaction():
@@ -142,12 +162,20 @@ class PostgresqlDatabase:
         self._announced.clear()
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(
-            self._url, timeout=_CONNECT_TIMEOUT_S, server_settings={"application_name": "entrepot listener"}
-        )
+        settings = {"application_name": "entrepot listener"}
+        connection = await _connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
         await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
         connection.add_termination_listener(lambda _: self._announced.set())
         self._listening = connection
+
+
+async def _connected(*where: Any, **how: Any) -> "asyncpg.Connection[Any]":
+    """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
+    try:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnavailable from error
+    return connection
 
 
 async def _keep(_connection: object) -> None:

@@ -13,6 +13,7 @@ import mmap
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import socket
 import threading
@@ -31,6 +32,8 @@ from entrepot.platform.serving.beside import Beside
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
+_MOST_FILES: Final = 65_536  # more would only make larger tables
+_OWN_FILES: Final = 100  # that a worker has open for itself: libraries, database, log, threads
 _CALM_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -159,7 +162,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         http1_settings=HTTP1Settings(max_buffer_size=_BODY_BUFFER),
         websockets=False,
         backlog=_BACKLOG,
-        backpressure=_BACKLOG,
+        backpressure=_most_connections(_raised_file_limit()),
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=serving.shutdown_limit_s,
@@ -171,6 +174,31 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     finally:
         if beside is not None:
             beside.join()
+
+
+def _raised_file_limit() -> int:
+    """Raise the number of files that this process and its workers may have open as far as we may; return it.
+
+    Shells and systemd give 1024, a number of the times of select(), and leave it to programs to take more. That
+    granian 2 does the same when it is imported is promised nowhere.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        return soft
+    return wanted
+
+
+def _most_connections(files: int) -> int:
+    """Return how many connections a worker takes: each may need a file beside itself; the others wait in the backlog.
+
+    A worker that takes more than it has descriptors for would go on trying to accept the next one, and do nothing else.
+    """
+    return max(1, min(_BACKLOG, (files - _OWN_FILES) // 2))
 
 
 def _end_with(supervisor: int) -> None:

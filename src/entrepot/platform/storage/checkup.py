@@ -170,14 +170,17 @@ def check_speed(mib_per_s: float, sync_s: float) -> Finding:
 
 
 def check_open_files() -> Finding:
-    """Judge how many files and connections a process may have open, as far as the service has the limit of this command."""
-    return check_file_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    """Judge how many files and connections a process may have open, as far as the service has the limit of this command.
+
+    It is the hard limit: `entrepot serve` raises the other one to it.
+    """
+    return check_file_limit(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def check_file_limit(limit: int) -> Finding:
     """Judge a limit of open files; -1 is none."""
     told = "any number of files and connections" if limit < 0 else f"a process may have {limit:,} files and connections open"
-    advice = "raise it: LimitNOFILE= in the service's unit, or ulimit -n where it is started"
+    advice = "raise it: LimitNOFILE= in the service's unit, or ulimit -Hn where it is started"
     if 0 <= limit < _LEAST_FILES:
         return error("open files", told, advice)
     return warning("open files", told, advice) if 0 <= limit < _GOOD_FILES else ok("open files", told)

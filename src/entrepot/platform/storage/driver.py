@@ -50,8 +50,10 @@ class Stored(msgspec.Struct, frozen=True):
 class HeldUpload(Protocol):
     """An upload's bytes in the hands of one request: nobody else changes them until it lets go."""
 
-    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
+    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False) -> int:
         """Write `chunks` at `offset` (bytes), cutting off what lies behind it; return the new offset, durable.
+
+        The `last` one is followed by `finish` before the offset is recorded anywhere, and need not be durable before that.
 
         Raises:
             SizeMismatch: the store has fewer bytes than `offset`.

@@ -24,6 +24,7 @@ _SMALLEST_READ_BYTES: Final = 64 << 10
 _READING_BYTES: Final = 4 << 20
 _SMALL_BYTES: Final = 64 << 10  # the most that `at_hand` reads on the event loop
 _REMEMBERED_BYTES: Final = 8 << 20
+_ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
 _THREADS: Final = 16  # they wait for the disk most of the time
 _Result = TypeVar("_Result")
 
@@ -40,16 +41,17 @@ class FilesystemStorage:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     def prepare(self) -> None:
-        """Make every folder that a blob may need, so that none is made (and synced) while one is pushed."""
+        """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
+
+        All are synced at each start: an earlier one may have died after it made them.
+        """
         with _wire_errors():
             self._uploads.mkdir(parents=True, exist_ok=True)
             for algorithm in ALGORITHMS:
-                missing = [self._blobs / algorithm / f"{prefix:02x}" for prefix in range(256)]
-                missing = [path for path in missing if not path.is_dir()]
-                for path in missing:
+                folders = [self._blobs / algorithm / f"{prefix:02x}" for prefix in range(256)]
+                for path in [path for path in folders if not path.is_dir()]:
                     path.mkdir(parents=True, exist_ok=True)
-                if missing:
-                    sync_folder(self._blobs / algorithm)
+                sync_folder(self._blobs / algorithm)
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 
@@ -117,7 +119,7 @@ class FilesystemStorage:
         if found is None:
             found = _read_at_once(self._prefix + key, size)
             if found is not None:
-                self._remembered.put(key, found, size)
+                self._remembered.put(key, found, size + _ENTRY_BYTES)
         return found
 
     async def delete(self, key: str) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ class HeldFile:
         self._run = run
         self._turn = threading.Lock()
         self._file: int | None = None
+        self._fresh = False
         self._closed = False
 
     async def open(self, size: int) -> None:
@@ -47,14 +49,19 @@ class HeldFile:
         """Let go, after the step that still runs, if any."""
         await asyncio.shield(self._run(self._close))
 
-    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash) -> int:
-        """Write `chunks` at `offset`, durable before the new offset is returned. Raises SizeMismatch."""
+    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False) -> int:
+        """Write `chunks` at `offset`, durable before the new offset is returned. Raises SizeMismatch.
+
+        When it is the `last` and `finish` follows, the name in `uploads` is not made durable: `finish` takes it away, and the
+        sync of the blob's folder makes the name durable that counts. Should a crash bring the old one back, it is a leftover.
+        """
+        flush = self._flush if last else self._flush_with_name
         batches = _batches(chunks)
         nothing: list[bytes] = []
         batch, following = await anext(batches, nothing), await anext(batches, None)
         if following is None:
             if batch or self._file is not None:
-                offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_)
+                offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_, flush)
             return offset
         await self._run(self._in_turn, self._cut, offset)
         while following is not None:
@@ -63,7 +70,7 @@ class HeldFile:
             batch, following = following, await anext(batches, None)
             offset = await step
         offset = await self._run(self._in_turn, self._write, offset, batch, hash_)
-        await self._run(self._in_turn, self._flush)
+        await self._run(self._in_turn, flush)
         return offset
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
@@ -91,6 +98,8 @@ class HeldFile:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_at(file, self._path):
                     self._file = file
+                    # Also of a file that was here: whoever made it recorded nothing, and may have died before a sync.
+                    self._fresh = make
             except BlockingIOError:
                 raise UploadBusy from None
             finally:
@@ -129,16 +138,23 @@ class HeldFile:
         start_writeback(self._file, offset, end - offset)
         return end
 
-    def _write_whole(self, offset: int, pieces: list[bytes], hash_: RunningHash) -> int:
+    def _write_whole(self, offset: int, pieces: list[bytes], hash_: RunningHash, flush: Callable[[], None]) -> int:
         """Do all of a small append in one step."""
         self._cut(offset)
         offset = self._write(offset, pieces, hash_)
-        self._flush()
+        flush()
         return offset
 
     def _flush(self) -> None:
         if self._file is not None:
             os.fdatasync(self._file)
+
+    def _flush_with_name(self) -> None:
+        """Sync the file, and once its name too: what is recorded next must be found after a power cut."""
+        self._flush()
+        if self._fresh:
+            sync_folder(self._path.parent)
+            self._fresh = False
 
     def _rehash(self, size: int, hash_: RunningHash) -> None:
         file = self._cut(size)
@@ -191,3 +207,15 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for this user alone, and those above it, with names that are durable. Raises OSError."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        with suppress(PermissionError):  # where we may make a folder but not list it
+            sync_folder(each.parent)
+    if not missing:
+        with suppress(OSError):  # the start that made it may have died before a sync; else there is nothing to do here
+            sync_folder(path.parent)

@@ -139,7 +139,7 @@ class Uploads:
 
     async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
         async with leased(self._db, self._storage, name, id_) as lease:
-            received, hash_ = await self._receive(lease, body)
+            received, hash_ = await self._receive(lease, body, last=True)
             if body.interrupted is not None:
                 raise body.interrupted
             await self._check(lease, digest, received, hash_)
@@ -158,13 +158,14 @@ class Uploads:
         async with leased(self._db, self._storage, name, id_) as lease:
             await self._discard(lease)
 
-    async def _receive(self, lease: Lease, body: Body) -> tuple[int, RunningHash | None]:
+    async def _receive(self, lease: Lease, body: Body, *, last: bool = False) -> tuple[int, RunningHash | None]:
         """Write the body behind what there is; return the new size and the hash of it all, None when it must be computed."""
         upload, expected = lease.upload, body.range
         if expected is not None and expected.first != upload.received:
             raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
         hash_ = _hash_of(upload)
-        received = await lease.held.append(upload.received, aiter(body), hash_ or new_hash(upload.algorithm))
+        hashed = hash_ or new_hash(upload.algorithm)
+        received = await lease.held.append(upload.received, aiter(body), hashed, last=last)
         came = received - upload.received
         if expected is not None and came != expected.size and body.interrupted is None:
             raise ChunkIncomplete(expected=expected.size, found=came)

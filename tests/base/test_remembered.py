@@ -50,3 +50,14 @@ def test_what_was_cleared_takes_no_room() -> None:
     remembered.put("b", b"12345", 5)
     remembered.put("c", b"67890", 5)
     assert (remembered.get("b"), remembered.get("c")) == (b"12345", b"67890")
+
+
+def test_one_that_was_forgotten_takes_no_room_and_one_that_was_not_there_is_no_error() -> None:
+    remembered = made(10)
+    remembered.put("a", b"12345", 5)
+    remembered.forget("a")
+    remembered.forget("a")
+    assert remembered.get("a") is None
+    remembered.put("b", b"12345", 5)
+    remembered.put("c", b"67890", 5)
+    assert (remembered.get("b"), remembered.get("c")) == (b"12345", b"67890")

@@ -24,7 +24,8 @@ INDEXES: Final = {
     "job_finished": ("job", ["finished_at"], False, "finished_at is not null"),
     "job_state": ("job", ["state", "id"], False, ""),
     "job_waiting": ("job", ["queue", "state", "run_at"], False, "finished_at is null"),
-    "manifest_reference_digest": ("manifest_reference", ["repository", "digest"], False, ""),
+    "blob_condemned": ("blob", ["condemned_at", "id"], False, "condemned_at is not null"),
+    "manifest_reference_named": ("manifest_reference", ["digest", "repository"], False, ""),
     "manifest_subject": ("manifest", ["repository", "subject", "id", "size"], False, "subject is not null"),
     "manifest_subject_type": (
         "manifest",

@@ -5,14 +5,21 @@ from typing import Final
 
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
+from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
 _DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared with `serve`, say none
 
 
-def engine(parts: Parts, places: int) -> Engine:
+def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
-    setup = Setup(kinds=[Kind(Prune, prune)], schedules=[PRUNING])
+    rooms = parts.registry
+    of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
+    setup = Setup(
+        kinds=[Kind(Prune, prune), *of_registry.kinds()],
+        schedules=[PRUNING, *of_registry.schedules(settings.gc_grace)],
+        limits=LIMITS,
+    )
     return Engine(parts.db, setup, places)
 
 
@@ -26,6 +33,6 @@ def work_on_jobs(settings: Settings) -> None:
 
     async def run() -> None:
         parts = Parts(settings)
-        await work(parts, engine(parts, places))
+        await work(parts, engine(settings, parts, places))
 
     asyncio.run(run())

@@ -52,7 +52,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.db = database(settings)
         self.storage = FilesystemStorage(Path(settings.data).resolve())
-        rules = Rules(gc_grace_s=settings.gc_grace, sparse=settings.sparse)
+        rules = Rules(settings.gc_grace, settings.sparse, settings.upload_lifetime)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:

@@ -32,6 +32,12 @@ class Remembered(Generic[_K, _V]):
             _, (_, forgotten) = self._values.popitem(last=False)
             self._size -= forgotten
 
+    def forget(self, key: _K) -> None:
+        """Forget a value, if it is remembered."""
+        forgotten = self._values.pop(key, None)
+        if forgotten is not None:
+            self._size -= forgotten[1]
+
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()

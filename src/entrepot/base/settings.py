@@ -65,6 +65,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gc_grace: Annotated[
         int, _expected("seconds, at least 60", "How long a blob that no manifest names is safe after its last use.", ge=60)
     ] = 3600
+    upload_lifetime: Annotated[
+        int, _expected("seconds, at least 60", "How long an upload that nobody continues is kept.", ge=60)
+    ] = 86_400
+    scrub_rate: Annotated[
+        int,
+        _expected(
+            "bytes a second, 0 for never",
+            "How fast the background check reads blobs; it reads each once a week.",
+            ge=0,
+        ),
+    ] = 20_000_000
     sparse: Annotated[
         Literal["none", "indexes", "images"],
         _expected("none, indexes or images", "Accept an index whose images, or also an image whose layers, are not all here."),

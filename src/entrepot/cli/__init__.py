@@ -3,7 +3,7 @@
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, jobs, migrate, serve, storage, tags, worker
+from entrepot.cli import config, doctor, fsck, jobs, migrate, serve, storage, tags, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -17,6 +17,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("config")(config.config)
+app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
 app.add_typer(jobs.app, name="job")
 app.add_typer(storage.app, name="storage")

@@ -15,12 +15,12 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Access
 from entrepot.domain.registry.errors import BlobUnknown, ReferencesUnknown, RegistryError
 from entrepot.domain.registry.service import Registry, Rules, registry
+from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.uploads import Body
 from entrepot.platform.db.database import Database
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
-from support.collector import collect, collect_links, condemn_blobs
 from support.counts import LONG
 from support.interleaving import Actor, Ended, Stepped, interleave, schedules
 from support.parts import opened, parts, push_blob, sql
@@ -84,6 +84,7 @@ async def old_blob(whole: Parts, place: Settings, content: bytes) -> None:
     await push_blob(whole, ONE.stored, content)
     old = "UPDATE repository_blob SET touched_at = 1 WHERE blob = (SELECT id FROM blob WHERE digest = $1)"
     await sql(place, old, str(Digest.of(content)))
+    await sql(place, "UPDATE repository SET uploaded_at = 1")
 
 
 async def race(whole: Parts, other: Database, action: Action, content: bytes, switches: list[int]) -> tuple[Ended, Ended]:
@@ -93,10 +94,15 @@ async def race(whole: Parts, other: Database, action: Action, content: bytes, sw
     rooms, cleaned = service(whole, Stepped(whole.db, pusher, inside=inside)), Stepped(other, cleaner, inside=inside)
 
     async def clean() -> None:
-        await cleaned.write(collect_links)
-        await cleaned.write(condemn_blobs)
+        await collect(whole, cleaned)
 
     return await interleave((pusher, lambda: action(rooms, content)), (cleaner, clean), switches)
+
+
+async def collect(whole: Parts, db: Database) -> tuple[int, int]:
+    """Do a whole collection on a connection of its own; return how many links and how many blobs went."""
+    collector = Collector(db, whole.storage, whole.registry.blobs, gc_grace_s=3600)
+    return (await collector.take_links((0, 0))).taken, (await collector.condemn(0)).taken
 
 
 def whole_is_postgresql(whole: Parts) -> bool:
@@ -105,10 +111,10 @@ def whole_is_postgresql(whole: Parts) -> bool:
 
 async def check_kept(whole: Parts, other: Database, name: RepositoryName, content: bytes) -> None:
     """What the answer promised holds, after another clean-up too: a manifest may name the blob, and its bytes are there."""
-    await collect(other)
+    await collect(whole, other)
     manifest = manifests.image(Digest.of(content), annotations={"after": "the race"})
     await whole.registry.manifests.push(ANYONE, name, manifest, None, [])
-    await collect(other)
+    await collect(whole, other)
     link = await whole.registry.blobs.find(ANYONE, name, Digest.of(content))
     assert b"".join([piece async for piece in whole.registry.blobs.read(link, 0, link.size - 1)]) == content
 
@@ -147,7 +153,7 @@ def test_the_clean_up_takes_what_nobody_protects(place: Settings, number: Iterat
     async def scenario() -> None:
         async with parts(place) as whole:
             await old_blob(whole, place, content)
-            assert await collect(whole.db) == (1, 1)
+            assert await collect(whole, whole.db) == (1, 1)
             with pytest.raises(BlobUnknown):
                 await whole.registry.blobs.find(ANYONE, ONE, Digest.of(content))
             assert not await mount_from_anywhere(whole.registry, content)
@@ -161,7 +167,7 @@ def test_a_condemned_blob_that_is_pushed_again_gets_a_row_and_a_key_of_its_own(p
     async def scenario() -> None:
         async with parts(place) as whole:
             await old_blob(whole, place, content)
-            await collect(whole.db)
+            await collect(whole, whole.db)
             await push_blob(whole, ONE.stored, content)
             rows = await sql(
                 place, "SELECT storage_key, condemned_at IS NULL FROM blob WHERE digest = $1 ORDER BY id", str(Digest.of(content))

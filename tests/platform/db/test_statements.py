@@ -109,6 +109,7 @@ async def troubles(whole: Parts, settings: Settings) -> None:
         await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"more")))
     await push_blob(whole, "team/one", b"named by nobody")
     await rooms.blobs.delete(ANYONE, ONE, Digest.of(b"named by nobody"))
+    await clean_up(whole, settings)
     # From here on the two databases may number new blobs differently: PostgreSQL spends a number on a row that is there already.
     await sql(settings, "UPDATE repository_blob SET touched_at = 1")
     await rooms.blobs.check(ANYONE, ONE, Digest.of(b"layer"))
@@ -120,6 +121,24 @@ async def troubles(whole: Parts, settings: Settings) -> None:
         await rooms.blobs.delete(ANYONE, ONE, Digest.of(b"layer"))
     await rooms.tags.delete(ANYONE, ONE, "B")
     await rooms.manifests.delete(ANYONE, ONE, manifests.image(Digest.of(b"{}"), Digest.of(b"layer")).digest)
+
+
+async def clean_up(whole: Parts, settings: Settings) -> None:
+    """Check everything, and collect a link, two blobs and an upload."""
+    rooms = whole.registry
+    assert len(await rooms.checker.page(0)) == 3
+    assert [fault async for fault in rooms.checker.manifests()] == []
+    assert [fault async for fault in rooms.checker.references()] == []
+    await push_blob(whole, "team/one", b"unnamed")
+    left = await rooms.uploads.start(ANYONE, TWO, "sha256")
+    await sql(settings, "UPDATE upload SET expires_at = 1 WHERE id = $1", left.id)
+    assert await rooms.collector.expire_uploads() == 1
+    await sql(settings, "UPDATE repository_blob SET touched_at = 1")
+    await sql(settings, "UPDATE repository SET uploaded_at = 1")
+    assert (await rooms.collector.take_links((0, 0))).taken == 1
+    assert (await rooms.collector.condemn(0)).taken == 2
+    await sql(settings, "UPDATE blob SET condemned_at = 1 WHERE condemned_at IS NOT NULL")
+    assert (await rooms.collector.delete_condemned()).objects == 2
 
 
 async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:
@@ -155,7 +174,11 @@ def test_every_statement_was_run(both: list[tuple[list[Seen], object]]) -> None:
 
 def test_every_statement_returned_the_same_rows_on_both_databases(both: list[tuple[list[Seen], object]]) -> None:
     known = statements()
-    on_sqlite, on_postgresql = ([(known[id(statement)], rows) for statement, rows in seen] for seen, _ in both)
+    on_sqlite, on_postgresql = (
+        # Those of the job engine have tests of their own.
+        [(known[id(statement)], rows) for statement, rows in seen if id(statement) in known]
+        for seen, _ in both
+    )
     for sqlite, postgresql in zip(on_sqlite, on_postgresql, strict=True):
         assert sqlite == postgresql
 

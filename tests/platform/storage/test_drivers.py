@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from entrepot.platform.storage.driver import SizeMismatch, StorageDriver, StorageUnavailable
+from entrepot.platform.storage.driver import ObjectLost, SizeMismatch, StorageDriver, StorageUnavailable
 from entrepot.platform.storage.hashing import continued_hash, new_hash
 from entrepot.spec.oci.digest import Digest
 from support.stores import another_process, append, finish, pieces
@@ -230,10 +230,48 @@ def test_reading_what_is_not_there_is_no_empty_answer(driver: StorageDriver, twi
         with pytest.raises(StorageUnavailable):
             await fetch(twin, key, 0, 1)
         await driver.delete(key)
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(ObjectLost):
             await fetch(twin, key, 0, 0)
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("first", "size"), [(0, len(CONTENT)), (0, 1), (MIB - 1, 2), (7, 2 * MIB), (3 * MIB, 1 << 30)])
+def test_a_hash_is_fed_with_just_these_bytes(driver: StorageDriver, first: int, size: int) -> None:
+    hash_ = new_hash("sha256")
+
+    async def scenario() -> int:
+        return await driver.feed(await stored(driver, CONTENT), first, size, hash_)
+
+    wanted = CONTENT[first : first + size]
+    assert run(scenario()) == len(wanted)
+    assert hash_.hexdigest() == hashlib.sha256(wanted).hexdigest()
+
+
+def test_nothing_is_fed_behind_the_end_and_a_lost_object_is_said_to_be_lost(driver: StorageDriver) -> None:
+    async def scenario() -> None:
+        key, hash_ = await stored(driver, b"1234"), new_hash("sha256")
+        assert await driver.feed(key, 4, 10, hash_) == 0
+        await driver.delete(key)
+        with pytest.raises(ObjectLost):
+            await driver.feed(key, 0, 10, hash_)
+
+    run(scenario())
+
+
+def test_what_is_set_aside_is_served_and_listed_no_more_and_not_lost(driver: StorageDriver, twin: StorageDriver) -> None:
+    async def scenario() -> str:
+        key = await stored(driver, b"1234")
+        assert driver.at_hand(key, 4) in (b"1234", None)
+        aside = await twin.set_aside(key)
+        with pytest.raises(ObjectLost):
+            await driver.set_aside(key)
+        assert await driver.size(key) is None
+        assert await listed(driver) == {}
+        assert twin.at_hand(key, 4) is None
+        return aside
+
+    assert Path(run(scenario())).read_bytes() == b"1234"
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 << 10])

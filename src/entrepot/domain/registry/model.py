@@ -51,6 +51,14 @@ class LiveBlob(msgspec.Struct, frozen=True):
     size: int
 
 
+class Condemned(msgspec.Struct, frozen=True):
+    """A blob that is nobody's, whose bytes and row are to go; `size` is in bytes."""
+
+    id: int
+    storage_key: str
+    size: int
+
+
 class Upload(msgspec.Struct, frozen=True):
     """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them."""
 
@@ -88,3 +96,32 @@ class TagMove(msgspec.Struct, frozen=True):
     to_digest: str | None
     actor: str
     moved_at: int
+
+
+class CheckedBlob(msgspec.Struct, frozen=True):
+    """What a blob's row says of its bytes."""
+
+    id: int
+    digest: str
+    size: int
+    storage_key: str
+
+
+class CheckedReference(msgspec.Struct, frozen=True):
+    """What a manifest names, and whether the repository has it."""
+
+    manifest: int
+    digest: str
+    kind: str
+    repository: str
+    manifest_digest: str
+    is_there: bool
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Something that does not fit together: `kind` is missing, damaged, unreadable, manifest, reference or child."""
+
+    kind: str
+    what: str
+    says: str
+    set_aside: str = ""

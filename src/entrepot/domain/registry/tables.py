@@ -18,6 +18,7 @@ repository: Final = Table(
     exact("visibility"),
     instant("created_at"),
     instant("first_pushed_at", nullable=True),
+    instant("uploaded_at", nullable=True),  # when an upload ended last, to the minute: its push may still go on
 )
 blob: Final = Table(
     "blob",

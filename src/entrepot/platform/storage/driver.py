@@ -38,6 +38,12 @@ class SizeMismatch(EntrepotError):
     summary = "the upload has {found} bytes in the store where {expected} were recorded: start the upload again"
 
 
+class ObjectLost(EntrepotError):
+    """The store works, and has no such object: its bytes were lost."""
+
+    summary = "the bytes of {key} are not in the registry's storage any more: push them again, which heals it everywhere"
+
+
 class Stored(msgspec.Struct, frozen=True):
     """An object found in the store: `handle` is the unique part of its key, `modified_at_us` microseconds UTC."""
 
@@ -96,7 +102,28 @@ class StorageDriver(Protocol):
         """Return the object's size in bytes, None when there is no such object."""
 
     def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
-        """Yield the object's bytes from `first` to `last`, both inclusive."""
+        """Yield the object's bytes from `first` to `last`, both inclusive.
+
+        Raises:
+            ObjectLost
+        """
+
+    async def feed(self, key: str, first: int, size: int, hash_: RunningHash) -> int:
+        """Feed at most `size` bytes from `first` on to `hash_`, and return how many there were.
+
+        They are read from the medium and left out of the machine's caches, as far as that can be had: a check of everything
+        must neither be told what memory remembers, nor push out what is pulled.
+
+        Raises:
+            ObjectLost
+        """
+
+    async def set_aside(self, key: str) -> str:
+        """Move a damaged object to where nothing is served from, durably, and return where a person finds it.
+
+        Raises:
+            ObjectLost
+        """
 
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small object's bytes when they can be had without waiting, else None."""

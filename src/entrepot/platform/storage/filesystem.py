@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import StorageFull, StorageUnavailable, Stored
+from entrepot.platform.storage.driver import ObjectLost, StorageFull, StorageUnavailable, Stored
+from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile, sync_folder
 from entrepot.spec.oci.digest import ALGORITHMS
 
@@ -35,6 +36,7 @@ class FilesystemStorage:
     def __init__(self, folder: Path) -> None:
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
+        self._quarantine = folder / "quarantine"
         self._prefix = f"{folder}/"
         self._readers = 0
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
@@ -122,6 +124,17 @@ class FilesystemStorage:
                 self._remembered.put(key, found, size + _ENTRY_BYTES)
         return found
 
+    async def feed(self, key: str, first: int, size: int, hash_: RunningHash) -> int:
+        """Feed bytes to `hash_` from the disk and not from memory; return how many there were. Raises ObjectLost."""
+        return await self._run(_feed, self._path(key), first, size, hash_)
+
+    async def set_aside(self, key: str) -> str:
+        """Move the file into the folder `quarantine`. Raises ObjectLost."""
+        aside = self._quarantine / key.rpartition("/")[2]
+        await self._run(_move, self._path(key), aside)
+        self._remembered.forget(key)
+        return str(aside)
+
     async def delete(self, key: str) -> None:
         """Delete the object's file."""
         await self._run(_unlink, self._path(key))
@@ -182,7 +195,38 @@ def _unlink(path: Path) -> None:
 
 
 def _open_to_read(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if path.parent.is_dir():  # else the disk is away, and all that is on it will come back with it
+            raise ObjectLost(key=path.name) from None
+        raise
+
+
+def _feed(path: Path, first: int, size: int, hash_: RunningHash) -> int:
+    file = _open_to_read(path)
+    try:
+        os.posix_fadvise(file, first, size, os.POSIX_FADV_DONTNEED)
+        place = first
+        while place < first + size:
+            piece = os.pread(file, min(_READ_BYTES, first + size - place), place)
+            if not piece:
+                break
+            hash_.update(piece)
+            place += len(piece)
+        os.posix_fadvise(file, first, size, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(file)
+    return place - first
+
+
+def _move(path: Path, aside: Path) -> None:
+    if not path.exists() and path.parent.is_dir():
+        raise ObjectLost(key=path.name)
+    aside.parent.mkdir(exist_ok=True)
+    path.rename(aside)
+    for folder in (aside.parent, aside.parent.parent, path.parent):
+        sync_folder(folder)
 
 
 def _close_opened(opening: "asyncio.Future[int]") -> None:

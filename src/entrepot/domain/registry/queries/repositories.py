@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, literal, null, select, update
+from sqlalchemy import bindparam, literal, null, or_, select, update
 
 from entrepot.domain.registry.model import Page
 from entrepot.domain.registry.queries.inserting import insert_unless_there
@@ -11,6 +11,8 @@ from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
 from entrepot.spec.oci.names import RepositoryName
+
+_NOTED_EVERY_US: Final = 15_000_000  # a quarter of the shortest grace time
 
 _ID: Final = Statement(select(repository.c.id).where(repository.c.name == bindparam("name")))
 _PUSHED: Final = Statement(
@@ -35,12 +37,22 @@ _ADD: Final = Statement(
         visibility=literal("public"),
         created_at=now_us(),
         first_pushed_at=null(),
+        uploaded_at=null(),
     )
 )
 _MARK_PUSHED: Final = Statement(
     update(repository)
     .where(repository.c.id == bindparam("id_"), repository.c.first_pushed_at.is_(None))
     .values(first_pushed_at=now_us())
+)
+
+_NOTE_UPLOAD: Final = Statement(
+    update(repository)
+    .where(
+        repository.c.id == bindparam("id_"),
+        or_(repository.c.uploaded_at.is_(None), repository.c.uploaded_at < now_us() - _NOTED_EVERY_US),
+    )
+    .values(uploaded_at=now_us())
 )
 
 
@@ -73,6 +85,11 @@ async def repository_for_push(tx: Transaction, name: RepositoryName) -> int:
 async def mark_pushed(tx: Transaction, repository_: int) -> None:
     """Note that the repository has held a manifest: from now on it is listed."""
     await tx.run(_MARK_PUSHED, id_=repository_)
+
+
+async def note_upload(tx: Transaction, repository_: int) -> None:
+    """Note that an upload to the repository has ended: what its push was told of before is in use."""
+    await tx.run(_NOTE_UPLOAD, id_=repository_)
 
 
 async def names_after(db: Reader, last: str, limit: int) -> Page:

@@ -4,6 +4,8 @@ import msgspec
 
 from entrepot.domain.access.model import Access
 from entrepot.domain.registry.service.blobs import Blobs
+from entrepot.domain.registry.service.checking import Checker
+from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.manifests import Manifests
 from entrepot.domain.registry.service.tags import Tags
 from entrepot.domain.registry.service.uploads import Uploads
@@ -19,6 +21,7 @@ class Rules(msgspec.Struct, frozen=True):
 
     gc_grace_s: int
     sparse: str
+    upload_lifetime_s: int = 24 * 3600
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -28,13 +31,18 @@ class Registry(msgspec.Struct, frozen=True):
     blobs: Blobs
     uploads: Uploads
     tags: Tags
+    collector: Collector
+    checker: Checker
 
 
 def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules) -> Registry:
     """Put the registry together."""
+    blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s)
     return Registry(
         manifests=Manifests(db, access, sparse=rules.sparse),
-        blobs=Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s),
-        uploads=Uploads(db, storage, access),
+        blobs=blobs,
+        uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s),
         tags=Tags(db, access),
+        collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
+        checker=Checker(db, storage),
     )

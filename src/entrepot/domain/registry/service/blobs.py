@@ -8,9 +8,11 @@ from typing import Final
 from entrepot.base.clock import seconds_us
 from entrepot.domain.access.model import Access, Action, Actor
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
+from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
 from entrepot.domain.registry.queries import blobs, repositories, uploads
 from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.jobs import enqueue
 from entrepot.platform.storage.driver import StorageDriver, Stored
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
@@ -80,6 +82,7 @@ class Blobs:
             if await blobs.is_named(tx, repository, str(digest)):
                 raise BlobInUse(repository=name.asked, digest=digest)
             await blobs.unlink(tx, repository, blob)
+            await enqueue(tx, Collect(), key=COLLECT, again=True)
 
         await self._db.write(remove)
 

@@ -21,8 +21,7 @@ from entrepot.spec.oci.names import RepositoryName
 
 _log: Final = logging.getLogger(__name__)
 LEASE_S: Final = 10.0
-LIFETIME_S: Final = 24 * 3600
-_TIMES: Final = uploads.Times(lease_us=seconds_us(LEASE_S), lifetime_us=seconds_us(LIFETIME_S))
+LEASE_US: Final = seconds_us(LEASE_S)
 _RENEW_EVERY_S: Final = LEASE_S / 3
 _ASK_EVERY_S: Final = 0.25
 
@@ -36,7 +35,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_: str) -> AsyncIterator[Lease]:
+async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_: str, lifetime_us: int) -> AsyncIterator[Lease]:
     """Hold the upload. What ends it (progress, completion, cancel) gives the lease back with it, else it is given back here.
 
     Its bytes are held first: what the row says is read only when nobody else can change them, and they are let go only when
@@ -46,9 +45,10 @@ async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_
         UploadUnknown: the repository has no such upload.
         UploadBusy: another request holds it for longer than a dead process could.
     """
+    times = uploads.Times(lease_us=LEASE_US, lifetime_us=lifetime_us)
     async with AsyncExitStack() as stack:
-        lease = await _take(db, storage, name, id_, stack)
-        renewal = _Renewal(db, lease)
+        lease = await _take(db, storage, name, id_, times, stack)
+        renewal = _Renewal(db, lease, times)
         try:
             yield lease
         except BaseException:
@@ -63,13 +63,14 @@ async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_
 class _Renewal:
     """The task that keeps a lease while a long body comes in."""
 
-    def __init__(self, db: Database, lease: Lease) -> None:
+    def __init__(self, db: Database, lease: Lease, times: uploads.Times) -> None:
         self._db = db
+        self._times = times
         self._lease = lease
         self._task = asyncio.create_task(self._run(), name=f"lease of {lease.upload.id}")
 
     async def _run(self) -> None:
-        renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=_TIMES)
+        renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
         held = True
         while held:
             await asyncio.sleep(_RENEW_EVERY_S)
@@ -85,7 +86,9 @@ class _Renewal:
             _log.error("lease_renewal_failed", exc_info=self._task.exception())
 
 
-async def _take(db: Database, storage: StorageDriver, name: RepositoryName, id_: str, stack: AsyncExitStack) -> Lease:
+async def _take(
+    db: Database, storage: StorageDriver, name: RepositoryName, id_: str, times: uploads.Times, stack: AsyncExitStack
+) -> Lease:
     """Take bytes and lease. The holder may be a process that was killed a moment ago, whose lease ends by itself: so wait."""
     token = new_token()
     held: HeldUpload | None = None
@@ -96,7 +99,7 @@ async def _take(db: Database, storage: StorageDriver, name: RepositoryName, id_:
         with suppress(UploadBusy):
             if held is None:
                 held = await stack.enter_async_context(storage.hold(found.handle, found.received))
-            upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=_TIMES), durable=False)
+            upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=times), durable=False)
             if upload is not None:
                 return Lease(upload, token, held)
             if await db.read(uploads.find, name.stored, id_) is None:

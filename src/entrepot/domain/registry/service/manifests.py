@@ -12,10 +12,12 @@ from entrepot.domain.registry.errors import (
     RepositoryUnknown,
     mismatch,
 )
+from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Pushed, Referrer, StoredManifest
 from entrepot.domain.registry.queries import blobs, manifests, repositories, tags
 from entrepot.domain.registry.service.tags import move_tag
 from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.jobs import enqueue
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.manifest import MAX_MANIFEST_BYTES, Manifest
 from entrepot.spec.oci.names import RepositoryName
@@ -106,6 +108,7 @@ class Manifests:
                 await tags.record_move(tx, repository, tag, from_digest=str(digest), to_digest=None, actor=actor.name)
             await manifests.delete_references(tx, id_)
             await manifests.delete_manifest(tx, id_)
+            await enqueue(tx, Collect(), key=COLLECT, again=True)
             return names
 
         return await self._db.write(remove)

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from functools import partial
 
+import msgspec
+
 from entrepot.base.clock import seconds_us
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_upload_id
@@ -17,7 +19,7 @@ from entrepot.domain.registry.errors import (
 )
 from entrepot.domain.registry.model import LiveBlob, Upload
 from entrepot.domain.registry.queries import blobs, repositories, uploads
-from entrepot.domain.registry.service.leases import LIFETIME_S, Lease, leased
+from entrepot.domain.registry.service.leases import Lease, leased
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.storage.driver import StorageDriver
 from entrepot.platform.storage.hashing import RunningHash, continued_hash, new_hash
@@ -46,8 +48,9 @@ class Body:
 class Uploads:
     """The uploads of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, access: Access) -> None:
+    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, lifetime_s: int) -> None:
         self._db = db
+        self._lifetime_us = seconds_us(lifetime_s)
         self._storage = storage
         self._access = access
 
@@ -63,7 +66,7 @@ class Uploads:
         async def begin(tx: Transaction) -> Upload:
             repository = await repositories.repository_for_push(tx, name)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
-            await uploads.add_upload(tx, upload, seconds_us(LIFETIME_S))
+            await uploads.add_upload(tx, upload, self._lifetime_us)
             return upload
 
         return await self._db.write(begin)
@@ -111,11 +114,11 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        async with leased(self._db, self._storage, name, id_) as lease:
+        async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             received, hash_ = await self._receive(lease, body)
             state = hash_.state() if hash_ else None
             progress = uploads.Progress(id_, lease.token, received, state)
-            kept = await self._db.write(partial(uploads.advance, progress=progress, lifetime_us=seconds_us(LIFETIME_S)))
+            kept = await self._db.write(partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us))
         if not kept:
             raise UploadLost(upload=id_)
         if body.interrupted is not None:
@@ -138,7 +141,7 @@ class Uploads:
                 raise
 
     async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
-        async with leased(self._db, self._storage, name, id_) as lease:
+        async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             received, hash_ = await self._receive(lease, body, last=True)
             if body.interrupted is not None:
                 raise body.interrupted
@@ -155,7 +158,7 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        async with leased(self._db, self._storage, name, id_) as lease:
+        async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             await self._discard(lease)
 
     async def _receive(self, lease: Lease, body: Body, *, last: bool = False) -> tuple[int, RunningHash | None]:
@@ -192,7 +195,8 @@ class Uploads:
             await blobs.add_link(tx, lease.upload.repository, blob.id)
             if damaged is not None and blob.storage_key == damaged.storage_key:
                 await blobs.replace_key(tx, blob.id, key)
-                return key
+                blob = msgspec.structs.replace(blob, storage_key=key)
+            await repositories.note_upload(tx, lease.upload.repository)
             return blob.storage_key
 
         return await self._db.write(store)

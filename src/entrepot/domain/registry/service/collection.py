@@ -1,0 +1,102 @@
+"""The clean-up: what nobody needs any more goes, while everything runs. Each step is small, and safe at any moment.
+
+A link goes when no manifest of its repository names the blob and no push was told of it within the grace time; a blob that no
+repository has is condemned, which makes it absent; when those who still read it have ended, its bytes go, and last its row.
+So a process that is killed between two steps leaves what the next run finds. `docs/decisions/0006` has the argument why
+nothing that a push was told is there can be taken from under it.
+"""
+
+from collections import defaultdict
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from entrepot.base.clock import now_us, seconds_us
+from entrepot.domain.registry.queries import collection
+from entrepot.domain.registry.service.blobs import Blobs
+from entrepot.platform.db.database import Database
+from entrepot.platform.storage.driver import StorageDriver
+
+_PAGE: Final = 1000  # rows that a step looks at
+_TAKEN: Final = 500  # rows that a transaction changes: it must not keep SQLite's writer for long
+# An answer that began before the blob was condemned has ended by then, and so has a redirect to an object store.
+_LONGEST_READ_S: Final = 900
+# What belongs to nobody may be about to be named: never by a row that is written an hour later.
+_ORPHAN_AGE_S: Final = 3600
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """One step of a sweep: where the next one begins (None at the end), and how many rows went."""
+
+    after: tuple[int, int] | None
+    taken: int
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """Objects that were deleted, and their bytes."""
+
+    objects: int
+    size: int
+
+
+class Collector:
+    """The steps of the clean-up; whoever calls them decides when, and keeps the place where a sweep goes on."""
+
+    def __init__(self, db: Database, storage: StorageDriver, blobs: Blobs, *, gc_grace_s: int) -> None:
+        self._db = db
+        self._storage = storage
+        self._blobs = blobs
+        self._grace_us = seconds_us(gc_grace_s)
+        self.condemned_for_s = min(_LONGEST_READ_S, gc_grace_s)
+
+    async def take_links(self, after: tuple[int, int]) -> Swept:
+        """Take away links that nobody needs, among the next thousand behind `after` (repository and blob)."""
+        page = await self._db.read(collection.links_after, after, self._grace_us, _PAGE)
+        useless: dict[int, list[int]] = defaultdict(list)
+        for repository, blob, is_useless in page:
+            if is_useless:
+                useless[repository].append(blob)
+        taken = 0
+        for repository, found in useless.items():
+            for place in range(0, len(found), _TAKEN):
+                some = found[place : place + _TAKEN]
+                take = partial(collection.take_links, repository_=repository, blobs=some, grace_us=self._grace_us)
+                taken += await self._db.write(take)
+        return Swept(page[-1][:2] if len(page) == _PAGE else None, taken)
+
+    async def condemn(self, after: int) -> Swept:
+        """Condemn blobs that are nobody's, among the next thousand behind `after`."""
+        page = await self._db.read(collection.blobs_after, after, _PAGE)
+        found = [blob for blob, is_nobodys in page if is_nobodys]
+        taken = 0
+        for place in range(0, len(found), _TAKEN):
+            taken += await self._db.write(partial(collection.condemn, blobs=found[place : place + _TAKEN]))
+        return Swept((0, page[-1][0]) if len(page) == _PAGE else None, taken)
+
+    async def delete_condemned(self, at_most: int = 100) -> Freed:
+        """Delete the bytes of blobs that were condemned long enough ago, then their rows."""
+        found = await self._db.read(collection.condemned, seconds_us(self.condemned_for_s), at_most)
+        for blob in found:
+            await self._storage.delete(blob.storage_key)
+        if found:
+            await self._db.write(partial(collection.forget, blobs=[blob.id for blob in found]))
+        return Freed(len(found), sum(blob.size for blob in found))
+
+    async def expire_uploads(self, at_most: int = _TAKEN) -> int:
+        """End uploads whose time is over, and delete their bytes; return how many."""
+        found = await self._db.read(collection.expired_uploads, at_most)
+        handles = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
+        for handle in handles:
+            await self._storage.abort(handle)
+        return len(handles)
+
+    async def delete_orphans(self) -> Freed:
+        """Delete what lies in the store and belongs to no blob and no upload, and has for an hour."""
+        objects = size = 0
+        oldest_us = now_us() - seconds_us(_ORPHAN_AGE_S)
+        async for orphan in self._blobs.leftovers():
+            if orphan.modified_at_us < oldest_us:
+                await self._storage.delete(orphan.key)
+                objects, size = objects + 1, size + orphan.size
+        return Freed(objects, size)

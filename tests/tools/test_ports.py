@@ -79,6 +79,12 @@ def test_workers_of_one_server_are_named_once() -> None:
     assert [holder.pid for holder in found] == [os.getpid()]
 
 
+def test_of_two_processes_the_one_that_started_first_is_the_older_whatever_their_numbers() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert 0 < ports._started(1) < ports._started(os.getpid()) <= ports._started(child.pid)
+        child.communicate(b"\n")
+
+
 def test_a_program_of_another_user_is_described_when_it_cannot_be_seen() -> None:
     assert str(ports.Holder("www-data", None, None)).startswith("a program of the user www-data, which this account may not")
 

@@ -59,7 +59,8 @@ def holders(port: int) -> list[Holder]:
     if not owners:
         return []
     visible = _processes(set(owners))
-    found = sorted((_holder(user, visible.get(inode)) for inode, user in owners.items()), key=lambda holder: holder.pid or 0)
+    found = [_holder(user, visible.get(inode)) for inode, user in owners.items()]
+    found.sort(key=lambda holder: _started(holder.pid or 0))
     # A server's workers may each hold a socket; the first of them tells enough.
     return list({(holder.user, holder.command): holder for holder in reversed(found)}.values())[::-1]
 
@@ -86,11 +87,19 @@ def _processes(inodes: set[str]) -> dict[str, int]:
     """Return which process holds each of these sockets; of several that share one, the oldest."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     found: dict[str, int] = {}
-    for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+    for pid in sorted((int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()), key=_started):
         for target in _open_files(pid):
             if target in wanted:
                 found.setdefault(wanted[target], pid)
     return found
+
+
+def _started(pid: int) -> int:
+    """Return when a process started, in the kernel's ticks: process numbers begin anew after the largest one."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    except (OSError, IndexError):
+        return 0  # it has just ended
 
 
 def _open_files(pid: int) -> Iterator[str]:

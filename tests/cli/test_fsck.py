@@ -17,7 +17,7 @@ from support.wire import Repository, digest_of
 @pytest.fixture
 def own(serve: Callable[..., Instance], database_url: str) -> Instance:
     """An instance whose data a test may damage."""
-    return serve(database=database_url)
+    return serve(database=database_url, jobs="none")  # else the background check may be the first to find it
 
 
 def checked(instance: Instance, *words: str) -> tuple[int, dict[str, Any]]:

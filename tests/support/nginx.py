@@ -27,6 +27,7 @@ http {
         listen 127.0.0.1:$port;
         location / {
             proxy_pass http://127.0.0.1:$to;
+            proxy_http_version 1.1;
             $lines
         }
     }

@@ -87,7 +87,7 @@ def is_ready(client: Client) -> bool:
 def test_a_process_that_starts_while_the_database_is_not_there_says_why_and_is_replaced_until_it_serves(
     serve: Callable[..., Instance], cluster: Cluster
 ) -> None:
-    instance = serve(database=cluster.new_database())
+    instance = serve(database=cluster.new_database(), jobs="none")
     client, name = instance.client(), instance.database.rpartition("/")[2]
     # A pool connects anew by itself, and a database that someone is connected to cannot be renamed.
     cluster.query(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

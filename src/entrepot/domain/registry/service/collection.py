@@ -2,7 +2,7 @@
 
 A link goes when no manifest of its repository names the blob and no push was told of it within the grace time; a blob that no
 repository has is condemned, which makes it absent; when those who still read it have ended, its bytes go, and last its row.
-So a process that is killed between two steps leaves what the next run finds. `docs/decisions/0006` has the argument why
+So a process that is killed between two steps leaves what the next run finds. `docs/decisions/0007` has the argument why
 nothing that a push was told is there can be taken from under it.
 """
 

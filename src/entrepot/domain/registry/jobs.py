@@ -7,7 +7,7 @@ import msgspec
 
 from entrepot.domain.registry.events import CLEAN_UP, Collect, DeleteCondemned, DeleteOrphans, ExpireUploads, Scrub
 from entrepot.domain.registry.service.checking import Checker
-from entrepot.domain.registry.service.collection import Collector
+from entrepot.domain.registry.service.collection import Collector, Swept
 from entrepot.domain.registry.service.pace import Pace
 from entrepot.platform.jobs import Context, Job, Kind, Schedule
 
@@ -74,12 +74,12 @@ class RegistryJobs:
         while place.links is not None:
             swept = await self._collector.take_links(place.links)
             place = msgspec.structs.replace(place, links=swept.after, taken=place.taken + swept.taken)
-            await self._tell(context, place)
+            await self._tell(context, place, swept)
         while place.blobs is not None:
             swept = await self._collector.condemn(place.blobs)
             after = swept.after[1] if swept.after else None
             place = msgspec.structs.replace(place, blobs=after, condemned=place.condemned + swept.taken)
-            await self._tell(context, place)
+            await self._tell(context, place, swept)
 
     async def delete_condemned(self, context: Context, _job: Job) -> None:
         """Delete until none are left that are due."""
@@ -116,6 +116,9 @@ class RegistryJobs:
             await context.save(read)
             await context.progress(read.blobs, note=f"{read.faults} faults")
 
-    async def _tell(self, context: Context, place: Place) -> None:
+    async def _tell(self, context: Context, place: Place, swept: Swept) -> None:
+        """Save the place after a step that took something: to look again costs less than a commit, which pulls would feel."""
+        if not swept.taken:
+            return
         await context.save(place)
         await context.progress(place.taken + place.condemned, note=f"{place.taken} links, {place.condemned} blobs")

@@ -87,11 +87,16 @@ def _ended(child: multiprocessing.process.BaseProcess, within_s: float) -> bool:
     return not child.is_alive()
 
 
+def end_with(supervisor: int) -> None:
+    """Let this process be told to end when the supervisor is gone: nobody else would end it, and a worker would hold its port."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:  # it died before the kernel knew that we want to end with it
+        raise SystemExit(1)
+
+
 def _enter(name: str, run: Callable[[], None], supervisor: int) -> None:
     """Become the process: named, low in priority, and ended with the supervisor. `run` lets the signals through."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    libc.prctl(_PR_SET_NAME, name.encode())
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
     os.nice(_NICENESS)
-    if os.getppid() == supervisor:  # else it died before the kernel knew that we want to end with it
-        run()
+    end_with(supervisor)
+    run()

@@ -5,7 +5,6 @@ running transfers may end.
 """
 
 import contextlib
-import ctypes
 import errno
 import gc
 import logging
@@ -14,7 +13,6 @@ import multiprocessing
 import os
 import re
 import resource
-import signal
 import socket
 import threading
 import time
@@ -28,7 +26,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
-from entrepot.platform.serving.beside import Beside
+from entrepot.platform.serving.beside import Beside, end_with
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
@@ -41,7 +39,6 @@ _BESIDE_KILL_S: Final = 15.0
 # Pieces of a body come in at most this size; with granian's default of 400 KiB an upload takes almost twice as long.
 _BODY_BUFFER: Final = 2 << 20
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not listened on
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class PortTaken(EntrepotError):
@@ -143,7 +140,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     supervisor = os.getpid()
 
     def loaded() -> Any:
-        _end_with(supervisor)
+        end_with(supervisor)
         return make(draining)
 
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
@@ -199,13 +196,6 @@ def _most_connections(files: int) -> int:
     A worker that takes more than it has descriptors for would go on trying to accept the next one, and do nothing else.
     """
     return max(1, min(_BACKLOG, (files - _OWN_FILES) // 2))
-
-
-def _end_with(supervisor: int) -> None:
-    """Let this worker stop when the supervisor is gone: nobody else would end it, and it would go on holding the port."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != supervisor:
-        raise SystemExit(1)
 
 
 def _claimed(host: str, port: int) -> tuple[str, socket.socket]:

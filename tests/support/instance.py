@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from support.certificates import served_serial
 from support.http import Client
 from support.processes import Server, free_port
 from support.tools import PROJECT
@@ -18,11 +19,15 @@ _STOP_LIMIT_S: Final = 90.0
 class Instance:
     """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
-    With `tls`, `trusts` is the file with the authority that its clients trust; `self-signed` makes its own.
+    With `tls`, `trusts` is the file with the authority that its clients trust; `self-signed` makes its own. `unverified` serves a
+    certificate that no client accepts.
     """
 
-    def __init__(self, data: Path, *, database: str = "", trusts: Path | None = None, **settings: object) -> None:
+    def __init__(
+        self, data: Path, *, database: str = "", trusts: Path | None = None, unverified: bool = False, **settings: object
+    ) -> None:
         self.data = data
+        self._unverified = unverified
         self.trusts = trusts or data / "tls" / "ca.crt"
         self.database = database
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
@@ -90,6 +95,8 @@ class Instance:
 
     def _is_ready(self) -> bool:
         try:
+            if self._unverified:
+                return bool(served_serial(self.port))
             return self.client().get("/readyz").status == 200
         except OSError:
             return False

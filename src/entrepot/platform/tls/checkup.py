@@ -1,6 +1,8 @@
 """What the doctor says about the certificate."""
 
+import contextlib
 import ssl
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.utils import CryptographyDeprecationWarning
 
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.platform.tls.keeper import WARNED_BEFORE
@@ -82,11 +85,13 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _roots() -> set[x509.Name]:
     """Return the names of the roots that this machine trusts."""
     names = set()
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        try:
-            names.add(x509.load_der_x509_certificate(der).subject)
-        except ValueError:  # an odd one among many is not ours to judge
-            continue
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", CryptographyDeprecationWarning
+        )  # the oddities of other people's roots are not ours to tell
+        for der in ssl.create_default_context().get_ca_certs(binary_form=True):
+            with contextlib.suppress(ValueError):
+                names.add(x509.load_der_x509_certificate(der).subject)
     return names
 
 

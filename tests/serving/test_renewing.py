@@ -197,11 +197,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.steps["at first"] = _serials(instance) == {serials[0]}
         secret.put(*pairs[1])
         os.kill(instance.pid, signal.SIGHUP)
-        told.steps["by signal, in s"] = _wait_for(instance, "certificate_renewed", 1, 3.0)
+        told.steps["by signal, in s"] = _wait_for(instance, "certificate_renewed", 1, 6.0)
         told.steps["by signal"] = _serials(instance) == {serials[1]}
         secret.replace("tls.crt", pairs[2][0].read_bytes())
         os.kill(instance.pid, signal.SIGHUP)
-        told.steps["refused, in s"] = _wait_for(instance, "certificate_refused", 1, 3.0)
+        told.steps["refused, in s"] = _wait_for(instance, "certificate_refused", 1, 6.0)
         told.steps["half written"] = _serials(instance) == {serials[1]}
         secret.replace("tls.key", pairs[2][1].read_bytes())
         told.steps["by itself, in s"] = _wait_for(instance, "certificate_renewed", 2, _TOOK_LIMIT_S)

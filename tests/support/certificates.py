@@ -39,10 +39,10 @@ class Authority:
         openssl("req", "-x509", "-key", key, "-subj", f"/CN={name}", "-days", "60", "-out", file)
         return cls(folder, file, key)
 
-    def intermediate(self, name: str = "Test Intermediate") -> "Authority":
+    def intermediate(self, name: str = "Test Intermediate", *, dates: tuple[str, ...] = ()) -> "Authority":
         """Make an authority that this one signs for."""
         file, key = self.folder / f"{name}.crt", new_key(self.folder / f"{name}.key")
-        self._sign(file, key, name, "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign", ())
+        self._sign(file, key, name, "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign", dates)
         return Authority(self.folder, file, key, self.file)
 
     def sign(

@@ -67,6 +67,14 @@ def test_a_chain_in_disorder_is_a_warning(authority: Authority, tmp_path: Path) 
     assert "CN=disorder is followed by CN=Test Root, which did not issue it" in told
 
 
+def test_an_issuer_that_ends_is_a_warning(authority: Authority, tmp_path: Path) -> None:
+    below = authority.intermediate("Short Intermediate", dates=("-days", "10"))
+    certificate, key = below.sign("longer")
+    [(_, verdict, told)] = _looked_at(tmp_path, [certificate, below.file, authority.file], key)
+    assert verdict == "warning"
+    assert "CN=Short Intermediate in the chain ends on" in told
+
+
 def test_names_are_held_against_the_public_url(authority: Authority, tmp_path: Path) -> None:
     certificate, key = authority.sign("named")
     [(_, verdict, told)] = _looked_at(tmp_path, [certificate, authority.file], key, "https://hub.example")

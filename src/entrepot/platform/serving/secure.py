@@ -106,6 +106,7 @@ def _work(secured: Secured, limits: Limits, _id: int, callback: Any, sock: Any, 
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is the supervisor's
     loop.run_until_complete(lifespan.startup())
     if lifespan.interrupt:
         sys.exit(1)
@@ -183,10 +184,14 @@ class _Servers:
         async with asyncio.TaskGroup() as retiring:
             while not self._stopping.is_set():
                 if found := self._secured.newer(number):
-                    number, pem = found
-                    before, current = current, self._begin(pem)
-                    if before is not None:
-                        retiring.create_task(before.retire(self._stopping))
+                    try:
+                        after = self._begin(found[1])
+                    except OSError as error:  # no descriptor is free, say: the one of before goes on
+                        _log.error("certificate_not_begun", extra={"reason": error.strerror})
+                    else:
+                        if current is not None:
+                            retiring.create_task(current.retire(self._stopping))
+                        number, current = found[0], after
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), _LOOK_EVERY_S)
             self._listener.close()

@@ -30,7 +30,7 @@ def check_certificate(read: Callable[[], Pair], keys: Sequence[Path], public_hos
         return [error(_CHECK, refused.message, "until then a start fails, and what is served is the certificate of before")]
     found = [*_dates(pair, own), *_names(pair, public_host), *_keys(keys)]
     if own is None:
-        found += _chain(pair)
+        found += [*_chain(pair), *_issuers(pair)]
     return found or [ok(_CHECK, f"valid until {shown(pair.ends_at)}, for {', '.join(pair.names)}")]
 
 
@@ -40,6 +40,13 @@ def _dates(pair: Pair, own: Path | None) -> Iterator[Finding]:
     elif pair.ends_at - datetime.now(UTC) <= WARNED_BEFORE:
         advice = f"its authority ends: move {own} away, start the service, and let clients trust the new one" if own else _RENEW
         yield warning(_CHECK, f"it ends on {shown(pair.ends_at)}", advice)
+
+
+def _issuers(pair: Pair) -> Iterator[Finding]:
+    for issuer in pair.chain[1:]:
+        if issuer.not_valid_after_utc - datetime.now(UTC) <= WARNED_BEFORE:
+            told = f"{_name(issuer)} in the chain ends on {shown(issuer.not_valid_after_utc)}"
+            yield warning(_CHECK, told, "get the chain anew from who issued the certificate")
 
 
 def _names(pair: Pair, public_host: str) -> Iterator[Finding]:

@@ -17,12 +17,14 @@ import pytest
 
 from support import images
 from support.certificates import Authority, serial_of, served_serial
+from support.counts import examples
 from support.instance import Instance
 from support.processes import descendants
 
 MIB: Final = 1 << 20
-CONTENT: Final = os.urandom(MIB) * 47
-SLOW_S: Final = 47  # a transfer's time: longer than a retired server waits before it ends
+CONTENT: Final = os.urandom(MIB) * examples(47, 1024)
+DIGEST: Final = images.sha256(CONTENT)
+SLOW_S: Final = examples(47, 120)  # a transfer's time: longer than a retired server waits before it ends
 _FAST: Final = 3
 _SLOW: Final = 16
 _TOOK_LIMIT_S: Final = 14.0  # the files are looked at every 10 s
@@ -107,8 +109,7 @@ class Upload(threading.Thread):
         """Begin the upload and send a mebibyte a second."""
         began = self._client.post("/v2/slow/two/blobs/uploads/").headers["location"]
         headers = {"Content-Length": str(len(CONTENT))}
-        digest = images.sha256(CONTENT)
-        self.status = self._client.put(f"{began}?digest={digest}", body=self._pieces(), headers=headers).status
+        self.status = self._client.put(f"{began}?digest={DIGEST}", body=self._pieces(), headers=headers).status
 
     def _pieces(self) -> Iterator[bytes]:
         for start in range(0, len(CONTENT), MIB):
@@ -186,7 +187,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     files: dict[str, object] = {"tls": folder / "secret" / "tls.crt", "tls_key": folder / "secret" / "tls.key"}
     with Instance(folder / "data", trusts=authority.file, workers=2, **files) as instance:  # type: ignore[arg-type]  # as in conftest.py
         images.push_blob(instance.client(), "slow/one", images.blob("application/octet-stream", CONTENT))
-        told = Story(Comers(instance), Download(instance, images.sha256(CONTENT)), Upload(instance), instance)
+        told = Story(Comers(instance), Download(instance, DIGEST), Upload(instance), instance)
         workers_before = set(descendants(instance.pid))
         told.fresh = _held(instance)
         threads = [told.download, told.upload]
@@ -230,13 +231,13 @@ def test_nobody_is_refused_or_reset_meanwhile(story: Story) -> None:
 
 
 def test_a_download_that_began_before_ends_whole(story: Story) -> None:
-    assert f"sha256:{story.download.received.hexdigest()}" == images.sha256(CONTENT)
+    assert f"sha256:{story.download.received.hexdigest()}" == DIGEST
 
 
 def test_an_upload_that_began_before_ends_whole(story: Story) -> None:
     assert story.upload.status == 201
-    got = story.instance.client().get(f"/v2/slow/two/blobs/{images.sha256(CONTENT)}")
-    assert images.sha256(got.content) == images.sha256(CONTENT)
+    got = story.instance.client().get(f"/v2/slow/two/blobs/{DIGEST}")
+    assert images.sha256(got.content) == DIGEST
 
 
 def test_what_is_half_written_is_told_once_with_its_reason(story: Story) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from entrepot.platform.tls.shared import SharedPair
 
 _log: Final = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 10.0
+_TRIED_AGAIN_S: Final = 600.0
 WARNED_BEFORE: Final = timedelta(days=14)
 
 
@@ -44,7 +46,7 @@ class Keeper:
         self._shared = SharedPair()
         self._wanted = threading.Event()
         self._refused: tuple[str, str] | None = None  # what was refused last and why, so that it is told once
-        self._unusable: bytes | None = None  # what the server refused last, so that it is not asked again and again
+        self._unusable = (b"", 0.0)  # what the server refused last and when, so that it is not asked again and again
         self._current = read()
         if reason := refusal(self._current.pem):
             raise CertificateUnusable(file=source, reason=f"the server cannot use the certificate ({reason}): have it made anew")
@@ -65,7 +67,8 @@ class Keeper:
         threading.Thread(target=self._keep, name="keeper of the certificate", daemon=True).start()
 
     def look_now(self) -> None:
-        """Look at once, and not in some seconds."""
+        """Look at once, and not in some seconds; also at what the server refused before."""
+        self._unusable = (b"", 0.0)
         self._wanted.set()
 
     def _keep(self) -> None:
@@ -90,15 +93,22 @@ class Keeper:
         wrong = found.wrong_time()
         if wrong and not self._current.wrong_time():
             self._refuse(serial, wrong)
-        elif found.pem != self._unusable and (reason := self._refusal(found.pem)):
-            self._unusable = found.pem
+        elif self._was_refused(found.pem):
+            return
+        elif reason := self._refusal(found.pem):
+            self._unusable = (found.pem, time.monotonic())
             self._refuse(serial, f"the server cannot use it ({reason})")
-        elif found.pem != self._unusable:
+        else:
             self._take(found, serial)
+
+    def _was_refused(self, pem: bytes) -> bool:
+        """Tell whether the server refused this a short time ago: on a busy machine it may have been the trial that failed."""
+        unusable, when = self._unusable
+        return pem == unusable and time.monotonic() - when < _TRIED_AGAIN_S
 
     def _take(self, found: Pair, serial: str) -> None:
         self._shared.put(found)
-        self._current, self._refused, self._unusable = found, None, None
+        self._current, self._refused = found, None
         _log.info(
             "certificate_renewed", extra={"certificate": self._source, "serial": serial, "valid_until": shown(found.ends_at)}
         )

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 
 from support.certificates import Authority, new_key, openssl, serial_of, served_serial
 from support.commands import run
-from support.http import exchange
-from support.instance import Instance
+from support.http import Client, exchange
+from support.instance import Instance, surroundings
+from support.processes import Server, free_port
 
 _PAST = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
 _FUTURE = ("-startdate", "20990101000000Z", "-enddate", "20990201000000Z")
@@ -238,3 +240,45 @@ def test_every_worker_that_is_replaced_serves_the_certificate_in_force(
             serial = served_serial(instance.port, trusts=authority.file)
     assert serial == serial_of(files[0].read_bytes())
     assert json.loads(run("tls", "--json", "--tls", str(files[0]), "--tls-key", str(files[1])).stdout)["serial"] == f"{serial:x}"
+
+
+def test_a_certificate_of_our_own_is_made_anew_while_serving_before_it_ends(serve: Callable[..., Instance]) -> None:
+    instance = serve(tls="self-signed", jobs="none")
+    folder = instance.data / "tls"
+    own = Authority(instance.data, folder / "ca.crt", folder / "ca.key")
+    certificate, key = own.sign("short", dates=("-days", "29"))
+    scratch = folder / "scratch"
+    scratch.write_bytes(certificate.read_bytes() + key.read_bytes())
+    scratch.rename(folder / "server.pem")
+    before = served_serial(instance.port, trusts=instance.trusts)
+    _hang_up(instance, "certificate_renewed")
+    after = served_serial(instance.port, trusts=instance.trusts)
+    assert after not in (before, serial_of(certificate.read_bytes()))
+    assert instance.client().get("/readyz").status == 200
+
+
+def test_silent_clients_that_take_every_descriptor_are_sent_away_too(tmp_path: Path) -> None:
+    """More of them than there are descriptors: the worker takes nobody for a while, does not spin, and serves again by itself."""
+    port = free_port()
+    words = ["--data", str(tmp_path / "data"), "--listen", f"127.0.0.1:{port}", "--tls", "self-signed", "--workers", "1"]
+    command = ["prlimit", "--nofile=256:256", sys.executable, "-m", "entrepot", "serve", *words, "--jobs", "none"]
+    server = Server(command, log=tmp_path / "log", environment=surroundings())
+    client = Client(f"https://127.0.0.1:{port}", trusts=tmp_path / "data" / "tls" / "ca.crt", limit_s=60)
+    server.wait_until(lambda: _is_alive(client), 30)
+    time.sleep(1)  # the first look at the server's epoll
+    with contextlib.ExitStack() as open_:
+        silent = [open_.enter_context(socket.create_connection(("127.0.0.1", port), 60)) for _ in range(350)]
+        for connection in silent:
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""
+    assert client.get("/healthz").status == 200
+    assert "connections_waiting" in (tmp_path / "log").read_text("utf-8")
+    assert "worker_died" not in (tmp_path / "log").read_text("utf-8")
+    server.stop(30)
+
+
+def _is_alive(client: Client) -> bool:
+    try:
+        return client.get("/healthz").status == 200
+    except OSError:
+        return False

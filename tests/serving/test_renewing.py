@@ -208,7 +208,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.steps["by itself, in s"] = _wait_for(instance, "certificate_renewed", 2, _TOOK_LIMIT_S)
         told.steps["whole"] = _serials(instance) == {serials[2]}
         for thread in threads[:2]:
-            thread.join(SLOW_S + 30)
+            thread.join(SLOW_S + examples(40, 1200))
             assert not thread.is_alive()
         told.comers.over.set()
         for thread in threads[2:]:

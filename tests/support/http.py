@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
@@ -38,11 +39,19 @@ class Answer:
 class Client:
     """Speaks with one server: keeps connections alive, follows no redirect, tries nothing twice, decodes nothing."""
 
-    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None, limit_s: float = _LIMIT_S) -> None:
+    def __init__(
+        self, url: str, *, headers: Mapping[str, str] | None = None, limit_s: float = _LIMIT_S, trusts: Path | None = None
+    ) -> None:
         parts = urlsplit(url)
         self.address = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.headers = dict(headers or {})
-        self._pool = urllib3.HTTPConnectionPool(*self.address, timeout=limit_s, retries=False, maxsize=8)
+        self._pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "https":
+            self._pool = urllib3.HTTPSConnectionPool(
+                *self.address, timeout=limit_s, retries=False, maxsize=8, ca_certs=str(trusts), cert_reqs="CERT_REQUIRED"
+            )
+        else:
+            self._pool = urllib3.HTTPConnectionPool(*self.address, timeout=limit_s, retries=False, maxsize=8)
 
     def request(self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request and read the whole answer; a connection that breaks raises an OSError."""

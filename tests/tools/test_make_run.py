@@ -124,6 +124,13 @@ def test_it_serves_and_says_where_and_how(clone: Path, tmp_path: Path) -> None:
         assert "starting" in (data / "log/entrepot.log").read_text()
 
 
+def test_it_waits_for_https_and_says_so(clone: Path, tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    with running(clone, port, data, ENTREPOT_TLS="self-signed") as terminal:
+        assert f"https://localhost:{port}\n" in terminal.shown
+        assert "http://" not in terminal.shown
+
+
 def test_only_this_machine_reaches_it(clone: Path, tmp_path: Path) -> None:
     port = free_port()
     with running(clone, port, tmp_path / "data"):

@@ -8,7 +8,7 @@ DEFAULT_DATA = Path(__file__).resolve().parents[2] / "data"
 TEXT = """\
 Entrepot serves.
 
-  address      http://localhost:{port}
+  address      {scheme}://localhost:{port}
   data folder  {data}
   log          {log}
 
@@ -33,6 +33,6 @@ def moved(data: Path) -> str:
     return "" if data == DEFAULT_DATA else f" DATA={shlex.quote(str(data))}"
 
 
-def banner(port: int, data: Path, log: Path) -> str:
-    """Return the text for a server on this port with these files."""
-    return TEXT.format(port=port, data=data, log=log, moved=moved(data))
+def banner(port: int, data: Path, log: Path, *, scheme: str) -> str:
+    """Return the text for a server on this port with these files; what podman and skopeo are told is right for both schemes."""
+    return TEXT.format(port=port, data=data, log=log, scheme=scheme, moved=moved(data))

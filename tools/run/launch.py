@@ -7,6 +7,7 @@ import argparse
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -83,7 +84,7 @@ def run(port: int, data: Path) -> int:
                 return _farewell(server)
             code = server.process.wait()
             raise Refused(f"Entrepot did not start (exit code {code}). It said:\n\n{server.last_words()}\n\nThe log is {log}.")
-        print(banner(port, data, log), flush=True)
+        print(banner(port, data, log, scheme="https" if _answers(port, tls=True) else "http"), flush=True)
         server.process.wait()
         return _farewell(server)
 
@@ -176,8 +177,18 @@ def _wait_until_ready(server: Server, port: int) -> bool:
 
 
 def _is_ready(port: int) -> bool:
+    # The settings may come from variables or a file, so that only asking tells whether it is HTTPS that is served.
+    return _answers(port, tls=False) or _answers(port, tls=True)
+
+
+def _answers(port: int, *, tls: bool) -> bool:
     # http.client, because it knows nothing of proxies that the person may have set.
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection: http.client.HTTPConnection
+    if tls:
+        unverified = ssl._create_unverified_context()  # noqa: S323, SLF001 - it is asked whether it serves, and told nothing
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=unverified)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.client.OK

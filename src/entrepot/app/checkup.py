@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from entrepot.app.certificates import authority
+from entrepot.app.certificates import check as check_certificate
 from entrepot.app.parts import DATABASE_FILE, Parts, key_file, pending
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
@@ -55,13 +57,14 @@ def _check_machine(settings: Settings) -> list[Finding]:
         *check_disk(folder),
         check_key(key_file(settings), is_made=not settings.secret_key_file),
         check_open_files(),
+        *check_certificate(settings),
         *own_database,
     ]
 
 
 async def _upload_through_proxy(settings: Settings) -> Finding:
     """Upload to ourselves as a client does, and cancel the upload."""
-    probe = Probe(settings.public_url)
+    probe = Probe(settings.public_url, trusting=authority(settings))
     begun = await asyncio.to_thread(probe.request, "POST", f"/v2/{_PROBED.asked}/blobs/uploads/")
     if begun.answer is None or begun.answer.status != _ACCEPTED:
         return judge(settings.public_url, begun)

@@ -8,6 +8,7 @@ from functools import partial
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.platform.tls.keeper import Keeper, told_of
 from entrepot.web.front import Front
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.gate import MetricsGate, OpenGate
@@ -20,25 +21,25 @@ def meters(settings: Settings) -> Meters:
     return Meters(workers(settings))
 
 
-def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Front:
+def web(settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool]) -> Front:
     """Build the application of one web process."""
     parts = Parts(settings)
     counted.begin()
 
-    async def ready() -> bool:
+    async def ready() -> str:
         if draining():
-            return False
-        answered = await parts.ready()
-        if not answered:
+            return ""
+        if not await parts.ready():
             counted.failed(DATABASE)
-        return answered
+            return ""
+        return "ready\n" + (told_of(certificate.ends_at) if certificate else "")
 
-    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts))
+    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
     gate = OpenGate(settings.public_url)
     return Front(Router(parts.registry), gate, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
-async def _state(settings: Settings, parts: Parts) -> State:
+async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
     uploads = disk = None
     with suppress(Unavailable):
@@ -49,4 +50,5 @@ async def _state(settings: Settings, parts: Parts) -> State:
         open_uploads=uploads,
         disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
         disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
+        certificate_ends_at=int(certificate.ends_at.timestamp()) if certificate else None,
     )

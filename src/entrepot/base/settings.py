@@ -47,6 +47,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     public_url: Annotated[
         str, _expected("http(s)://HOST[:PORT]", "Address under which clients know this registry.", pattern=r"^(https?://[^/]+)?$")
     ] = ""
+    tls: Annotated[
+        str, _expected("self-signed, or a PEM file", "Serve HTTPS with this certificate chain; empty means plain HTTP.")
+    ] = ""
+    tls_key: Annotated[
+        str, _expected("a PEM file", "Private key of the certificate; empty means that it stands in the certificate's file.")
+    ] = ""
     database: Annotated[
         str,
         _expected(

@@ -3,7 +3,7 @@
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, fsck, jobs, migrate, serve, storage, tags, worker
+from entrepot.cli import config, doctor, fsck, jobs, migrate, serve, storage, tags, tls, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -19,6 +19,7 @@ app.command("migrate")(migrate.migrate)
 app.command("config")(config.config)
 app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
+app.command("tls")(tls.tls)
 app.add_typer(jobs.app, name="job")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")

@@ -1,9 +1,15 @@
 """`entrepot serve`: the registry."""
 
+import logging
 from functools import partial
+from typing import Final
+
+import typer
 
 from entrepot.base.settings import Found, Settings, workers
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
+
+_log: Final = logging.getLogger(__name__)
 
 
 @with_settings
@@ -12,6 +18,7 @@ def serve(*, found: Found) -> None:
     # Imported here, so that `entrepot --help` and the other commands do not wait for the web server's code.
     from entrepot.app import parts as data  # noqa: PLC0415
     from entrepot.app import serving as web  # noqa: PLC0415
+    from entrepot.app.certificates import keeper  # noqa: PLC0415
     from entrepot.app.jobs import work_on_jobs  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
     from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
@@ -20,11 +27,28 @@ def serve(*, found: Found) -> None:
     settings = found.settings
     _check_reach(settings)
     set_up(settings.log_level, settings.log_format)
-    data.announce(settings, data.prepare(settings))
+    revisions = data.prepare(settings)
+    secured = keeper(settings)
+    data.announce(settings, revisions)
     host, port = settings.host_and_port
-    serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
+    serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit, secured)
+    if secured is not None:
+        secured.start()
+        _show_authority(settings)
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
-    serve_web(serving, partial(web.web, settings, web.meters(settings)), work)
+    serve_web(serving, partial(web.web, settings, web.meters(settings), secured), work)
+
+
+def _show_authority(settings: Settings) -> None:
+    """Say how clients are told to trust our own authority: to people in full, in a log of JSON where to find it."""
+    from entrepot.app.certificates import SELF_SIGNED, told  # noqa: PLC0415 - see above
+
+    if settings.tls != SELF_SIGNED:
+        return
+    if settings.log_format == "text":
+        typer.echo(f"{told(settings).text}\n\n`entrepot tls` with the same settings shows this again.")
+    else:
+        _log.info("authority_to_trust", extra={"file": told(settings).authority, "commands": "entrepot tls"})
 
 
 def _check_reach(settings: Settings) -> None:

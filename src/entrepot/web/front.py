@@ -22,7 +22,7 @@ _WELCOME: Final = """This is Entrepot, a container registry.
 
 Push an image:   docker tag IMAGE {host}/demo/hello:v1 && docker push {host}/demo/hello:v1
 Pull it:         docker pull {host}/demo/hello:v1
-List:            http://{host}/v2/_catalog
+List:            {scheme}://{host}/v2/_catalog
 """
 
 
@@ -53,7 +53,7 @@ class Front:
         lifetime: Lifetime,
         metrics: Metrics,
         *,
-        ready: Callable[[], Awaitable[bool]],
+        ready: Callable[[], Awaitable[str]],  # what /readyz says; '' when we are not
         access_log: bool,
     ) -> None:
         self._v2 = v2
@@ -128,7 +128,7 @@ class Front:
         if call.path == b"/readyz":
             call.kind = HEALTH
             ready = await self._ready()
-            return text_answer(200, "ready\n") if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
+            return text_answer(200, ready) if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
         return await self._other(call)
 
     async def _other(self, call: Call) -> Answer:
@@ -141,7 +141,9 @@ class Front:
             log_refusal(error, row, call)
             return text_answer(row.status, f"{error.message}\n")
         if call.path == b"/" and call.method in ("GET", "HEAD"):
-            return text_answer(200, _WELCOME.format(host=call.header(b"host")), [(b"x-content-type-options", b"nosniff")])
+            return text_answer(
+                200, _WELCOME.format(host=call.header(b"host"), scheme=call.scheme), [(b"x-content-type-options", b"nosniff")]
+            )
         return text_answer(404, "There is nothing here: the registry's interface begins at /v2/\n")
 
     async def _live(self, receive: Receive, send: Send) -> None:

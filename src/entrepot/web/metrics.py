@@ -21,6 +21,7 @@ class State(msgspec.Struct, frozen=True):
     open_uploads: int | None
     disk_free_bytes: int | None
     disk_size_bytes: int | None
+    certificate_ends_at: int | None  # Unix time in seconds
 
 
 class Metrics:
@@ -49,6 +50,7 @@ def _looked_at(state: State) -> Iterator[Family]:
         ("entrepot_uploads_open", "Uploads that were begun and neither ended nor expired.", state.open_uploads),
         ("entrepot_disk_free_bytes", "Room for this user on the data folder's file system.", state.disk_free_bytes),
         ("entrepot_disk_size_bytes", "Size of the data folder's file system.", state.disk_size_bytes),
+        ("entrepot_certificate_expires_timestamp_seconds", "When the TLS certificate runs out.", state.certificate_ends_at),
     ):
         if value is not None:
             yield Family(name, "gauge", help_, [Sample(value)])

@@ -6,6 +6,7 @@ import select
 import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,10 +33,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Probe:
-    """Speaks with one address, a new connection for each request; follows no redirect. Blocking."""
+    """Speaks with one address, a new connection for each request; follows no redirect. Blocking.
 
-    def __init__(self, url: str) -> None:
+    `trusting` is the file of an authority that is trusted beside those of this machine.
+    """
+
+    def __init__(self, url: str, *, trusting: Path | None = None) -> None:
         self._url = urlsplit(url)
+        self._trusting = trusting
 
     def request(self, method: str, path: str) -> Outcome:
         """Send a request without a body."""
@@ -73,7 +78,10 @@ class Probe:
     def _connect(self) -> http.client.HTTPConnection:
         host = self._url.netloc.rpartition("@")[2]
         if self._url.scheme == "https":
-            return http.client.HTTPSConnection(host, timeout=_TIMEOUT_S, context=ssl.create_default_context())
+            context = ssl.create_default_context()
+            if self._trusting is not None:
+                context.load_verify_locations(self._trusting)
+            return http.client.HTTPSConnection(host, timeout=_TIMEOUT_S, context=context)
         return http.client.HTTPConnection(host, timeout=_TIMEOUT_S)
 
 

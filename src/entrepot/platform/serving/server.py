@@ -27,6 +27,7 @@ from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
+from entrepot.platform.serving.secure import Limits, Secured, worker_of
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
@@ -48,13 +49,14 @@ class PortTaken(EntrepotError):
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """How to serve: durations in seconds."""
+    """How to serve: durations in seconds; with `secured`, HTTPS."""
 
     host: str
     port: int
     workers: int
     shutdown_delay_s: int
     shutdown_limit_s: int
+    secured: Secured | None = None
 
 
 class Draining:
@@ -83,6 +85,12 @@ class _Supervisor(Server):
         self._last_death = 0.0
         self._pause_s = _SHORTEST_PAUSE_S
         self._draining = draining
+        self._secured = serving.secured
+
+    def signal_handler_reload(self, *_signal: object, **_more: object) -> None:
+        """Look for a renewed certificate. granian would replace its workers one by one, and serve nothing else meanwhile."""
+        if self._secured is not None:
+            self._secured.look_now()
 
     def signal_handler_interrupt(self, *_signal: object, **_more: object) -> None:
         if self._draining() or not self._delay_s:
@@ -130,8 +138,6 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         PortTaken
     """
     address, claim = _claimed(serving.host, serving.port)
-    # A worker that outlived the supervisor with a copy of the claim would keep a new server from starting.
-    os.register_at_fork(after_in_child=claim.close)
     # What is imported now is shared by all workers; what was allocated so far is never looked at by the collector again.
     multiprocessing.set_start_method("fork", force=True)
     gc.collect()
@@ -144,6 +150,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         return make(draining)
 
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
+    limits = Limits(_BACKLOG, _most_connections(_raised_file_limit()), HTTP1Settings(max_buffer_size=_BODY_BUFFER))
     server = _Supervisor(
         serving,
         draining,
@@ -156,10 +163,10 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         workers=serving.workers,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(max_buffer_size=_BODY_BUFFER),
+        http1_settings=limits.http1,
         websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_most_connections(_raised_file_limit()),
+        backlog=limits.backlog,
+        backpressure=limits.connections,
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=serving.shutdown_limit_s,
@@ -167,7 +174,8 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     if beside is not None:
         beside.start()
     try:
-        server.serve(target_loader=loaded, wrap_loader=False)
+        own = worker_of(serving.secured, limits) if serving.secured else None
+        server.serve(spawn_target=own, target_loader=loaded, wrap_loader=False)
     finally:
         if beside is not None:
             beside.join()
@@ -218,6 +226,8 @@ def _claimed(host: str, port: int) -> tuple[str, socket.socket]:
     except OSError as error:
         claim.close()
         raise PortTaken(address=f"{host}:{port}", reason=error.strerror or error) from None
+    # A worker that outlived the supervisor with a copy of the claim would keep a new server from starting.
+    os.register_at_fork(after_in_child=claim.close)
     return address, claim
 
 

@@ -131,6 +131,11 @@ class Call:
         """Tell whether the request is of a version before HTTP/1.1."""
         return self._scope.get("http_version") in ("1", "1.0")  # the first is what granian says
 
+    @property
+    def scheme(self) -> str:
+        """Tell by which scheme the request reached this process: http or https."""
+        return str(self._scope["scheme"])
+
     def header(self, name: bytes) -> str:
         """Return a header's value, '' when it is not there; `name` is in lower case."""
         return self.headers.get(name, b"").decode("latin-1")

@@ -16,11 +16,15 @@ _STOP_LIMIT_S: Final = 90.0
 
 
 class Instance:
-    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`)."""
+    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
-    def __init__(self, data: Path, *, database: str = "", **settings: object) -> None:
+    `environment` is that of a changed copy of the sources, if it is one that serves.
+    """
+
+    def __init__(self, data: Path, *, database: str = "", environment: dict[str, str] | None = None, **settings: object) -> None:
         self.data = data
         self.database = database
+        self._environment = environment
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
         self.log = data.with_name(f"{data.name}.log")
         self.port = 0
@@ -80,7 +84,7 @@ class Instance:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=surroundings())
+        self._server = Server(command, log=self.log, environment=self._environment or surroundings())
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

@@ -27,6 +27,7 @@ from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
+from entrepot.platform.serving.connections import Connections
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
@@ -121,9 +122,13 @@ class _Supervisor(Server):
         self.main_loop_interrupt.set()
 
 
-def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Callable[[], None] | None = None) -> None:
-    """Serve until told to stop; `make` builds the ASGI application in each worker and is given the draining mark.
+Make = Callable[[Draining, Connections], Any]
 
+
+def serve(serving: Serving, make: Make, work: Callable[[], None] | None = None) -> None:
+    """Serve until told to stop; `make` builds the ASGI application in each worker.
+
+    It is given the draining mark, and the worker's connections, which it tells what is busy.
     `work` is what a process beside the workers does.
 
     Raises:
@@ -137,12 +142,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     gc.collect()
     gc.freeze()
     draining = Draining()
-    supervisor = os.getpid()
-
-    def loaded() -> Any:
-        end_with(supervisor)
-        return make(draining)
-
+    most = _most_connections(_raised_file_limit())
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
     server = _Supervisor(
         serving,
@@ -159,7 +159,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         http1_settings=HTTP1Settings(max_buffer_size=_BODY_BUFFER),
         websockets=False,
         backlog=_BACKLOG,
-        backpressure=_most_connections(_raised_file_limit()),
+        backpressure=most,
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=serving.shutdown_limit_s,
@@ -167,10 +167,24 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     if beside is not None:
         beside.start()
     try:
-        server.serve(target_loader=loaded, wrap_loader=False)
+        server.serve(target_loader=_loader(make, draining, most, serving.port), wrap_loader=False)
     finally:
         if beside is not None:
             beside.join()
+
+
+def _loader(make: Make, draining: Draining, most: int, port: int) -> Callable[[], Any]:
+    """Return what each worker does first; a worker ends with the process that calls this."""
+    supervisor = os.getpid()
+
+    def loaded() -> Any:
+        end_with(supervisor)
+        connections = Connections(most, port)
+        application = make(draining, connections)
+        connections.watch()
+        return application
+
+    return loaded
 
 
 def _raised_file_limit() -> int:

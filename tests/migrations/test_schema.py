@@ -37,6 +37,7 @@ INDEXES: Final = {
     "repository_pushed": ("repository", ["name"], False, "first_pushed_at is not null"),
     "tag_manifest": ("tag", ["manifest"], False, ""),
     "tag_move_tag": ("tag_move", ["repository", "name", "id"], False, ""),
+    "upload_client": ("upload", ["client", "expires_at"], False, ""),
     "upload_expires": ("upload", ["expires_at"], False, ""),
     "upload_repository": ("upload", ["repository"], False, ""),
 }

@@ -1,5 +1,6 @@
 """A thin HTTP client that changes nothing on the way, and one that sends exact bytes."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterable, Mapping
@@ -37,21 +38,34 @@ class Answer:
 
 
 class Client:
-    """Speaks with one server: keeps connections alive, follows no redirect, tries nothing twice, decodes nothing."""
+    """Speaks with one server: keeps connections alive, follows no redirect, tries nothing twice, decodes nothing.
+
+    `source` is the address that it comes from: loopback has many.
+    """
 
     def __init__(
-        self, url: str, *, headers: Mapping[str, str] | None = None, limit_s: float = _LIMIT_S, trusts: Path | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        limit_s: float = _LIMIT_S,
+        trusts: Path | None = None,
+        source: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         self.address = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.headers = dict(headers or {})
+        options: dict[str, Any] = {
+            "timeout": limit_s,
+            "retries": False,
+            "maxsize": 8,
+            "source_address": (source, 0) if source else None,
+        }
         self._pool: urllib3.HTTPConnectionPool
         if parts.scheme == "https":
-            self._pool = urllib3.HTTPSConnectionPool(
-                *self.address, timeout=limit_s, retries=False, maxsize=8, ca_certs=str(trusts), cert_reqs="CERT_REQUIRED"
-            )
+            self._pool = urllib3.HTTPSConnectionPool(*self.address, **options, ca_certs=str(trusts), cert_reqs="CERT_REQUIRED")
         else:
-            self._pool = urllib3.HTTPConnectionPool(*self.address, timeout=limit_s, retries=False, maxsize=8)
+            self._pool = urllib3.HTTPConnectionPool(*self.address, **options)
 
     def request(self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send one request and read the whole answer; a connection that breaks raises an OSError."""
@@ -102,11 +116,10 @@ def exchange(address: tuple[str, int], sent: bytes, *, limit_s: float = 10.0) ->
     """Send exact bytes to an address and return all that comes back; silence for `limit_s` ends the wait."""
     received = bytearray()
     with socket.create_connection(address, limit_s) as connection:
-        try:
+        # A server that refuses may close before it has read everything; what it said before still counts.
+        with contextlib.suppress(TimeoutError, ConnectionError):
             connection.sendall(sent)
+        with contextlib.suppress(TimeoutError, ConnectionError):
             while part := connection.recv(65_536):
                 received += part
-        except (TimeoutError, ConnectionError):
-            # A server that refuses may close before it has read everything; what it said before still counts.
-            return bytes(received)
     return bytes(received)

@@ -20,16 +20,24 @@ class Instance:
     """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
     With `tls`, `trusts` is the file with the authority that its clients trust; `self-signed` makes its own. `unverified` serves a
-    certificate that no client accepts.
+    certificate that no client accepts. `environment` is that of a changed copy of the sources, if it is one that serves.
     """
 
     def __init__(
-        self, data: Path, *, database: str = "", trusts: Path | None = None, unverified: bool = False, **settings: object
+        self,
+        data: Path,
+        *,
+        database: str = "",
+        trusts: Path | None = None,
+        unverified: bool = False,
+        environment: dict[str, str] | None = None,
+        **settings: object,
     ) -> None:
         self.data = data
         self._unverified = unverified
         self.trusts = trusts or data / "tls" / "ca.crt"
         self.database = database
+        self._environment = environment
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
         self.log = data.with_name(f"{data.name}.log")
         self.port = 0
@@ -89,7 +97,7 @@ class Instance:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=surroundings())
+        self._server = Server(command, log=self.log, environment=self._environment or surroundings())
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

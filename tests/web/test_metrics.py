@@ -190,7 +190,7 @@ def test_counting_takes_no_time_that_a_pull_would_notice() -> None:
     from entrepot.web.shared.meters import MANIFESTS, Meters  # noqa: PLC0415
     from entrepot.web.shared.request_ids import RequestIds  # noqa: PLC0415
 
-    meters = Meters(2)
+    meters = Meters(2, 0)
     meters.begin()
     call = Call({"method": "GET", "raw_path": b"/", "headers": []}, asyncio.sleep, RequestIds())  # type: ignore[arg-type]
     call.kind = MANIFESTS

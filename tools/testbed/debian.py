@@ -18,7 +18,10 @@ from tools.testbed.places import InstallError, locked
 
 _LISTS_FRESH_S: Final = 24 * 3600
 _MACHINE_FOLDERS: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_PROGRAM_FOLDERS: Final = ("usr/bin", "usr/sbin", "bin", "sbin")
+# Chromium itself comes before the script of that name in usr/bin, which looks for it where it is installed.
+_PROGRAM_FOLDERS: Final = ("usr/lib/chromium", "usr/bin", "usr/sbin", "bin", "sbin")
+# The last is a library's own, which Chromium's sound needs.
+_LIBRARY_FOLDERS: Final = ("usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio")
 _POSTGRESQL: Final = "usr/lib/postgresql/*/bin"
 
 
@@ -62,9 +65,7 @@ def missing(cache: Path, packages: Iterable[DebianPackage]) -> list[DebianPackag
 def environment(cache: Path) -> dict[str, str]:
     """Return what unpacked programs need to find their libraries and one another."""
     root = unpacked_root(cache)
-    libraries = sorted(
-        {str(path) for folder in ("usr/lib", "lib") for path in root.glob(f"{folder}/*-linux-gnu*") if path.is_dir()}
-    )
+    libraries = sorted({str(path) for folder in _LIBRARY_FOLDERS for path in root.glob(folder) if path.is_dir()})
     programs = ":".join(str(root / folder) for folder in _PROGRAM_FOLDERS)
     found = {"PATH": f"{programs}:{os.environ.get('PATH', '')}:{':'.join(_MACHINE_FOLDERS)}"}
     return found | ({"LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {})

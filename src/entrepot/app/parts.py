@@ -52,7 +52,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.db = database(settings)
         self.storage = FilesystemStorage(Path(settings.data).resolve())
-        rules = Rules(settings.gc_grace, settings.sparse, settings.upload_lifetime)
+        rules = Rules(settings.gc_grace, settings.sparse, settings.upload_lifetime, settings.uploads_per_address)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:

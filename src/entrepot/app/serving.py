@@ -8,6 +8,7 @@ from functools import partial
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.platform.serving.connections import Connections
 from entrepot.platform.tls.keeper import Keeper, told_of
 from entrepot.web.front import Front
 from entrepot.web.metrics import Metrics, State
@@ -18,13 +19,14 @@ from entrepot.web.v2.router import Router
 
 def meters(settings: Settings) -> Meters:
     """Make the memory in which all web processes count; to be made before they are forked."""
-    return Meters(workers(settings))
+    return Meters(workers(settings), settings.bodies_per_address)
 
 
-def web(settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool]) -> Front:
+def web(settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool], connections: Connections) -> Front:
     """Build the application of one web process."""
     parts = Parts(settings)
     counted.begin()
+    connections.busy = counted.transfers.busy
 
     async def ready() -> str:
         if draining():

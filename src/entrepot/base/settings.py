@@ -74,6 +74,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_lifetime: Annotated[
         int, _expected("seconds, at least 60", "How long an upload that nobody continues is kept.", ge=60)
     ] = 86_400
+    uploads_per_address: Annotated[
+        int,
+        _expected(
+            "a number, 0 for no limit",
+            "How many uploads clients of one address may have open at a time; an IPv6 address counts by its /64.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 2000
+    bodies_per_address: Annotated[
+        int,
+        _expected(
+            "a number, 0 for no limit",
+            "How many requests with a body clients of one address may be sending at a time, to all web processes together.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 1000
     scrub_rate: Annotated[
         int,
         _expected(

@@ -61,6 +61,7 @@ class Front:
         self._lifetime = lifetime
         self._metrics = metrics
         self._meters = metrics.meters
+        self._transfers = metrics.meters.transfers
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
@@ -81,6 +82,7 @@ class Front:
         finally:
             if incoming:
                 self._meters.transfer(INCOMING, -1)
+                self._transfers.let_go(call)
             call.let_go()
             took_s = time.perf_counter() - began
             self._meters.count(call, status, took_s)
@@ -90,6 +92,8 @@ class Front:
     async def _serve(self, call: Call, send: Send) -> int:
         """Answer the request and return the answer's status."""
         try:
+            if call.method in _BRINGING:
+                self._transfers.take(call)
             answer = await self._answer(call)
             await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
@@ -99,6 +103,7 @@ class Front:
         outgoing = answer.stream is not None
         if outgoing:
             self._meters.transfer(OUTGOING, 1)
+            self._transfers.busy.add(call.peer)
         try:
             await respond(answer, call, send)
         except Exception as error:
@@ -109,6 +114,7 @@ class Front:
         finally:
             if outgoing:
                 self._meters.transfer(OUTGOING, -1)
+                self._transfers.busy.discard(call.peer)
         return answer.status
 
     async def _answer(self, call: Call) -> Answer:

@@ -81,6 +81,56 @@ def test_go_would_read_what_is_refused_here(go: GoReader, text: str) -> None:
         parse(INDEX, content)
 
 
+DIGEST = "sha256:" + "1" * 64
+LAYER = json.dumps({"mediaType": MANIFEST, "digest": DIGEST, "size": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"schemaVersion":2,"\\u0063onfig":D,"config":{},"layers":[]}',
+        b'{"schemaVersion":2,"config":{},"\\u0043ONFIG":D,"layers":[]}',
+        b'{"schemaVersion":2,"config":{},"layers":[],"layer\\u017f":[D]}',
+        b'{"schemaVersion":2,"config":{},"layers":[],"LAYER\xc5\xbf":[D]}',
+        b'{"schemaVersion":2,"config":D,"layers":[],"\\ud800":1,"\\ud800":2}',
+        b'{"schemaVersion":2,"config":D,"layers":[],"x":"\xff"}',
+        b'{"schemaVersion":2,"config":D,"layers":[],"x":"\xed\xa0\x80"}',
+    ],
+)
+def test_go_would_read_an_image_that_is_refused_here(go: GoReader, text: bytes) -> None:
+    content = text.replace(b"D", LAYER.encode())
+    assert DIGEST in go.read(content, index=False).digests, "the reason for the refusal is gone"
+    with pytest.raises(ManifestInvalid):
+        parse(MANIFEST, content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"schemaVersion":2,"config":D,"layers":[]}x',
+        b'{"schemaVersion":2,"config":D,"layers":[]}{"config":D}',
+        b'{"schemaVersion":2,"config":D,"layers":[]}\0',
+        b'\xef\xbb\xbf{"schemaVersion":2,"config":D,"layers":[]}',
+        b'{"schemaVersion":2,"config":D,"layers":[],}',
+        b'{"schemaVersion":2e400,"config":D,"layers":[]}',
+        b'{"schemaVersion":2.5,"config":D,"layers":[]}',
+        b'{"schemaVersion":99999999999999999999,"config":D,"layers":[]}',
+    ],
+)
+def test_both_refuse_what_is_no_manifest_to_either(go: GoReader, text: bytes) -> None:
+    content = text.replace(b"D", LAYER.encode())
+    assert go.read(content, index=False).refused
+    with pytest.raises(ManifestInvalid):
+        parse(MANIFEST, content)
+
+
+def test_go_folds_the_kelvin_sign_and_no_key_of_the_specification_has_a_k(go: GoReader) -> None:
+    content = '{"schemaVersion":2,"config":D,"layers":[],"\u212aey":1,"conf\u0131g":{}}'.replace("D", LAYER).encode()
+    assert go.read(content, index=False).digests == [DIGEST]
+    (config,) = parse(MANIFEST, content).references
+    assert str(config.digest) == DIGEST
+
+
 def _named(body: dict[str, Any], fields: tuple[str, ...]) -> set[str]:
     found = set()
     for field in fields:

@@ -40,6 +40,7 @@ def test_a_blob_is_given_as_an_attachment_of_no_type_with_its_digest(repo: Repos
         "content-type": "application/octet-stream",
         "content-length": str(len(content)),
         "content-disposition": "attachment",
+        "cross-origin-resource-policy": "same-origin",
         "docker-content-digest": digest,
         "etag": f'"{digest}"',
         "accept-ranges": "bytes",

@@ -19,6 +19,8 @@ from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.spec.oci.strict_json import JsonRefused
 from entrepot.web.shared.call import BodyInterrupted, BodyTooLarge, HeadersTooLarge, QueryInvalid, TargetTooLong
 from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
+from entrepot.web.shared.pace import BodyTooSlow
+from entrepot.web.shared.transfers import TooManyBodies
 from entrepot.web.v2.errors import OCI_ERRORS
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from support.http import Answer
@@ -158,8 +160,9 @@ def test_every_code_is_of_the_specification_or_of_docker() -> None:
 @pytest.mark.fast
 def test_every_row_has_a_request_below_that_brings_it_about() -> None:
     elsewhere = {Unavailable, ObjectLost, SizeMismatch, UploadBusy, HostRepeated, MetricsRefused}
+    elsewhere |= {BodyTooSlow, TooManyBodies, registry.TooManyUploads}
     assert set(REQUESTS) | NOT_ASKED_FOR | elsewhere == set(OCI_ERRORS)
-    sent = {OCI_ERRORS[kind].code for kind in (*REQUESTS, Unavailable)}
+    sent = {OCI_ERRORS[kind].code for kind in (*REQUESTS, Unavailable, TooManyBodies)}
     assert sent == {row.code for row in OCI_ERRORS.values()}
 
 

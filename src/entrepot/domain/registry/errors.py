@@ -68,6 +68,15 @@ class UploadUnknown(RegistryError):
     summary = "no upload {upload} in {repository}: it has ended, expired, or was begun elsewhere; start a new one"
 
 
+class TooManyUploads(RegistryError):
+    """The client's address has as many uploads open as one may have."""
+
+    summary = (
+        "{address} has {limit} uploads open, which is as many as one address may have: finish or cancel some, or wait until they "
+        "expire; the registry's administrator can allow more with --uploads-per-address"
+    )
+
+
 class UploadOutOfOrder(RegistryError):
     """A chunk does not begin where the last one ended."""
 

@@ -95,4 +95,5 @@ upload: Final = Table(
     instant("created_at"),
     instant("progressed_at"),
     instant("expires_at"),
+    exact("client", nullable=True),  # the network address that begun it, by which open uploads are counted
 )

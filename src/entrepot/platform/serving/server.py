@@ -27,6 +27,7 @@ from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
+from entrepot.platform.serving.connections import Connections
 from entrepot.platform.serving.secure import Limits, Secured, worker_of
 
 _log: Final = logging.getLogger(__name__)
@@ -129,9 +130,13 @@ class _Supervisor(Server):
         self.main_loop_interrupt.set()
 
 
-def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Callable[[], None] | None = None) -> None:
-    """Serve until told to stop; `make` builds the ASGI application in each worker and is given the draining mark.
+Make = Callable[[Draining, Connections], Any]
 
+
+def serve(serving: Serving, make: Make, work: Callable[[], None] | None = None) -> None:
+    """Serve until told to stop; `make` builds the ASGI application in each worker.
+
+    It is given the draining mark, and the worker's connections, which it tells what is busy.
     `work` is what a process beside the workers does.
 
     Raises:
@@ -143,12 +148,6 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     gc.collect()
     gc.freeze()
     draining = Draining()
-    supervisor = os.getpid()
-
-    def loaded() -> Any:
-        end_with(supervisor)
-        return make(draining)
-
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
     limits = Limits(_BACKLOG, _most_connections(_raised_file_limit()), HTTP1Settings(max_buffer_size=_BODY_BUFFER))
     server = _Supervisor(
@@ -175,10 +174,25 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
         beside.start()
     try:
         own = worker_of(serving.secured, limits) if serving.secured else None
-        server.serve(spawn_target=own, target_loader=loaded, wrap_loader=False)
+        loader = _loader(make, draining, limits.connections, serving.port)
+        server.serve(spawn_target=own, target_loader=loader, wrap_loader=False)
     finally:
         if beside is not None:
             beside.join()
+
+
+def _loader(make: Make, draining: Draining, most: int, port: int) -> Callable[[], Any]:
+    """Return what each worker does first; a worker ends with the process that calls this."""
+    supervisor = os.getpid()
+
+    def loaded() -> Any:
+        end_with(supervisor)
+        connections = Connections(most, port)
+        application = make(draining, connections)
+        connections.watch()
+        return application
+
+    return loaded
 
 
 def _raised_file_limit() -> int:

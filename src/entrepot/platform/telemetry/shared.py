@@ -36,6 +36,10 @@ class SharedCounters:
             return self._memory[row * self._width : (row + 1) * self._width]
         return memoryview(bytearray(self._width * _WORD)).cast("q")
 
+    def sum(self, place: int) -> int:
+        """Return one number added over all rows."""
+        return sum(self._memory[place :: self._width].tolist())
+
     def sums(self) -> list[int]:
         """Return each number added over all rows."""
         every = self._memory.tolist()

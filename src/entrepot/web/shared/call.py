@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from entrepot.base.addresses import network_of
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import ANYONE, Actor
+from entrepot.web.shared.pace import IN_MEMORY_S, Pace
 from entrepot.web.shared.request_ids import HEADER as REQUEST_ID
 from entrepot.web.shared.request_ids import RequestIds
 
@@ -25,7 +27,6 @@ _MAX_TARGET: Final = 32 << 10
 _LARGE_BODY: Final = 64 << 10
 _LARGE_BODIES: Final = 64 << 20
 _STALLED_S: Final = 300.0  # a client that takes nothing for so long holds memory for nobody
-_SILENCE_S: Final = 60.0  # a body that brings nothing for so long has been left by its client
 
 
 class BodyTooLarge(EntrepotError):
@@ -92,6 +93,7 @@ class Call:
         "kind",
         "method",
         "path",
+        "place",
         "received_bytes",
         "reserved_bytes",
         "sent_bytes",
@@ -103,6 +105,7 @@ class Call:
         self._receive = receive
         self.kind = 0  # of address, a number of meters.py: whoever finds out says so
         self.failure: Exception | None = None  # what the answer is the consequence of
+        self.place = -1  # where its body is counted, a number of transfers.py
         self.received_bytes = 0
         self.reserved_bytes = 0
         self.sent_bytes = 0
@@ -156,6 +159,22 @@ class Call:
         """The client's address."""
         return str((self._scope.get("client") or ("?",))[0])
 
+    @property
+    def client_network(self) -> str:
+        """The address by which the client is counted."""
+        return network_of(self.client)
+
+    @property
+    def peer(self) -> tuple[str, str]:
+        """The client's address and port."""
+        return tuple(self._scope.get("client") or ("?", "?"))
+
+    @property
+    def brings_body(self) -> bool:
+        """Tell whether the request announces a body that is not empty."""
+        headers = self.headers
+        return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
     def about(self) -> dict[str, object]:
         """Return what every line of the log about this request says."""
         return {"request": self.id, "method": self.method, "path": self.path[:_LOGGED_PATH], "client": self.client}
@@ -183,19 +202,17 @@ class Call:
         found = self.all(name)
         return found[0] if found else None
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, pace: Pace | None = None) -> AsyncIterator[bytes]:
         """Yield the body's pieces as they come.
 
         Raises:
-            BodyInterrupted: the client went away, or silent, before the end.
+            BodyInterrupted: the client went away before the end.
+            BodyTooSlow: it makes us wait for too long.
         """
         more = True
+        pace = pace or Pace()
         while more:
-            try:
-                async with asyncio.timeout(_SILENCE_S):
-                    message = await self._receive()
-            except TimeoutError:
-                raise BodyInterrupted from None
+            message = await pace.next(self._receive)
             if message["type"] == "http.disconnect":
                 raise BodyInterrupted
             piece = message.get("body")
@@ -216,12 +233,13 @@ class Call:
             BodyTooLarge: it is larger than `at_most` bytes.
             TooManyLargeBodies: others have filled the memory that is meant for them.
             BodyInterrupted: the client went away before the end.
+            BodyTooSlow: it makes us wait for too long.
         """
         if (self.content_length or 0) > at_most + _DRAINED_BYTES:
             raise BodyTooLarge(limit=at_most)
         held = bytearray()
         size = 0
-        async for chunk in self.chunks():
+        async for chunk in self.chunks(Pace(IN_MEMORY_S)):
             size += len(chunk)
             if size > _LARGE_BODY:
                 self._reserve(at_most)

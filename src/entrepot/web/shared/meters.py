@@ -12,6 +12,7 @@ from entrepot.platform.db.database import DatabaseUnavailable
 from entrepot.platform.telemetry.exposition import Family, Sample, histogram
 from entrepot.platform.telemetry.shared import SharedCounters
 from entrepot.web.shared.call import Call
+from entrepot.web.shared.transfers import Transfers
 
 OTHER, BASE, MANIFESTS, BLOBS, UPLOADS, TAGS, REFERRERS, CATALOGUE, HEALTH, METRICS = range(10)
 KINDS: Final = ("other", "base", "manifests", "blobs", "uploads", "tags", "referrers", "catalogue", "health", "metrics")
@@ -38,12 +39,14 @@ _WIDTH: Final = _FAILURES + 3
 class Meters:
     """The numbers of all workers; made in the supervisor, and each worker says `begin` once."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, bodies_per_address: int) -> None:
+        self.transfers = Transfers(workers, bodies_per_address)
         # A worker that is told to end still counts while the one that replaces it has begun to.
         self._shared = SharedCounters(_WIDTH, workers * 2)
 
     def begin(self) -> None:
         """Count in this process from now on."""
+        self.transfers.begin()
         self._row = self._shared.own()
         # What its last owner was busy with when it died is over.
         self._row[_TRANSFERS] = self._row[_TRANSFERS + 1] = 0

@@ -16,8 +16,13 @@ _REMEMBERED: Final = 4096
 # Parts that lie near each other are read in one go, with what is between them: a layer of many files has hundreds of them.
 _READ_TOGETHER_BYTES: Final = 1 << 20
 _TYPE: Final[Header] = (b"content-type", b"application/octet-stream")
-# Opened in a browser, a blob is saved to a file and never shown.
-_ABOUT: Final[tuple[Header, ...]] = ((b"content-disposition", b"attachment"), (b"accept-ranges", b"bytes"), *SAFE)
+# Opened in a browser, a blob is saved to a file and never shown; and no page of another site may use it as anything.
+_ABOUT: Final[tuple[Header, ...]] = (
+    (b"content-disposition", b"attachment"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"accept-ranges", b"bytes"),
+    *SAFE,
+)
 
 
 async def get_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:

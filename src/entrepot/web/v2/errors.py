@@ -27,6 +27,8 @@ from entrepot.web.shared.call import (
     TargetTooLong,
 )
 from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
+from entrepot.web.shared.pace import BodyTooSlow
+from entrepot.web.shared.transfers import TooManyBodies
 from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
@@ -61,6 +63,8 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     TooManyTags: Row("TAG_INVALID", 414),
     BodyTooLarge: Row("SIZE_INVALID", 413),
     BodyInterrupted: Row("BLOB_UPLOAD_INVALID", 400),
+    BodyTooSlow: Row("BLOB_UPLOAD_INVALID", 408),
+    TooManyBodies: Row("TOOMANYREQUESTS", 429),
     names.NameInvalid: Row("NAME_INVALID", 400),
     names.TagInvalid: Row("TAG_INVALID", 400),
     digest.DigestInvalid: Row("DIGEST_INVALID", 400),
@@ -79,11 +83,15 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     registry.ManifestTypeFixed: Row("MANIFEST_INVALID", 400),
     registry.BlobDigestMismatch: Row("DIGEST_INVALID", 400),
     registry.BlobInUse: Row("UNSUPPORTED", 405),
+    registry.TooManyUploads: Row("TOOMANYREQUESTS", 429),
     registry.UploadUnknown: Row("BLOB_UPLOAD_UNKNOWN", 404),
     registry.UploadOutOfOrder: Row("RANGE_INVALID", 416),
     registry.ChunkIncomplete: Row("SIZE_INVALID", 400),
     registry.UploadLost: Row("BLOB_UPLOAD_INVALID", 409),
 }
+
+# Another request on an upload ends in a moment, a body in seconds, an upload in minutes.
+_RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {UploadBusy: 1, TooManyBodies: 5, registry.TooManyUploads: 60}
 
 
 def oci_error(error: Exception, call: Call) -> Answer:
@@ -122,10 +130,9 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 
 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
-    if isinstance(error, Unavailable):
-        return [(b"retry-after", str(error.retry_after_s).encode())]
-    if isinstance(error, UploadBusy):
-        return [(b"retry-after", b"1")]
+    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
+    if retry_after_s is not None:
+        return [(b"retry-after", b"%d" % retry_after_s)]
     if isinstance(error, MethodUnknown):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RangeNotSatisfiable):

@@ -27,11 +27,12 @@ async def post_upload(call: Call, registry: Registry, name: RepositoryName, _las
     whole = call.one("digest")
     if whole and not mount:
         digest = Digest.parse(whole)
-        upload = await registry.uploads.start(call.actor, name, digest.algorithm)
+        upload = await registry.uploads.start(call.actor, name, digest.algorithm, call.client_network)
         await registry.uploads.finish(call.actor, name, upload.id, digest, _body(call))
         return _created(name, digest)
     algorithm = parse_algorithm(call.one("digest-algorithm") or SHA256)
-    return _progress(202, name, await registry.uploads.start(call.actor, name, algorithm))
+    upload = await registry.uploads.start(call.actor, name, algorithm, call.client_network)
+    return _progress(202, name, upload)
 
 
 async def patch_upload(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:

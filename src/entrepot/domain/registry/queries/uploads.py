@@ -1,14 +1,14 @@
 """Statements about uploads. Leases are measured by the database's clock, whatever the nodes' clocks say."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, or_, select, update
 
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.tables import repository, upload
-from entrepot.platform.db.columns import now_us
+from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import ListStatement, Statement
 
@@ -28,18 +28,34 @@ _IN_REPOSITORY: Final = (
 _HELD: Final = (upload.c.id == bindparam("upload"), upload.c.lease == bindparam("held"))
 # An upload lives on as long as somebody works on it, and what it will name is protected as long.
 _PROGRESS: Final = {"progressed_at": now_us(), "expires_at": now_us() + bindparam("lifetime_us")}
+_OF_CLIENT: Final = (
+    # No more rows are looked at than the limit: a refusal costs a flooded registry as little as it can.
+    select(literal(1).label("open"))
+    .where(upload.c.client == bindparam("client"), upload.c.expires_at > now_us())
+    .limit(bindparam("at_most"))
+    .subquery()
+)
+_NEW: Final[dict[str, ColumnElement[Any]]] = {
+    "id": bindparam("id", type_=upload.c.id.type),
+    "repository": bindparam("repository", type_=upload.c.repository.type),
+    "handle": bindparam("handle", type_=upload.c.handle.type),
+    "algorithm": bindparam("algorithm", type_=upload.c.algorithm.type),
+    "client": bindparam("client", type_=upload.c.client.type),
+    "received": literal(0),
+    "lease_until": literal(0),
+    "created_at": now_us(),
+    "progressed_at": now_us(),
+    "expires_at": now_us() + bindparam("lifetime_us"),
+}
 _ADD: Final = Statement(
-    insert(upload).values(
-        id=bindparam("id"),
-        repository=bindparam("repository"),
-        handle=bindparam("handle"),
-        algorithm=bindparam("algorithm"),
-        received=0,
-        hash_state=None,
-        lease=None,
-        lease_until=0,
-        created_at=now_us(),
-        **_PROGRESS,
+    insert(upload).from_select(
+        list(_NEW),
+        select(*_NEW.values()).where(
+            or_(
+                bindparam("at_most", type_=BIG) == literal(0),
+                select(func.count()).select_from(_OF_CLIENT).scalar_subquery() < bindparam("at_most"),
+            )
+        ),
     )
 )
 _FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
@@ -71,6 +87,13 @@ class Times(msgspec.Struct, frozen=True):
     lifetime_us: int
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Whose upload it is: the address by which a client's uploads are counted, and how many it may have; 0 for no limit."""
+
+    client: str
+    at_most: int
+
+
 class Progress(msgspec.Struct, frozen=True):
     """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them."""
 
@@ -80,16 +103,23 @@ class Progress(msgspec.Struct, frozen=True):
     state: bytes | None
 
 
-async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int) -> None:
-    """Begin an upload; its handle is recorded before a byte is stored under it."""
-    await tx.run(
+async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: Owner) -> bool:
+    """Begin an upload; its handle is recorded before a byte is stored under it. False when the client has too many open.
+
+    It is one statement that counts and adds, so that the limit costs no second one. On PostgreSQL those that begin in the
+    same moment do not see each other: there may be as many too many as transactions run at a time.
+    """
+    added = await tx.run(
         _ADD,
         id=upload_.id,
         repository=upload_.repository,
         handle=upload_.handle,
         algorithm=upload_.algorithm,
         lifetime_us=lifetime_us,
+        client=owner.client,
+        at_most=owner.at_most,
     )
+    return added > 0
 
 
 async def find(db: Reader, name: str, id_: str) -> Upload | None:

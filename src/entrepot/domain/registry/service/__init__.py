@@ -22,6 +22,7 @@ class Rules(msgspec.Struct, frozen=True):
     gc_grace_s: int
     sparse: str
     upload_lifetime_s: int = 24 * 3600
+    uploads_per_address: int = 0  # open at a time; 0 for no limit
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules)
     return Registry(
         manifests=Manifests(db, access, sparse=rules.sparse),
         blobs=blobs,
-        uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s),
+        uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, access),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),

@@ -12,6 +12,7 @@ from entrepot.domain.access.model import Access, Action, Actor
 from entrepot.domain.registry.errors import (
     BlobDigestMismatch,
     ChunkIncomplete,
+    TooManyUploads,
     UploadLost,
     UploadOutOfOrder,
     UploadUnknown,
@@ -48,25 +49,28 @@ class Body:
 class Uploads:
     """The uploads of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, lifetime_s: int) -> None:
+    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, lifetime_s: int, per_address: int) -> None:
         self._db = db
+        self._per_address = per_address
         self._lifetime_us = seconds_us(lifetime_s)
         self._storage = storage
         self._access = access
 
-    async def start(self, actor: Actor, name: RepositoryName, algorithm: str) -> Upload:
-        """Begin an upload; `algorithm` is what its digest will most likely be of.
+    async def start(self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "") -> Upload:
+        """Begin an upload; `algorithm` is what its digest will most likely be of, `client` the address that it counts for.
 
         Raises:
-            Denied
+            Denied, TooManyUploads
         """
         self._access.require(actor, Action.PUSH, name.asked)
         id_, handle = new_upload_id(), self._storage.new_handle()
+        owner = uploads.Owner(client, self._per_address)
 
         async def begin(tx: Transaction) -> Upload:
             repository = await repositories.repository_for_push(tx, name)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
-            await uploads.add_upload(tx, upload, self._lifetime_us)
+            if not await uploads.add_upload(tx, upload, self._lifetime_us, owner):
+                raise TooManyUploads(limit=self._per_address, address=client)
             return upload
 
         return await self._db.write(begin)

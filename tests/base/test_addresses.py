@@ -1,0 +1,25 @@
+"""Which clients count as one."""
+
+import pytest
+
+from entrepot.base.addresses import network_of
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::ffff:c000:207", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("?", "?"),
+        ("", ""),
+    ],
+)
+def test_an_ipv4_address_counts_for_itself_and_an_ipv6_one_for_its_64(client: str, network: str) -> None:
+    assert network_of(client) == network

@@ -2,22 +2,33 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
+from pathlib import Path
 
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.platform.disk.ballast import Ballast
+from entrepot.platform.disk.keeper import kept
+from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.web.front import Front
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.gate import MetricsGate, OpenGate
-from entrepot.web.shared.meters import DATABASE, Meters
+from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
 from entrepot.web.v2.router import Router
 
 
 def meters(settings: Settings) -> Meters:
     """Make the memory in which all web processes count; to be made before they are forked."""
     return Meters(workers(settings))
+
+
+def disk_kept(settings: Settings) -> AbstractContextManager[None]:
+    """Look after the disk until the block is left."""
+    folder = Path(settings.data).resolve()
+    return kept(Ballast(folder), FilesystemStorage(folder).prepared)
 
 
 def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Front:
@@ -28,10 +39,10 @@ def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Fr
     async def ready() -> bool:
         if draining():
             return False
-        answered = await parts.ready()
-        if not answered:
-            counted.failed(DATABASE)
-        return answered
+        trouble = await parts.trouble()
+        if trouble is not None:
+            counted.failed(DATABASE if isinstance(trouble, DatabaseUnavailable) else STORAGE)
+        return trouble is None
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts))
     gate = OpenGate(settings.public_url)
@@ -40,13 +51,16 @@ def web(settings: Settings, counted: Meters, draining: Callable[[], bool]) -> Fr
 
 async def _state(settings: Settings, parts: Parts) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
-    uploads = disk = None
+    uploads = disk = ballast = None
     with suppress(Unavailable):
         uploads = await parts.registry.uploads.count_open()
     with suppress(OSError):
         disk = os.statvfs(settings.data)
+        ballast = parts.ballast.held_bytes()
     return State(
         open_uploads=uploads,
         disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
         disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
+        disk_min_free_bytes=settings.min_free,
+        ballast_bytes=ballast,
     )

@@ -68,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_lifetime: Annotated[
         int, _expected("seconds, at least 60", "How long an upload that nobody continues is kept.", ge=60)
     ] = 86_400
+    min_free: Annotated[
+        int,
+        _expected("bytes, 0 for no limit", "Refuse pushes that would leave less free on the data folder's file system.", ge=0),
+    ] = 500_000_000
     scrub_rate: Annotated[
         int,
         _expected(

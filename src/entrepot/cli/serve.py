@@ -24,7 +24,8 @@ def serve(*, found: Found) -> None:
     host, port = settings.host_and_port
     serving = Serving(host, port, workers(settings), settings.shutdown_delay, settings.shutdown_limit)
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
-    serve_web(serving, partial(web.web, settings, web.meters(settings)), work)
+    with web.disk_kept(settings):
+        serve_web(serving, partial(web.web, settings, web.meters(settings)), work)
 
 
 def _check_reach(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Self
 
@@ -48,7 +49,14 @@ class Disk:
         run("umount", "--lazy", str(self.folder))
 
     def remount(self, how: str) -> None:
-        """Make it `ro` or `rw`."""
+        """Make it `ro` or `rw`; the former is refused for as long as a file of it is open for writing, so it is tried again."""
+        for _ in range(100):
+            try:
+                run("mount", "-o", f"remount,{how}", str(self.folder))
+            except subprocess.CalledProcessError:
+                time.sleep(0.1)
+            else:
+                return
         run("mount", "-o", f"remount,{how}", str(self.folder))
 
     def freeze(self) -> None:

@@ -16,13 +16,16 @@ _STOP_LIMIT_S: Final = 90.0
 
 
 class Instance:
-    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`)."""
+    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
-    def __init__(self, data: Path, *, database: str = "", **settings: object) -> None:
+    Its log lies beside the data, or at `log`: not on a disk that a test fills or takes away.
+    """
+
+    def __init__(self, data: Path, *, database: str = "", log: Path | None = None, **settings: object) -> None:
         self.data = data
         self.database = database
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
-        self.log = data.with_name(f"{data.name}.log")
+        self.log = log or data.with_name(f"{data.name}.log")
         self.port = 0
         self._start()
 

@@ -121,6 +121,7 @@ def collected(instance: Instance, digest: str) -> None:
     settings = Settings(data=str(instance.data), database=instance.database)
     rows(settings, "UPDATE repository_blob SET touched_at = 1")
     rows(settings, "UPDATE repository SET uploaded_at = 1")
+    rows(settings, "UPDATE upload SET progressed_at = 1")
     folder = instance.data / "blobs" / "sha256" / digest[7:9]
 
     def is_gone() -> bool:
@@ -233,6 +234,7 @@ def test_nothing_is_taken_for_lost_while_the_disk_is_away(disk: Disk, database_u
         assert repo.client.delete(repo.at(f"manifests/{digest_of(gone)}")).status == 202
         rows(settings, "UPDATE repository_blob SET touched_at = 1")
         rows(settings, "UPDATE repository SET uploaded_at = 1")
+        rows(settings, "UPDATE upload SET progressed_at = 1")
         rows(settings, "UPDATE job_schedule SET slot = 0 WHERE name = 'collect'")
         until(lambda: rows(settings, "SELECT count(*) FROM blob WHERE condemned_at IS NOT NULL") != [(0,)])
         rows(settings, "UPDATE blob SET condemned_at = 1 WHERE condemned_at IS NOT NULL")

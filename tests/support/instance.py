@@ -20,14 +20,16 @@ class Instance:
     """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
     With `tls`, `trusts` is the file with the authority that its clients trust; `self-signed` makes its own. `unverified` serves a
-    certificate that no client accepts. `environment` is that of a changed copy of the sources, if it is one that serves.
+    certificate that no client accepts. `environment` is that of a changed copy of the sources, if it is one that serves. Its log
+    lies beside the data, or at `log`: not on a disk that a test fills or takes away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a way in which some test's instance differs
         self,
         data: Path,
         *,
         database: str = "",
+        log: Path | None = None,
         trusts: Path | None = None,
         unverified: bool = False,
         environment: dict[str, str] | None = None,
@@ -39,7 +41,7 @@ class Instance:
         self.database = database
         self._environment = environment
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
-        self.log = data.with_name(f"{data.name}.log")
+        self.log = log or data.with_name(f"{data.name}.log")
         self.port = 0
         self._start()
 

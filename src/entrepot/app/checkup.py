@@ -54,7 +54,7 @@ def _check_machine(settings: Settings) -> list[Finding]:
     folder = Path(settings.data).resolve()
     own_database = [] if settings.database else examine_sqlite(folder / DATABASE_FILE)
     return [
-        *check_disk(folder),
+        *check_disk(folder, settings.min_free),
         check_key(key_file(settings), is_made=not settings.secret_key_file),
         check_open_files(),
         *check_certificate(settings),

@@ -1,6 +1,9 @@
 """What a process of ours stands on, and how its data is made, migrated and opened."""
 
+import asyncio
+import errno
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,13 +25,17 @@ from entrepot.platform.db.migrate import (
     run_postgresql,
 )
 from entrepot.platform.db.sqlite import SqliteDatabase
+from entrepot.platform.disk.ballast import Ballast
+from entrepot.platform.disk.room import Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
+from entrepot.platform.storage.driver import StorageUnavailable
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.held import make_folder
 
 _log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
+_PATIENCE_S: Final = 2.0  # with a disk that is asked whether it is there
 
 
 class DataFolderUnusable(EntrepotError):
@@ -50,9 +57,18 @@ class Parts:
     """What a process of ours stands on; opened and closed as one."""
 
     def __init__(self, settings: Settings) -> None:
-        self.db = database(settings)
-        self.storage = FilesystemStorage(Path(settings.data).resolve())
-        rules = Rules(settings.gc_grace, settings.sparse, settings.upload_lifetime, settings.uploads_per_address)
+        folder = Path(settings.data).resolve()
+        room = Room(folder, settings.min_free)
+        self.ballast = room.ballast
+        self.db = database(settings, room.ballast)
+        self.storage = FilesystemStorage(folder, room)
+        rules = Rules(
+            settings.gc_grace,
+            settings.sparse,
+            settings.upload_lifetime,
+            uploads_per_address=settings.uploads_per_address,
+            one_disk=not settings.database,
+        )
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:
@@ -64,22 +80,27 @@ class Parts:
         await self.db.close()
         self.storage.close()
 
-    async def ready(self) -> bool:
-        """Tell whether the database answers."""
+    async def trouble(self) -> Unavailable | None:
+        """Return what keeps pulls from being answered; a disk that takes no writes does not."""
         try:
             await self.db.read(answers)
-        except Unavailable:
-            return False
-        return True
+            async with asyncio.timeout(_PATIENCE_S):
+                await self.storage.require_presence()
+        except TimeoutError:
+            return StorageUnavailable("storage")
+        except Unavailable as error:
+            return error
+        return None
 
 
-def database(settings: Settings) -> Database:
+def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     """Return the database that the settings name, not opened yet."""
     if settings.database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
         return PostgresqlDatabase(settings.database)
-    return SqliteDatabase(Path(settings.data) / DATABASE_FILE)
+    file = Path(settings.data) / DATABASE_FILE
+    return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -91,8 +112,11 @@ def prepare(settings: Settings) -> list[str]:
     data = Path(settings.data)
     try:
         make_folder(data.absolute())
+        if os.statvfs(data).f_flag & os.ST_RDONLY:
+            raise DataFolderUnusable(folder=data, reason=os.strerror(errno.EROFS))
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
+    Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
     storage = FilesystemStorage(data.resolve())
     storage.prepare()
     storage.close()

@@ -2,18 +2,23 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
+from pathlib import Path
 
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.platform.disk.ballast import Ballast
+from entrepot.platform.disk.keeper import kept
 from entrepot.platform.serving.connections import Connections
+from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
 from entrepot.web.front import Front
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.gate import MetricsGate, OpenGate
-from entrepot.web.shared.meters import DATABASE, Meters
+from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
 from entrepot.web.v2.router import Router
 
 
@@ -22,7 +27,15 @@ def meters(settings: Settings) -> Meters:
     return Meters(workers(settings), settings.bodies_per_address)
 
 
-def web(settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool], connections: Connections) -> Front:
+def disk_kept(settings: Settings) -> AbstractContextManager[None]:
+    """Look after the disk until the block is left."""
+    folder = Path(settings.data).resolve()
+    return kept(Ballast(folder), FilesystemStorage(folder).prepared)
+
+
+def web(
+    settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool], connections: Connections
+) -> Front:
     """Build the application of one web process."""
     parts = Parts(settings)
     counted.begin()
@@ -31,8 +44,9 @@ def web(settings: Settings, counted: Meters, certificate: Keeper | None, drainin
     async def ready() -> str:
         if draining():
             return ""
-        if not await parts.ready():
-            counted.failed(DATABASE)
+        trouble = await parts.trouble()
+        if trouble is not None:
+            counted.failed(DATABASE if isinstance(trouble, DatabaseUnavailable) else STORAGE)
             return ""
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "")
 
@@ -43,14 +57,17 @@ def web(settings: Settings, counted: Meters, certificate: Keeper | None, drainin
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
-    uploads = disk = None
+    uploads = disk = ballast = None
     with suppress(Unavailable):
         uploads = await parts.registry.uploads.count_open()
     with suppress(OSError):
         disk = os.statvfs(settings.data)
+        ballast = parts.ballast.held_bytes()
     return State(
         open_uploads=uploads,
         disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
         disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
+        disk_min_free_bytes=settings.min_free,
+        ballast_bytes=ballast,
         certificate_ends_at=int(certificate.ends_at.timestamp()) if certificate else None,
     )

@@ -92,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             le=1_000_000,
         ),
     ] = 1000
+    min_free: Annotated[
+        int,
+        _expected("bytes, 0 for no limit", "Refuse pushes that would leave less free on the data folder's file system.", ge=0),
+    ] = 500_000_000
     scrub_rate: Annotated[
         int,
         _expected(

@@ -36,7 +36,8 @@ def serve(*, found: Found) -> None:
         secured.start()
         _show_authority(settings)
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
-    serve_web(serving, partial(web.web, settings, web.meters(settings), secured), work)
+    with web.disk_kept(settings):
+        serve_web(serving, partial(web.web, settings, web.meters(settings), secured), work)
 
 
 def _show_authority(settings: Settings) -> None:

@@ -21,6 +21,8 @@ class State(msgspec.Struct, frozen=True):
     open_uploads: int | None
     disk_free_bytes: int | None
     disk_size_bytes: int | None
+    disk_min_free_bytes: int
+    ballast_bytes: int | None
     certificate_ends_at: int | None  # Unix time in seconds
 
 
@@ -51,6 +53,8 @@ def _looked_at(state: State) -> Iterator[Family]:
         ("entrepot_disk_free_bytes", "Room for this user on the data folder's file system.", state.disk_free_bytes),
         ("entrepot_disk_size_bytes", "Size of the data folder's file system.", state.disk_size_bytes),
         ("entrepot_certificate_expires_timestamp_seconds", "When the TLS certificate runs out.", state.certificate_ends_at),
+        ("entrepot_disk_min_free_bytes", "Under so many free bytes pushes are refused.", state.disk_min_free_bytes),
+        ("entrepot_disk_ballast_bytes", "Room held for deletions; 0 while it is given and pushes refused.", state.ballast_bytes),
     ):
         if value is not None:
             yield Family(name, "gauge", help_, [Sample(value)])

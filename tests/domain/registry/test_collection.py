@@ -12,7 +12,9 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.registry.errors import BlobUnknown, UploadUnknown
 from entrepot.domain.registry.service.collection import Collector, Swept
+from entrepot.domain.registry.service.pace import Pace
 from entrepot.domain.registry.service.uploads import Body
+from entrepot.platform.storage.driver import StorageAway
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
@@ -180,5 +182,40 @@ def test_a_sweep_of_many_goes_on_where_it_stopped(
         assert blobs == many
         assert await sql(place, "SELECT count(*) FROM repository_blob WHERE touched_at = 1") == [(0,)]
         await sql(place, "DELETE FROM blob WHERE digest LIKE 'sha256:many-%'")
+
+    run(scenario)
+
+
+def test_nothing_is_deleted_or_forgotten_while_the_disk_is_away(place: Settings, run: Callable[[Scenario], None]) -> None:
+    async def scenario(whole: Parts, collector: Collector) -> None:
+        gone = await push_blob(whole, ONE.stored, b"gone with the disk")
+        upload = await whole.registry.uploads.start(ANYONE, ONE, "sha256")
+        await whole.registry.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"some")))
+        await age(place)
+        await sweep(collector)
+        await age(place)
+        await sql(place, "UPDATE upload SET expires_at = 1 WHERE id = $1", upload.id)
+        before = await sql(place, "SELECT id, condemned_at FROM blob ORDER BY id")
+        pages = await whole.registry.checker.page(0)
+        for folder in ("uploads", "blobs"):
+            (Path(place.data) / folder).rename(Path(place.data) / f"{folder}-away")
+        try:
+            steps: list[Awaitable[object]] = [
+                collector.delete_condemned(),
+                collector.expire_uploads(),
+                collector.delete_orphans(),
+                *(whole.registry.checker.blob(blob, Pace(0), repair=True) for blob in pages),
+            ]
+            for step in steps:
+                with pytest.raises(StorageAway):
+                    await step
+            assert await sql(place, "SELECT id, condemned_at FROM blob ORDER BY id") == before
+            assert await sql(place, "SELECT count(*) FROM upload WHERE id = $1", upload.id) == [(1,)]
+        finally:
+            for folder in ("uploads", "blobs"):
+                (Path(place.data) / f"{folder}-away").rename(Path(place.data) / folder)
+        assert await collector.expire_uploads() == 1
+        assert (await collector.delete_condemned()).objects >= 1
+        assert gone.hex not in files(place)
 
     run(scenario)

@@ -131,6 +131,23 @@ def test_a_write_that_lost_against_another_is_tried_again_a_few_times(place: Set
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("code", ["53100", "58030", "25006"], ids=["full", "broken", "read-only"])
+def test_what_the_disk_of_a_server_does_makes_it_unavailable(place: Settings, code: str) -> None:
+    say = Statement(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"))
+
+    async def body(tx: Transaction) -> None:
+        await tx.all(say)
+
+    async def scenario() -> None:
+        async with opened(place) as db:
+            for attempt in (db.write(body), db.read(lambda reader: reader.all(say))):
+                with pytest.raises(DatabaseUnavailable):
+                    await attempt
+            assert await db.read(answers)
+
+    asyncio.run(scenario())
+
+
 def test_sqlite_on_a_full_disk_is_unavailable_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()

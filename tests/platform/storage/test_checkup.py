@@ -2,7 +2,15 @@
 
 import pytest
 
-from entrepot.platform.storage.checkup import Mount, check_file_limit, check_mount, check_room, check_speed, mount_of
+from entrepot.platform.storage.checkup import (
+    Mount,
+    check_ballast,
+    check_file_limit,
+    check_mount,
+    check_room,
+    check_speed,
+    mount_of,
+)
 
 pytestmark = pytest.mark.fast
 GIB = 1 << 30
@@ -73,7 +81,20 @@ def test_a_file_system_that_cannot_be_found_is_a_warning() -> None:
     ],
 )
 def test_room_is_judged_by_what_is_free(free: int, size: int, inodes: tuple[int, int], verdicts: list[str]) -> None:
-    assert [finding.verdict for finding in check_room(free, size, *inodes)] == verdicts
+    assert [finding.verdict for finding in check_room(free, size, inodes, 0)] == verdicts
+
+
+def test_room_is_judged_by_what_must_stay_free() -> None:
+    found = [list(check_room(free, 100 * GIB, (0, 0), 20 * GIB)) for free in (20 * GIB, 20 * GIB - 1)]
+    assert [each[0].verdict for each in found] == ["ok", "error"]
+    assert "--min-free" in found[1][0].told
+
+
+@pytest.mark.parametrize(
+    ("held", "free", "verdicts"), [(64, 0, []), (0, 500, ["error"]), (None, 127, ["warning"]), (None, 128, [])]
+)
+def test_a_missing_ballast_is_told_unless_it_will_be_made(held: int | None, free: int, verdicts: list[str]) -> None:
+    assert [finding.verdict for finding in check_ballast(held, 64, free)] == verdicts
 
 
 @pytest.mark.parametrize(

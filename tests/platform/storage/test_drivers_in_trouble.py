@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from entrepot.platform.storage.driver import StorageDriver, StorageFull, StorageUnavailable, UploadBusy
+from entrepot.platform.storage.driver import StorageAway, StorageDriver, StorageFull, StorageUnavailable, UploadBusy
 from entrepot.platform.storage.hashing import new_hash
 from entrepot.spec.oci.digest import Digest
 from support.stores import another_process, append, finish, opened, pieces
@@ -152,7 +152,8 @@ def test_a_full_disk_is_said_and_what_was_durable_stays(kind: str, small_disk: P
         asyncio.run(scenario(driver))
 
 
-def test_a_store_that_does_not_answer_is_unavailable_not_empty(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["files", "nothing"])
+def test_a_store_that_does_not_answer_is_unavailable_not_empty(kind: str, tmp_path: Path, below: str) -> None:
     async def scenario(driver: StorageDriver) -> None:
         handle, digest = driver.new_handle(), Digest.of(b"x")
         key = f"blobs/sha256/{digest.hex[:2]}/{digest.hex}.{handle}"
@@ -163,19 +164,26 @@ def test_a_store_that_does_not_answer_is_unavailable_not_empty(kind: str, tmp_pa
             driver.abort(handle),
             driver.size(key),
             driver.delete(key),
+            driver.feed(key, 0, 1, new_hash("sha256")),
+            driver.set_aside(key),
+            driver.require_presence(),
             _all(driver.read(key, 0, 0)),
             _all(driver.list_all()),
         ):
-            with pytest.raises(StorageUnavailable):
+            with pytest.raises(StorageUnavailable if below == "files" else StorageAway):
                 await attempt
+        with pytest.raises(StorageAway):
+            driver.require_room(0)
         assert driver.at_hand(key, 1) is None
 
     with opened(kind, tmp_path) as driver:
         # A file where the folders were fails for root as well, whom permissions do not stop.
         for folder in ("uploads", "blobs"):
             (tmp_path / folder).rename(tmp_path / f"{folder}-away")
-            (tmp_path / folder).write_bytes(b"")
+            if below == "files":
+                (tmp_path / folder).write_bytes(b"")
         asyncio.run(scenario(driver))
+        assert not (tmp_path / "quarantine").exists()
 
 
 async def _all(items: AsyncIterator[object]) -> list[object]:

@@ -23,6 +23,24 @@ class DatabaseUnavailable(Unavailable):
         super().__init__("the registry's database")
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database has no room left, and reads go on."""
+
+    summary = (
+        "the disk of the registry's database is full, so that nothing can be changed: its administrator must make room; "
+        "try again in {retry_after_s} seconds"
+    )
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database gives rows and takes none."""
+
+    summary = (
+        "the registry's database can only be read at the moment: its administrator must make its disk writable again; "
+        "try again in {retry_after_s} seconds"
+    )
+
+
 class Reader(Protocol):
     """Runs statements that change nothing."""
 

@@ -28,7 +28,8 @@ _AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke in the middle of another request's statement says so
     asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
+    asyncpg.InsufficientResourcesError,  # its disk is full, too
+    asyncpg.PostgresSystemError,  # its disk gives errors
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,  # another server has taken over, and this one takes no writes any more

@@ -5,6 +5,7 @@ savepoint, under one BEGIN IMMEDIATE … COMMIT at synchronous=FULL; each caller
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import queue
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 from entrepot.base.remembered import Remembered
-from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
+from entrepot.platform.db.database import DatabaseFull, DatabaseReadOnly, DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.snapshot import Snapshot
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
 
@@ -33,6 +34,10 @@ _LOOK_EVERY_S: Final = 0.05
 _STATEMENT_CACHE: Final = 512
 _CACHE_KIB: Final = 8 << 10
 _RECALLED_BYTES: Final = 16 << 20
+_PRIMARY: Final = 0xFF  # of an error's code; the rest says where it happened
+_LOG_BYTES: Final = 32 << 20
+_CHECKPOINT_PATIENCE_MS: Final = 50
+_CHECKPOINT_PAUSE_S: Final = 1.0
 
 
 class BodySuspended(RuntimeError):
@@ -84,11 +89,19 @@ class _Waiting(NamedTuple):
     answer: "asyncio.Future[Any]"
 
 
+def _never(_certain: bool) -> bool:  # noqa: FBT001 - the form of all that relieve
+    return False
+
+
 class SqliteDatabase:
     """A database file, shared by all processes of one machine."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, relieve: Callable[[bool], bool] = _never) -> None:
+        """`relieve` makes some room on a full disk: its argument says that it certainly is, its result whether to try again."""
         self._file = file
+        self._relieve = relieve
+        self._log_file = file.with_name(f"{file.name}-wal")
+        self._checkpoint_after = 0.0
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._state: bytes | None = None
         self._recalled: Remembered[tuple[object, ...], Any] = Remembered(_RECALLED_BYTES)
@@ -98,7 +111,7 @@ class SqliteDatabase:
         """Connect for reading here and for writing in a thread."""
         self._loop = asyncio.get_running_loop()
         try:
-            self._writer = connect(self._file)
+            self._writer = connect(self._file, make=False)
             self._reading = connect(self._file, read_only=True)
             self._reading.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # from now on there is a snapshot to look at
             # BEGIN IMMEDIATE polls with pauses of up to a tenth of a second; a commit takes less than a hundredth of that.
@@ -186,23 +199,79 @@ class SqliteDatabase:
 
     def _commit(self, group: list[_Waiting], transaction: SqliteConnection) -> list[tuple[Any, BaseException | None]]:
         """Run the group in one transaction; when that fails as a whole, each gets the reason."""
-        level = "FULL" if any(waiting.durable for waiting in group) else "NORMAL"
         try:
             _await_turn(self._turn)
-            self._writer.execute(f"PRAGMA synchronous={level}")
-            self._writer.execute("BEGIN IMMEDIATE")
-            results = [_run(self._writer, waiting.body, transaction) for waiting in group]
-            self._writer.execute("COMMIT")
+            try:
+                results = self._transact(group, transaction)
+            except sqlite3.OperationalError as error:
+                code = error.sqlite_errorcode & _PRIMARY
+                # A full disk is also an I/O error, where it is met in memory that processes share.
+                if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or not self._relieve(code == sqlite3.SQLITE_FULL):
+                    raise
+                results = self._transact(group, transaction)
+            with suppress(sqlite3.Error, OSError):  # what is committed stays so
+                self._after_commit()
         except (sqlite3.Error, OSError) as error:
-            with suppress(sqlite3.Error):  # there may be no transaction any more
-                self._writer.execute("ROLLBACK")
-            unavailable = DatabaseUnavailable()
-            unavailable.__cause__ = error
-            return [(None, unavailable)] * len(group)
+            return [(None, _reason(error, self._file))] * len(group)
         finally:
             with suppress(OSError):
                 fcntl.flock(self._turn, fcntl.LOCK_UN)
         return results
+
+    def _transact(self, group: list[_Waiting], transaction: SqliteConnection) -> list[tuple[Any, BaseException | None]]:
+        level = "FULL" if any(waiting.durable for waiting in group) else "NORMAL"
+        try:
+            self._writer.execute(f"PRAGMA synchronous={level}")
+            self._writer.execute("BEGIN IMMEDIATE")
+            results = [_run(self._writer, waiting.body, transaction) for waiting in group]
+            self._writer.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):  # there may be no transaction any more
+                self._writer.execute("ROLLBACK")
+            raise
+        return results
+
+    def _after_commit(self) -> None:
+        """Leave to readers nothing to write, and keep the log short.
+
+        The first reader of a commit notes in memory that processes share how far it reads. That memory is a file's: on a disk
+        that hangs the event loop would hang with it. What a reader finds noted it does not note again.
+        """
+        self._writer.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        # SQLite begins the log anew when nobody reads in it at that moment: under many readers that may not come about for long.
+        size = self._log_file.stat().st_size
+        if size < _LOG_BYTES or time.monotonic() < self._checkpoint_after:
+            return
+        self._writer.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
+        try:
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT_S * 1000)}")
+        if busy:  # somebody reads for long: not each commit is to wait for them
+            self._checkpoint_after = time.monotonic() + _CHECKPOINT_PAUSE_S
+
+
+def _reason(error: Exception, file: Path) -> DatabaseUnavailable:
+    """Return what is the case when a transaction failed as a whole."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    reason: DatabaseUnavailable
+    if code == sqlite3.SQLITE_FULL:
+        reason = DatabaseFull()
+    elif code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_IOERR and _is_read_only(file.parent)):
+        reason = DatabaseReadOnly()
+    else:
+        reason = DatabaseUnavailable()
+    reason.__cause__ = error
+    return reason
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Tell whether a file system takes no writes, by trying: one that became so by an error of its disk does not say it."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def _await_turn(lock: int) -> None:
@@ -254,9 +323,12 @@ def _answer(group: list[_Waiting], results: list[tuple[Any, BaseException | None
             waiting.answer.set_exception(error)
 
 
-def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the file with the pragmas that every connection of ours has."""
-    mode = "ro" if read_only else "rwc"
+def connect(file: Path, *, read_only: bool = False, make: bool = True) -> sqlite3.Connection:
+    """Open the file with the pragmas that every connection of ours has.
+
+    Without `make` it must be there: where its disk is away, a process must not begin another one.
+    """
+    mode = "ro" if read_only else "rwc" if make else "rw"
     connection = sqlite3.connect(
         f"{file.resolve().as_uri()}?mode={mode}",
         uri=True,
@@ -270,5 +342,5 @@ def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-    connection.execute(f"PRAGMA journal_size_limit={64 << 20}")
+    connection.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
     return connection

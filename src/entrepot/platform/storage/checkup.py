@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.ids import new_token
+from entrepot.platform.disk.ballast import Ballast
 
 _NETWORK: Final = re.compile(
     r"nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|gfs2|ocfs2|beegfs|virtiofs|vboxsf|prl_fs|drvfs|fuse\.(?!fuseblk|mergerfs|lxcfs)\S+"
@@ -84,7 +85,7 @@ def check_mount(mount: Mount | None) -> Finding:
     return ok(_KIND, where)
 
 
-def check_disk(folder: Path) -> Iterator[Finding]:
+def check_disk(folder: Path, min_free_bytes: int) -> Iterator[Finding]:
     """Check the data folder, which may not be there yet."""
     if not folder.is_dir():
         yield error("data folder", f"{folder} is not there", "name the right one with --data, or make it by `entrepot migrate`")
@@ -92,8 +93,11 @@ def check_disk(folder: Path) -> Iterator[Finding]:
     yield from _permissions(folder)
     yield check_mount(mount_of(str(folder), Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")))
     room = os.statvfs(folder)
-    yield from check_room(room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize, room.f_favail, room.f_files)
-    if room.f_bavail * room.f_frsize > _LEAST_BYTES:
+    free = room.f_bavail * room.f_frsize
+    yield from check_room(free, room.f_blocks * room.f_frsize, (room.f_favail, room.f_files), min_free_bytes)
+    ballast = Ballast(folder)
+    yield from check_ballast(ballast.held_bytes(), ballast.due_bytes(), free)
+    if free > _LEAST_BYTES:
         yield _speed(folder)
 
 
@@ -120,10 +124,13 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
-def check_room(free: int, size: int, free_inodes: int, inodes: int) -> Iterator[Finding]:
+def check_room(free: int, size: int, inodes_: tuple[int, int], min_free: int) -> Iterator[Finding]:
     """Judge the room that is left: sizes in bytes; 0 inodes in all means that the file system does not count them."""
+    free_inodes, inodes = inodes_
     told = f"{free / _GIB:,.1f} of {size / _GIB:,.1f} GiB are free"
-    if free < _LEAST_BYTES:
+    if free < min_free:
+        yield error("disk space", f"{told}, less than --min-free: pushes are refused", "make room, or lower --min-free")
+    elif free < _LEAST_BYTES:
         yield error("disk space", told, "make room: pushes fail when the disk is full")
     elif free < size * _LEAST_SHARE:
         yield warning("disk space", told, "make room, or move the data folder to a larger disk")
@@ -132,6 +139,16 @@ def check_room(free: int, size: int, free_inodes: int, inodes: int) -> Iterator[
     if inodes and free_inodes < _LEAST_INODES:
         told = f"{free_inodes:,} more files can be made on this file system, though it has room"
         yield warning("disk space", told, "delete files, or use a file system that has more inodes: each blob is a file")
+
+
+def check_ballast(held: int | None, due: int, free: int) -> Iterator[Finding]:
+    """Judge the room that is held for deletions, in bytes; None when none was ever held. The service makes it by itself."""
+    if held == 0:
+        told = "the disk was full, and the room held for deletions was given: pushes are refused"
+        yield error("disk space", told, f"make room: when {2 * due / _MIB:,.0f} MiB are free, it is held again by itself")
+    elif held is None and free < 2 * due:
+        told = "no room is held for deletions, which will not work on a full disk"
+        yield warning("disk space", told, f"make room: when {2 * due / _MIB:,.0f} MiB are free, the service holds some")
 
 
 def _speed(folder: Path) -> Finding:

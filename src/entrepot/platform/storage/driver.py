@@ -23,7 +23,28 @@ class StorageUnavailable(Unavailable):
 class StorageFull(StorageUnavailable):
     """The store has no room left."""
 
-    summary = "the registry's storage is full: its administrator must make room; try again in {retry_after_s} seconds"
+    summary = (
+        "the registry's storage is full, so that nothing can be pushed: delete images that nobody needs, "
+        "or ask its administrator to make room; try again in {retry_after_s} seconds"
+    )
+
+
+class StorageReadOnly(StorageUnavailable):
+    """The store gives bytes and takes none."""
+
+    summary = (
+        "the registry's storage can only be read at the moment: its administrator must make it writable again; "
+        "try again in {retry_after_s} seconds"
+    )
+
+
+class StorageAway(StorageUnavailable):
+    """The store's disk is not where it was: all that lay on it is not lost, but elsewhere."""
+
+    summary = (
+        "the registry's storage is not there at the moment: its administrator must bring its disk back; "
+        "try again in {retry_after_s} seconds"
+    )
 
 
 class UploadBusy(EntrepotError):
@@ -83,10 +104,27 @@ class HeldUpload(Protocol):
 
 
 class StorageDriver(Protocol):
-    """Every method may raise StorageUnavailable; nothing is visible under a key before `finish` returns."""
+    """Every method may raise StorageUnavailable; nothing is visible under a key before `finish` returns.
+
+    Nothing is ever said to be missing while the store is away: it is StorageAway then.
+    """
 
     def new_handle(self) -> str:
         """Return a handle that was never used; to be recorded in the upload's row before a byte is stored."""
+
+    def require_room(self, size_bytes: int) -> None:
+        """Do nothing when so many more bytes may be stored: asked before they come. It takes microseconds.
+
+        Raises:
+            StorageFull, StorageReadOnly, StorageAway
+        """
+
+    async def require_presence(self) -> None:
+        """Do nothing when the store can be read: what is found missing then is missing.
+
+        Raises:
+            StorageAway
+        """
 
     def hold(self, handle: str, size: int) -> AbstractAsyncContextManager[HeldUpload]:
         """Keep everyone else from the upload's bytes, of which `size` were recorded, until the block is left.

@@ -14,9 +14,12 @@ from typing import Final, TypeVar
 
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, StorageFull, StorageUnavailable, Stored
+from entrepot.platform.disk.folders import sync_folder
+from entrepot.platform.disk.room import Room
+from entrepot.platform.storage.driver import ObjectLost, StorageAway, StorageFull, StorageReadOnly, StorageUnavailable, Stored
 from entrepot.platform.storage.hashing import RunningHash
-from entrepot.platform.storage.held import HeldFile, sync_folder
+from entrepot.platform.storage.held import HeldFile
+from entrepot.platform.storage.presence import folder_of, size_of, unlink
 from entrepot.spec.oci.digest import ALGORITHMS
 
 _READ_BYTES: Final = 1 << 20
@@ -27,19 +30,24 @@ _SMALL_BYTES: Final = 64 << 10  # the most that `at_hand` reads on the event loo
 _REMEMBERED_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
 _THREADS: Final = 16  # they wait for the disk most of the time
+_FULL_FOR_S: Final = 60  # until a client is to try again: a person has to do something
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _Result = TypeVar("_Result")
 
 
 class FilesystemStorage:
     """Blobs in a folder of one machine; processes exclude one another by locks that die with their holder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: Room | None = None) -> None:
+        self._room = room
         self._uploads = folder / "uploads"
         self._blobs = folder / "blobs"
         self._quarantine = folder / "quarantine"
         self._prefix = f"{folder}/"
         self._readers = 0
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
+        # Apart, so that writes which hang do not keep pulls from threads.
+        self._readers_threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage-reads")
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     def prepare(self) -> None:
@@ -64,6 +72,20 @@ class FilesystemStorage:
     def close(self) -> None:
         """Wait for running steps and end the threads."""
         self._threads.shutdown()
+        self._readers_threads.shutdown()
+
+    def require_room(self, size_bytes: int) -> None:
+        """Ask the file system, which answers from memory. Raises StorageFull, StorageReadOnly, StorageAway."""
+        with _wire_errors():
+            if not self.prepared():
+                raise StorageAway("storage")
+            if self._room is not None and self._room.lacks(size_bytes):
+                raise StorageFull("storage", retry_after_s=_FULL_FOR_S)
+
+    async def require_presence(self) -> None:
+        """Look whether the folders are there. Raises StorageAway."""
+        if not await self._read(self.prepared):
+            raise StorageAway("storage")
 
     def new_handle(self) -> str:
         """Return a handle that was never used."""
@@ -81,19 +103,19 @@ class FilesystemStorage:
 
     def received(self, handle: str) -> int:
         """Return how many bytes of an upload lie in the store, recorded or not."""
-        return _size(self._uploads / handle) or 0
+        return size_of(self._uploads / handle) or 0
 
     async def abort(self, handle: str) -> None:
         """Delete the upload's bytes."""
-        await self._run(_unlink, self._uploads / handle)
+        await self._run(self._freeing, unlink, self._uploads / handle)
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such file."""
-        return await self._run(_size, self._path(key))
+        return await self._read(size_of, self._path(key))
 
     async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `first` to `last` in pieces of up to 1 MiB."""
-        opening = self._run(_open_to_read, self._path(key))
+        opening = self._read(_open_to_read, self._path(key))
         try:
             file = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -104,7 +126,7 @@ class FilesystemStorage:
         try:
             while place <= last:
                 wanted = min(_READ_BYTES, max(_SMALLEST_READ_BYTES, _READING_BYTES // self._readers), last + 1 - place)
-                piece = await self._run(os.pread, file, wanted, place)
+                piece = await self._read(os.pread, file, wanted, place)
                 if len(piece) != wanted:  # the file is shorter than its row says: never end as if that were all
                     raise StorageUnavailable("a blob's file")
                 yield piece
@@ -126,23 +148,23 @@ class FilesystemStorage:
 
     async def feed(self, key: str, first: int, size: int, hash_: RunningHash) -> int:
         """Feed bytes to `hash_` from the disk and not from memory; return how many there were. Raises ObjectLost."""
-        return await self._run(_feed, self._path(key), first, size, hash_)
+        return await self._read(_feed, self._path(key), first, size, hash_)
 
     async def set_aside(self, key: str) -> str:
         """Move the file into the folder `quarantine`. Raises ObjectLost."""
         aside = self._quarantine / key.rpartition("/")[2]
-        await self._run(_move, self._path(key), aside)
+        await self._run(self._freeing, _move, self._path(key), aside)
         self._remembered.forget(key)
         return str(aside)
 
     async def delete(self, key: str) -> None:
         """Delete the object's file."""
-        await self._run(_unlink, self._path(key))
+        await self._run(self._freeing, unlink, self._path(key))
 
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every blob's and every upload's file."""
         for folder in [self._uploads, *(self._blobs / a / f"{p:02x}" for a in ALGORITHMS for p in range(256))]:
-            for stored in await self._run(_listed, folder, self._prefix):
+            for stored in await self._read(_listed, folder, self._prefix):
                 yield stored
 
     def _path(self, key: str) -> Path:
@@ -150,6 +172,18 @@ class FilesystemStorage:
 
     def _run(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
         return asyncio.get_running_loop().run_in_executor(self._threads, _guarded, step, arguments)
+
+    def _read(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
+        return asyncio.get_running_loop().run_in_executor(self._readers_threads, _guarded, step, arguments)
+
+    def _freeing(self, step: Callable[..., None], *arguments: object) -> None:
+        """Do a step that gives room back: on some file systems that takes a little of it."""
+        try:
+            step(*arguments)
+        except OSError as error:
+            if error.errno not in _NO_ROOM or self._room is None or not self._room.ballast.relieve(certain=True):
+                raise
+            step(*arguments)
 
 
 def _read_at_once(path: str, size: int) -> bytes | None:
@@ -178,29 +212,22 @@ def _wire_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("storage", retry_after_s=60) from error
+        if error.errno in _NO_ROOM:
+            raise StorageFull("storage", retry_after_s=_FULL_FOR_S) from error
+        if error.errno == errno.EROFS:
+            raise StorageReadOnly("storage", retry_after_s=_FULL_FOR_S) from error
         raise StorageUnavailable("storage") from error
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def _open_to_read(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        if path.parent.is_dir():  # else the disk is away, and all that is on it will come back with it
-            raise ObjectLost(key=path.name) from None
-        raise
+        with folder_of(path) as folder:
+            try:
+                return os.open(path.name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+            except FileNotFoundError:
+                raise ObjectLost(key=path.name) from None
 
 
 def _feed(path: Path, first: int, size: int, hash_: RunningHash) -> int:
@@ -221,7 +248,7 @@ def _feed(path: Path, first: int, size: int, hash_: RunningHash) -> int:
 
 
 def _move(path: Path, aside: Path) -> None:
-    if not path.exists() and path.parent.is_dir():
+    if size_of(path) is None:
         raise ObjectLost(key=path.name)
     aside.parent.mkdir(exist_ok=True)
     path.rename(aside)
@@ -239,8 +266,8 @@ def _listed(folder: Path, prefix: str) -> list[Stored]:
     found = []
     try:
         entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return []
+    except FileNotFoundError as error:
+        raise StorageAway("storage") from error
     for entry in entries:
         try:
             about = entry.stat(follow_symlinks=False)

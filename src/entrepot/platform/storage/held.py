@@ -13,8 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
+from entrepot.base.errors import EntrepotError
+from entrepot.platform.disk.folders import sync_folder
+from entrepot.platform.storage.driver import SizeMismatch, StorageFull, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.presence import folder_of, size_of
 from entrepot.platform.storage.writeback import start_writeback
 from entrepot.spec.oci.digest import Digest
 
@@ -55,7 +58,15 @@ class HeldFile:
         When it is the `last` and `finish` follows, the name in `uploads` is not made durable: `finish` takes it away, and the
         sync of the blob's folder makes the name durable that counts. Should a crash bring the old one back, it is a leftover.
         """
-        flush = self._flush if last else self._flush_with_name
+        try:
+            return await self._append(offset, chunks, hash_, self._flush if last else self._flush_with_name)
+        except StorageFull:
+            # What is not recorded is sent again: until then others may have the room.
+            with suppress(EntrepotError):
+                await self._run(self._in_turn, self._cut, offset)
+            raise
+
+    async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, flush: Callable[[], None]) -> int:
         batches = _batches(chunks)
         nothing: list[bytes] = []
         batch, following = await anext(batches, nothing), await anext(batches, None)
@@ -93,7 +104,8 @@ class HeldFile:
             try:
                 file = os.open(self._path, flags, 0o600)
             except FileNotFoundError:
-                return  # it was given its name, and the row was not written: `finish` will find it
+                with folder_of(self._path):
+                    return  # it was given its name, and the row was not written: `finish` will find it
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_at(file, self._path):
@@ -167,9 +179,9 @@ class HeldFile:
 
     def _finish(self, blob: Path, size: int) -> None:
         if self._file is None:
-            found = blob.stat().st_size if blob.exists() else 0
+            found = size_of(blob)
             if found != size:
-                raise SizeMismatch(found=found, expected=size)
+                raise SizeMismatch(found=found or 0, expected=size)
         else:
             file = self._cut(size)
             os.fchmod(file, 0o400)
@@ -198,15 +210,6 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
             held, size = [], 0
     if held:
         yield held
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def make_folder(path: Path) -> None:

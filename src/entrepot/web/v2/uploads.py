@@ -27,7 +27,8 @@ async def post_upload(call: Call, registry: Registry, name: RepositoryName, _las
     whole = call.one("digest")
     if whole and not mount:
         digest = Digest.parse(whole)
-        upload = await registry.uploads.start(call.actor, name, digest.algorithm, call.client_network)
+        size = call.content_length or 0
+        upload = await registry.uploads.start(call.actor, name, digest.algorithm, call.client_network, size_bytes=size)
         await registry.uploads.finish(call.actor, name, upload.id, digest, _body(call))
         return _created(name, digest)
     algorithm = parse_algorithm(call.one("digest-algorithm") or SHA256)
@@ -62,7 +63,7 @@ async def delete_upload(call: Call, registry: Registry, name: RepositoryName, la
 def _body(call: Call) -> Body:
     content_range = call.headers.get(b"content-range")
     range_ = Chunk.parse(content_range.decode("latin-1"), call.content_length) if content_range is not None else None
-    return Body(call.chunks(), range_)
+    return Body(call.chunks(), range_, call.content_length)
 
 
 def _created(name: RepositoryName, digest: Digest) -> Answer:

@@ -16,13 +16,15 @@ from entrepot.platform.storage.driver import StorageDriver
 class Rules(msgspec.Struct, frozen=True):
     """What the administrator decided about the registry: durations in seconds.
 
-    `sparse` says what a manifest may name that is not here: none, indexes (an index's images), images (their layers too).
+    `sparse` says what a manifest may name that is not here: none, indexes (an index's images), images (their layers too);
+    `one_disk` that manifests lie on the blobs' disk, whose room they take.
     """
 
     gc_grace_s: int
     sparse: str
     upload_lifetime_s: int = 24 * 3600
     uploads_per_address: int = 0  # open at a time; 0 for no limit
+    one_disk: bool = False
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules)
     """Put the registry together."""
     blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s)
     return Registry(
-        manifests=Manifests(db, access, sparse=rules.sparse),
+        manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None),
         blobs=blobs,
         uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, access),

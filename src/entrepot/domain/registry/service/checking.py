@@ -12,7 +12,7 @@ from entrepot.domain.registry.model import CheckedBlob, Fault
 from entrepot.domain.registry.queries import blobs, checking
 from entrepot.domain.registry.service.pace import Pace
 from entrepot.platform.db.database import Database
-from entrepot.platform.storage.driver import ObjectLost, StorageDriver
+from entrepot.platform.storage.driver import ObjectLost, StorageAway, StorageDriver
 from entrepot.platform.storage.hashing import new_hash
 from entrepot.spec.oci.digest import Digest
 
@@ -36,7 +36,7 @@ class Checker:
         return await self._db.read(checking.blobs_after, after, _BLOBS)
 
     async def blob(self, blob: CheckedBlob, pace: Pace, *, repair: bool) -> Fault | None:
-        """Compare a blob's bytes with its digest; with `repair` damaged ones are set aside."""
+        """Compare a blob's bytes with its digest; with `repair` damaged ones are set aside. Raises StorageAway."""
         says = await self._damage(blob, pace)
         # It is asked twice: the blob may have been deleted or healed meanwhile, and memory or a cable may have erred.
         if says is None or not await self._is_current(blob) or (says := await self._damage(blob, pace)) is None:
@@ -94,6 +94,8 @@ class Checker:
                 await pace.after(fed)
         except ObjectLost:
             return f"missing: there is no {blob.storage_key}: the next push of it heals it"
+        except StorageAway:
+            raise  # it says nothing about this blob
         except Unavailable as error:
             return f"unreadable: {blob.storage_key} cannot be read ({error.__cause__ or error.message})"
         if place != blob.size:

@@ -75,8 +75,9 @@ class Collector:
         return Swept((0, page[-1][0]) if len(page) == _PAGE else None, taken)
 
     async def delete_condemned(self, at_most: int = 100) -> Freed:
-        """Delete the bytes of blobs that were condemned long enough ago, then their rows."""
+        """Delete the bytes of blobs that were condemned long enough ago, then their rows. Raises StorageAway."""
         found = await self._db.read(collection.condemned, seconds_us(self.condemned_for_s), at_most)
+        await self._storage.require_presence()
         for blob in found:
             await self._storage.delete(blob.storage_key)
         if found:
@@ -84,8 +85,9 @@ class Collector:
         return Freed(len(found), sum(blob.size for blob in found))
 
     async def expire_uploads(self, at_most: int = _TAKEN) -> int:
-        """End uploads whose time is over, and delete their bytes; return how many."""
+        """End uploads whose time is over, and delete their bytes; return how many. Raises StorageAway."""
         found = await self._db.read(collection.expired_uploads, at_most)
+        await self._storage.require_presence()
         handles = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
         for handle in handles:
             await self._storage.abort(handle)

@@ -18,6 +18,7 @@ from entrepot.domain.registry.queries import blobs, manifests, repositories, tag
 from entrepot.domain.registry.service.tags import move_tag
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
+from entrepot.platform.storage.driver import StorageDriver
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.manifest import MAX_MANIFEST_BYTES, Manifest
 from entrepot.spec.oci.names import RepositoryName
@@ -29,10 +30,11 @@ MAX_REFERRERS: Final = 1000
 class Manifests:
     """The manifests of all repositories."""
 
-    def __init__(self, db: Database, access: Access, *, sparse: str) -> None:
+    def __init__(self, db: Database, access: Access, *, sparse: str, disk: StorageDriver | None = None) -> None:
         self._db = db
         self._access = access
         self._sparse = sparse
+        self._disk = disk
 
     async def find(self, actor: Actor, name: RepositoryName, reference: Digest | str) -> StoredManifest:
         """Return a manifest as it was pushed; a tag is read anew each time.
@@ -49,6 +51,16 @@ class Manifests:
             await _require_repository(self._db, name)
             raise ManifestUnknown(repository=name.asked, reference=reference)
         return found
+
+    def require_room(self, actor: Actor, name: RepositoryName, size_bytes: int) -> None:
+        """Do nothing when a manifest of that size may be pushed: asked before its body is read.
+
+        Raises:
+            Denied, StorageFull, StorageReadOnly, StorageAway
+        """
+        self._access.require(actor, Action.PUSH, name.asked)
+        if self._disk is not None:
+            self._disk.require_room(size_bytes)
 
     async def push(
         self, actor: Actor, name: RepositoryName, manifest: Manifest, asked: Digest | None, tags_: Sequence[str]

@@ -1,7 +1,8 @@
 """Uploads: from the first byte to the blob. The order is the law here: bytes durable, then the row, then the answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -28,20 +29,31 @@ from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 
+_LOOK_BYTES: Final = 64 << 20
+
 
 class Body:
-    """A request's body on its way in: `chunks` yields its pieces; `interrupted` is set when it broke off."""
+    """A request's body on its way in: `chunks` yields its pieces; `interrupted` is set when it broke off.
 
-    def __init__(self, chunks: AsyncIterator[bytes], range_: Chunk | None = None) -> None:
+    `size_bytes` is what was announced of it, None when nothing was.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], range_: Chunk | None = None, size_bytes: int | None = None) -> None:
         self.range = range_
+        self.size_bytes = size_bytes
         self.interrupted: EntrepotError | None = None
         self._chunks = chunks
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the pieces; a body that breaks off ends early, so that what came is kept."""
+    async def pieces(self, require_room: Callable[[int], None]) -> AsyncIterator[bytes]:
+        """Yield the pieces; a body that breaks off, or for which room runs out, ends early, so that what came is kept."""
+        came, look_at = 0, _LOOK_BYTES
         try:
             async for chunk in self._chunks:
                 yield chunk
+                came += len(chunk)
+                if came >= look_at and came != self.size_bytes:
+                    look_at = came + _LOOK_BYTES
+                    require_room(max((self.size_bytes or 0) - came, 0))
         except EntrepotError as error:
             self.interrupted = error
 
@@ -56,13 +68,18 @@ class Uploads:
         self._storage = storage
         self._access = access
 
-    async def start(self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "") -> Upload:
+    async def start(
+        self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "", *, size_bytes: int = 0
+    ) -> Upload:
         """Begin an upload; `algorithm` is what its digest will most likely be of, `client` the address that it counts for.
 
+        `size_bytes` is what is known to follow.
+
         Raises:
-            Denied, TooManyUploads
+            Denied, TooManyUploads, StorageFull, StorageReadOnly, StorageAway
         """
         self._access.require(actor, Action.PUSH, name.asked)
+        self._storage.require_room(size_bytes)
         id_, handle = new_upload_id(), self._storage.new_handle()
         owner = uploads.Owner(client, self._per_address)
 
@@ -115,9 +132,10 @@ class Uploads:
         """Add bytes; return how many there are now, durable. Of a body that breaks off, what came is kept.
 
         Raises:
-            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost
+            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, StorageFull
         """
         self._access.require(actor, Action.PUSH, name.asked)
+        self._storage.require_room(body.size_bytes or 0)
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             received, hash_ = await self._receive(lease, body)
             state = hash_.state() if hash_ else None
@@ -133,9 +151,11 @@ class Uploads:
         """Add the last bytes, if any, and make the upload a blob of the repository.
 
         Raises:
-            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch
+            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch, StorageFull
         """
         self._access.require(actor, Action.PUSH, name.asked)
+        if body.size_bytes != 0:  # an upload whose bytes are all here takes no more room
+            self._storage.require_room(body.size_bytes or 0)
         try:
             await self._finish(name, id_, digest, body)
         except UploadUnknown:
@@ -172,7 +192,7 @@ class Uploads:
             raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
         hash_ = _hash_of(upload)
         hashed = hash_ or new_hash(upload.algorithm)
-        received = await lease.held.append(upload.received, aiter(body), hashed, last=last)
+        received = await lease.held.append(upload.received, body.pieces(self._storage.require_room), hashed, last=last)
         came = received - upload.received
         if expected is not None and came != expected.size and body.interrupted is None:
             raise ChunkIncomplete(expected=expected.size, found=came)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         yield made
 
 
-def begin(disk: Disk, *, database: str = "", **settings: object) -> tuple[Instance, Repository]:
+def begin(disk: Disk, *, database: str = "", **settings: Any) -> tuple[Instance, Repository]:
     log = disk.folder.with_name("instance.log")
     instance = Instance(disk.folder / "data", database=database, log=log, gc_grace=60, **settings)
     return instance, Repository(instance.client(), "team/app")

@@ -24,7 +24,7 @@ class Instance:
     lies beside the data, or at `log`: not on a disk that a test fills or takes away.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a way in which some test's instance differs
+    def __init__(
         self,
         data: Path,
         *,

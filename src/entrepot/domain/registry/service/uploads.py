@@ -68,9 +68,7 @@ class Uploads:
         self._storage = storage
         self._access = access
 
-    async def start(
-        self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "", *, size_bytes: int = 0
-    ) -> Upload:
+    async def start(self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "", *, size_bytes: int = 0) -> Upload:
         """Begin an upload; `algorithm` is what its digest will most likely be of, `client` the address that it counts for.
 
         `size_bytes` is what is known to follow.

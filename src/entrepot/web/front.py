@@ -81,7 +81,8 @@ class Front:
         finally:
             if incoming:
                 self._meters.transfer(INCOMING, -1)
-            call.let_go()
+            if call.reserved_bytes:
+                call.let_go()
             took_s = time.perf_counter() - began
             self._meters.count(call, status, took_s)
         if self._access_log:
@@ -91,7 +92,8 @@ class Front:
         """Answer the request and return the answer's status."""
         try:
             answer = await self._answer(call)
-            await answer.begin()
+            if answer.stream is not None:
+                await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.book import CPU, MEGABYTES, MILLISECONDS, RATE, SECONDS, SPEED, STALE, TIMES, Book, Key
+from bench.book import AHEAD, CPU, MEGABYTES, MILLISECONDS, RATE, SECONDS, SPEED, STALE, TIMES, Book, Key
 from bench.servers import ENTREPOT, NGINX, OURS, REGISTRY, ZOT
 from bench.table import Row, row_of
+from bench.zb import SCENARIOS
 
 MANIFEST_GET: Final = "manifest GET by tag"
 MOVING_TAGS: Final = "manifest GET while tags move"
@@ -21,6 +22,7 @@ START: Final = "start to first pull"
 MEMORY_IDLE: Final = "memory, idle"
 MEMORY_PUSHING: Final = "memory, 8 clients push 1 GiB"
 TAG_LIST: Final = "tag list, page of 100"
+ZB: Final = "zb, all scenarios"
 PLAIN_COPY: Final = "read, hash, write, fsync"
 
 _AT_MOST: Final = ("≤", operator.le)
@@ -89,6 +91,8 @@ BARS: Final = (
     Bar(MEMORY_PUSHING, MEGABYTES, _AT_MOST, 250, judged=max),
     Bar(TAG_LIST, MILLISECONDS, _BELOW, 5, subject=_MOST_TAGS),
     Bar(TAG_LIST, MILLISECONDS, _AT_MOST, 1.5, _FEWEST_TAGS, subject=_MOST_TAGS),
+    *(Bar(scenario.name, RATE, _AT_LEAST, 0.9, REGISTRY) for scenario in SCENARIOS),
+    Bar(ZB, AHEAD, _AT_LEAST, 14),
 )
 
 

@@ -12,6 +12,8 @@ MILLISECONDS: Final = "ms"
 MEGABYTES: Final = "MB"
 STALE: Final = "stale answers"
 MOVES: Final = "moves a second"
+PREPARED_RATE: Final = "requests a second once all is prepared"
+AHEAD: Final = "scenarios of 16 in which it is ahead of docker-registry"
 TIMES: Final = "times"
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bench import bars
+from bench import bars, zb
 from bench.book import Book
 from bench.fleet import Fleet
 from bench.measures import image_push, large_blobs, pulls, start_and_memory, tag_lists
+from bench.measures import zb as zb_measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +30,5 @@ CATALOGUE: Final = {
     "memory-idle": Benchmark(start_and_memory.idle, (bars.MEMORY_IDLE,)),
     "memory-push": Benchmark(start_and_memory.pushing, (bars.MEMORY_PUSHING,)),
     "tag-list": Benchmark(tag_lists.pages, (bars.TAG_LIST,)),
+    "zb": Benchmark(zb_measure.scenarios, (*(scenario.name for scenario in zb.SCENARIOS), bars.ZB)),
 }

@@ -1,7 +1,7 @@
 """The cheapest client that speaks the registry's protocol: one kept connection, bodies sent by the kernel from a file."""
 
 import http.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ _ACCEPTED: Final = 202
 _CREATED: Final = 201
 _OK: Final = 200
 _SHOWN: Final = 300
+_PIECE_BYTES: Final = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Client:
 
     def __init__(self, port: int, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        self._piece = memoryview(bytearray(_PIECE_BYTES))
 
     def close(self) -> None:
         """Close the connection."""
@@ -83,7 +85,7 @@ class Client:
 
     def push_blob(self, repository: str, content: bytes) -> None:
         """Push a small blob: POST, then one PUT with all of it."""
-        self._close_upload(self._begin(repository), digest_of(content), content)
+        self.close_upload(self.begin_upload(repository), digest_of(content), content)
 
     def mount_blob(self, repository: str, content: bytes, source: str) -> None:
         """Link a blob from another repository, or push it where the server does not mount."""
@@ -92,27 +94,51 @@ class Client:
             _CREATED, _ACCEPTED
         )
         if answer.status == _ACCEPTED:
-            self._close_upload(answer.headers["location"], digest, content)
+            self.close_upload(answer.headers["location"], digest, content)
 
     def stream_blob(self, repository: str, payload: Payload) -> None:
         """Push a large blob as POST, one streamed PATCH, PUT."""
-        location = _relative(self._begin(repository))
-        self._http.putrequest("PATCH", location)
+        answer = self.send("PATCH", self.begin_upload(repository), payload).expect(_ACCEPTED)
+        self.close_upload(answer.headers["location"], payload.digest, b"")
+
+    def begin_upload(self, repository: str) -> str:
+        """Begin an upload; return its location."""
+        return self.ask("POST", f"/v2/{repository}/blobs/uploads/").expect(_ACCEPTED).headers["location"]
+
+    def patch(self, location: str, content: bytes) -> str:
+        """Add bytes to an upload; return its next location."""
+        answer = self.ask("PATCH", _relative(location), content, {"Content-Type": "application/octet-stream"})
+        return answer.expect(_ACCEPTED).headers["location"]
+
+    def close_upload(self, location: str, digest: str, content: bytes) -> None:
+        """Add the last bytes, if any, and make the upload a blob."""
+        path = _relative(location, f"digest={digest}")
+        self.ask("PUT", path, content, {"Content-Type": "application/octet-stream"}).expect(_CREATED)
+
+    def send(self, method: str, location: str, payload: Payload, *, query: str = "") -> Answer:
+        """Send a large body from its file."""
+        self._http.putrequest(method, _relative(location, query))
         self._http.putheader("Content-Type", "application/octet-stream")
         self._http.putheader("Content-Length", str(payload.size_bytes))
         self._http.endheaders()
         with payload.base.open("rb") as file:
             self._http.sock.sendfile(file, 0, payload.base_bytes)
         self._http.sock.sendall(payload.tail)
-        self._close_upload(self._answer().expect(_ACCEPTED).headers["location"], payload.digest, b"")
+        return self._answer()
 
-    def _begin(self, repository: str) -> str:
-        return self.ask("POST", f"/v2/{repository}/blobs/uploads/").expect(_ACCEPTED).headers["location"]
-
-    def _close_upload(self, location: str, digest: str, content: bytes) -> None:
-        path = _relative(location)
-        path += ("&" if "?" in path else "?") + f"digest={digest}"
-        self.ask("PUT", path, content, {"Content-Type": "application/octet-stream"}).expect(_CREATED)
+    def drain(self, path: str, use: Callable[[memoryview], object] | None = None) -> int:
+        """Get a body and throw it away, or let it be looked at piece by piece; return its length."""
+        self._http.request("GET", path)
+        response = self._http.getresponse()
+        if response.status != _OK:
+            raise BenchmarkFailed(f"answered {response.status} where a body was expected: {response.read(_SHOWN)!r}")
+        size = 0
+        while came := response.readinto(self._piece):
+            size += came
+            if use is not None:
+                use(self._piece[:came])
+        response.close()
+        return size
 
     def _answer(self) -> Answer:
         response = self._http.getresponse()
@@ -139,6 +165,8 @@ def answers(port: int, path: str, *, accept: str = MANIFEST_TYPE) -> bool:
         return False
 
 
-def _relative(location: str) -> str:
+def _relative(location: str, query: str = "") -> str:
+    """Return an address on this server as it was given, with one more parameter."""
     parts = urlsplit(location)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    whole = "&".join(part for part in (parts.query, query) if part)
+    return f"{parts.path}?{whole}" if whole else parts.path

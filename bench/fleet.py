@@ -3,13 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from bench import images, servers
 from bench.client import connected
@@ -24,6 +24,7 @@ LARGE: Final = "bench/large"
 LARGE_FILES_BYTES: Final = 64 << 20
 _FILLERS: Final = 8
 _COPY_BYTES: Final = 1 << 20
+_T = TypeVar("_T")
 
 
 class Fleet:
@@ -102,11 +103,33 @@ class Fleet:
                 self._given.add((server.name, "large"))
         return found
 
-    def rounds(self, servers: list[Server]) -> Iterator[Server]:
+    def to_be_had(self, *names: str) -> list[str]:
+        """Return those of the servers that are installed."""
+        for name in names:
+            try:
+                self._made(name, self.folder)
+            except BenchmarkFailed as failed:
+                self._absent[name] = str(failed)
+        return [name for name in names if name not in self._absent]
+
+    @contextmanager
+    def empty(self, name: str) -> Iterator[Server]:
+        """Give a server that was just started on an empty folder, which is removed at the end."""
+        data = Path(tempfile.mkdtemp(prefix="empty-", dir=self.folder)) / "data"
+        data.mkdir()
+        server = self._made(name, data)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(data.parent)
+
+    def rounds(self, servers: Sequence[_T], *, at_most: int | None = None) -> Iterator[_T]:
         """Give every server once in each round, each round beginning with another one, so that no one is always first."""
-        for number in range(self.scale.rounds):
+        for number in range(min(self.scale.rounds, at_most or self.scale.rounds)):
             start = number % max(len(servers), 1)
-            yield from servers[start:] + servers[:start]
+            yield from [*servers[start:], *servers[:start]]
 
     def _server(self, name: str) -> Server | None:
         if name not in self._servers:

@@ -48,6 +48,17 @@ def manifest_of(config: bytes, layers: list[bytes], note: str) -> Manifest:
     return Manifest(content, digest_of(content))
 
 
+def image_manifest(config: str, config_bytes: int, layer: str, layer_bytes: int) -> Manifest:
+    """Make the manifest of an image whose config and one layer are told by digest and length."""
+    body = {
+        "schemaVersion": 2,
+        "config": {"mediaType": _CONFIG_TYPE, "digest": config, "size": config_bytes},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": layer_bytes}],
+    }
+    content = json.dumps(body, indent="\t").encode()
+    return Manifest(content, digest_of(content))
+
+
 def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
 

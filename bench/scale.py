@@ -23,6 +23,7 @@ class Scale:
     large_bytes: int
     tag_counts: tuple[int, ...]
     listings: int
+    zb_part: int  # one in so many of zb's requests
 
     @property
     def tags(self) -> int:
@@ -39,6 +40,7 @@ FULL: Final = Scale(
     large_bytes=1024 * MIB,
     tag_counts=(100, 10_000, 100_000),
     listings=300,
+    zb_part=1,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -49,4 +51,5 @@ QUICK: Final = Scale(
     large_bytes=256 * MIB,
     tag_counts=(100, 10_000, 100_000),
     listings=100,
+    zb_part=4,
 )

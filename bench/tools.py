@@ -60,6 +60,9 @@ def version(name: str) -> str:
     command = [str(program.path), _VERSION_OPTION.get(name, "--version")]
     said = subprocess.run(command, capture_output=True, text=True, env=program.environment, timeout=_LOOKUP_S, check=False)
     line = next(iter((said.stdout + said.stderr).strip().splitlines()), "unknown")
+    if line.startswith("{"):
+        # zot tells it as a line of its log, and nothing when whoever built it gave it no version.
+        return str(json.loads(line).get("commit") or "unknown")
     number = _NUMBER.search(line.replace(str(program.path), ""))
     return number[0] if number else line
 

@@ -21,7 +21,7 @@ from support.postgres import Cluster
 from support.processes import Server, descendants, free_port
 from support.sources import Sources
 from support.tools import missing, program
-from support.traces import OPTIONS, Event, chunk_problems, push_problems, read
+from support.traces import OPTIONS, Event, blob_problems, chunk_problems, log_problems, push_problems, read
 
 LOGS: Final = {"sqlite": "entrepot.db-wal", "postgresql": "/pg_wal/"}
 CONTENTS: Final = {"small": b"a small blob", "large": bytes(range(256)) * 20_000}
@@ -75,6 +75,12 @@ def chunked(client: Client) -> None:
         place = answer.headers["Location"]
     mark = "&" if "?" in place else "?"
     assert client.put(f"{place}{mark}digest={images.sha256(b'onetwo')}").status == 201
+
+
+def again(client: Client) -> None:
+    """Push the same blob to two repositories."""
+    for repository in ("trace/one", "trace/two"):
+        images.push_blob(client, repository, images.blob(images.LAYER, CONTENTS["large"]))
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +167,17 @@ def test_an_upload_in_one_request_does_not_wait_for_a_name_that_it_gives_up(happ
     assert [each for each in happened[accepted:] if each.kind == "sync" and each.path.endswith("/uploads")] == []
 
 
+def test_bytes_that_are_there_already_are_not_synced_again_but_the_log_is(
+    trace: Callable[..., list[Event]], profile: str
+) -> None:
+    happened = trace(again)
+    first, second = (place for place, each in enumerate(happened) if each.kind == "answer")
+    accepted = [place for place, each in enumerate(happened) if each.kind == "accepted"][1]
+    assert blob_problems(happened[:first], LOGS[profile]) == []
+    assert log_problems(happened[accepted:second], LOGS[profile]) == []
+    assert [each for each in happened[accepted:second] if "/blobs/" in each.path or "/uploads" in each.path] == []
+
+
 @pytest.mark.parametrize("step", ["file", "name"])
 def test_with_one_step_taken_out_of_the_record_of_parts_the_check_fails(in_chunks: list[Event], profile: str, step: str) -> None:
     taken = {"file": "/uploads/", "name": "/uploads"}[step]
@@ -204,8 +221,5 @@ def test_a_product_that_leaves_one_step_out_is_noticed(
     sources = Sources(tmp_path)
     path, before, after = CARELESS[step][:3] if step != "log" else CARELESS_LOG[profile]
     sources.change(path, before, after)
-    if step == "file":
-        # A file is also synced when its upload's progress is recorded.
-        sources.change(path, "            os.fdatasync(self._file)\n", "            pass\n")
     found = push_problems(trace(whole(CONTENTS["small"]), sources.environment()), LOGS[profile])
     assert any(CARELESS[step][3] in problem for problem in found), found

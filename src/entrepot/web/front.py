@@ -83,7 +83,8 @@ class Front:
             if incoming:
                 self._meters.transfer(INCOMING, -1)
                 self._transfers.let_go(call)
-            call.let_go()
+            if call.reserved_bytes:
+                call.let_go()
             took_s = time.perf_counter() - began
             self._meters.count(call, status, took_s)
         if self._access_log:
@@ -95,7 +96,8 @@ class Front:
             if call.method in _BRINGING:
                 self._transfers.take(call)
             answer = await self._answer(call)
-            await answer.begin()
+            if answer.stream is not None:
+                await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             answer = oci_error(error, call)
         if _is_write(call.method, answer.status):

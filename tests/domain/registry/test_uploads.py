@@ -77,6 +77,26 @@ def test_the_same_bytes_are_kept_once_whoever_pushes_them(place: Settings, numbe
     asyncio.run(scenario())
 
 
+def test_an_end_that_was_not_recorded_leaves_nothing_when_the_bytes_came_otherwise(
+    place: Settings, number: Iterator[int]
+) -> None:
+    content = f"otherwise {next(number)}".encode()
+    digest = Digest.of(content)
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            before, id_ = files(place), await begun(whole, content)
+            handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
+            async with whole.storage.hold(handle, len(content)) as held:
+                await held.finish(digest, len(content))  # and then the process dies
+            await push_blob(whole, "team/two", content)
+            await whole.registry.uploads.finish(ANYONE, ONE, id_, digest, Body(pieces()))
+            assert len(files(place) - before) == 1
+            assert await fetched(whole, ONE, digest) == content
+
+    asyncio.run(scenario())
+
+
 def test_a_blob_is_reached_only_through_a_repository_that_has_it(place: Settings, number: Iterator[int]) -> None:
     content = f"private {next(number)}".encode()
 

@@ -203,6 +203,35 @@ def test_abort_deletes_the_bytes_and_can_be_repeated(driver: StorageDriver) -> N
     run(scenario())
 
 
+@pytest.mark.parametrize("finished", [False, True])
+def test_dropped_bytes_are_gone_also_when_they_were_an_object_already(
+    driver: StorageDriver, twin: StorageDriver, *, finished: bool
+) -> None:
+    async def scenario() -> None:
+        other, handle = await stored(driver, b"spare"), driver.new_handle()
+        await add(driver, handle, 0, b"spare")
+        if finished:
+            await finish(driver, handle, b"spare")
+        for each in (driver, twin):  # a second time nothing happens
+            async with each.hold(handle, 5) as held:
+                await held.drop(Digest.of(b"spare"))
+        assert list(await listed(driver)) == [other]
+
+    run(scenario())
+
+
+def test_spare_bytes_become_an_object_like_others_when_they_are_needed_after_all(driver: StorageDriver) -> None:
+    async def scenario() -> bytes:
+        handle, hash_ = driver.new_handle(), new_hash("sha256")
+        async with driver.hold(handle, 0) as held:
+            size = await held.append(0, pieces(CONTENT[:MIB], CONTENT[MIB:]), hash_, last=True, spare=True)
+            key = await held.finish(Digest.of(CONTENT), size)
+        assert hash_.hexdigest() == Digest.of(CONTENT).hex
+        return await fetch(driver, key, 0, size - 1)
+
+    assert run(scenario()) == CONTENT
+
+
 def test_delete_takes_one_object_and_can_be_repeated(driver: StorageDriver) -> None:
     async def scenario() -> None:
         gone, kept = await stored(driver, b"same"), await stored(driver, b"same")

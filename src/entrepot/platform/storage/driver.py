@@ -77,10 +77,13 @@ class Stored(msgspec.Struct, frozen=True):
 class HeldUpload(Protocol):
     """An upload's bytes in the hands of one request: nobody else changes them until it lets go."""
 
-    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False) -> int:
+    async def append(
+        self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False, spare: bool = False
+    ) -> int:
         """Write `chunks` at `offset` (bytes), cutting off what lies behind it; return the new offset, durable.
 
-        The `last` one is followed by `finish` before the offset is recorded anywhere, and need not be durable before that.
+        The `last` one is followed by `finish` or `drop` before the offset is recorded anywhere, and need not be durable before
+        that. When it is `spare` too, most likely `drop` will follow.
 
         Raises:
             SizeMismatch: the store has fewer bytes than `offset`.
@@ -101,6 +104,9 @@ class HeldUpload(Protocol):
         Raises:
             SizeMismatch: the store has fewer bytes.
         """
+
+    async def drop(self, digest: Digest) -> None:
+        """Delete the upload's bytes, also those of a `finish` with this digest that was not recorded."""
 
 
 class StorageDriver(Protocol):

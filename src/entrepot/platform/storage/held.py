@@ -42,6 +42,7 @@ class HeldFile:
         self._turn = threading.Lock()
         self._file: int | None = None
         self._fresh = False
+        self._is_spare = False
         self._closed = False
 
     async def open(self, size: int) -> None:
@@ -52,27 +53,33 @@ class HeldFile:
         """Let go, after the step that still runs, if any."""
         await asyncio.shield(self._run(self._close))
 
-    async def append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False) -> int:
+    async def append(
+        self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False, spare: bool = False
+    ) -> int:
         """Write `chunks` at `offset`, durable before the new offset is returned. Raises SizeMismatch.
 
-        When it is the `last` and `finish` follows, the name in `uploads` is not made durable: `finish` takes it away, and the
-        sync of the blob's folder makes the name durable that counts. Should a crash bring the old one back, it is a leftover.
+        The `last` one is not synced: `finish` does that, and makes the name durable that counts. Should a crash bring the one in
+        `uploads` back, it is a leftover. Writing `spare` bytes to the disk is not even begun.
         """
+        self._is_spare = spare
         try:
-            return await self._append(offset, chunks, hash_, self._flush if last else self._flush_with_name)
+            return await self._append(offset, chunks, hash_, last=last)
         except StorageFull:
             # What is not recorded is sent again: until then others may have the room.
             with suppress(EntrepotError):
                 await self._run(self._in_turn, self._cut, offset)
             raise
 
-    async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, flush: Callable[[], None]) -> int:
+    async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool) -> int:
+        flush = _nothing if last else self._flush_with_name
         batches = _batches(chunks)
         nothing: list[bytes] = []
         batch, following = await anext(batches, nothing), await anext(batches, None)
         if following is None:
-            if batch or self._file is not None:
+            if batch:
                 offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_, flush)
+            elif self._file is not None:
+                await self._run(self._in_turn, self._cut, offset)  # what is recorded was synced by whoever recorded it
             return offset
         await self._run(self._in_turn, self._cut, offset)
         while following is not None:
@@ -81,7 +88,8 @@ class HeldFile:
             batch, following = following, await anext(batches, None)
             offset = await step
         offset = await self._run(self._in_turn, self._write, offset, batch, hash_)
-        await self._run(self._in_turn, flush)
+        if not last:
+            await self._run(self._in_turn, flush)
         return offset
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
@@ -90,9 +98,16 @@ class HeldFile:
 
     async def finish(self, digest: Digest, size: int) -> str:
         """Sync the file, give it its name, sync the folder. Raises SizeMismatch."""
-        name = f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}.{self._handle}"
+        name = self._name(digest)
         await self._run(self._in_turn, self._finish, self._blobs / name, size)
         return f"blobs/{name}"
+
+    async def drop(self, digest: Digest) -> None:
+        """Delete the file, also when a `finish` that was not recorded has given it its name."""
+        await self._run(self._in_turn, self._drop, self._blobs / self._name(digest))
+
+    def _name(self, digest: Digest) -> str:
+        return f"{digest.algorithm}/{digest.hex[:2]}/{digest.hex}.{self._handle}"
 
     def _in_turn(self, step: Callable[..., Any], *arguments: object) -> Any:
         with self._turn:
@@ -147,7 +162,8 @@ class HeldFile:
                 place += written
         for piece in pieces:
             hash_.update(piece)
-        start_writeback(self._file, offset, end - offset)
+        if not self._is_spare:
+            start_writeback(self._file, offset, end - offset)
         return end
 
     def _write_whole(self, offset: int, pieces: list[bytes], hash_: RunningHash, flush: Callable[[], None]) -> int:
@@ -157,13 +173,10 @@ class HeldFile:
         flush()
         return offset
 
-    def _flush(self) -> None:
-        if self._file is not None:
-            os.fdatasync(self._file)
-
     def _flush_with_name(self) -> None:
         """Sync the file, and once its name too: what is recorded next must be found after a power cut."""
-        self._flush()
+        if self._file is not None:
+            os.fdatasync(self._file)
         if self._fresh:
             sync_folder(self._path.parent)
             self._fresh = False
@@ -177,6 +190,9 @@ class HeldFile:
                 raise SizeMismatch(found=place + len(piece), expected=size)
             hash_.update(piece)
 
+    def _drop(self, blob: Path) -> None:
+        (blob if self._file is None else self._path).unlink(missing_ok=True)
+
     def _finish(self, blob: Path, size: int) -> None:
         if self._file is None:
             found = size_of(blob)
@@ -188,6 +204,10 @@ class HeldFile:
             os.fsync(file)
             self._path.rename(blob)
         sync_folder(blob.parent)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _is_at(file: int, path: Path) -> bool:

@@ -13,7 +13,7 @@ from entrepot.web.v2.requests import TooManyTags
 from entrepot.web.v2.wire import SAFE, empty_answer, etags_match, location
 
 MAX_TAGS: Final = 100
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 16384  # about as many manifests as are recalled (platform/db/sqlite.py)
 
 
 async def get_manifest(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:

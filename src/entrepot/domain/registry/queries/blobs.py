@@ -141,13 +141,19 @@ async def find_live(db: Reader, digest: str) -> LiveBlob | None:
     return LiveBlob(*row) if row else None
 
 
+async def lock_live(tx: Transaction, digest: str) -> LiveBlob | None:
+    """Return the live blob of that digest, locked."""
+    row = await tx.one(_LOCK_LIVE, digest=digest)
+    return LiveBlob(*row) if row else None
+
+
 async def add_blob(tx: Transaction, digest: str, size: int, storage_key: str) -> LiveBlob:
     """Return the live blob of that digest, locked; it is made with this key when there is none."""
     while True:
         await tx.run(_ADD, digest=digest, size=size, storage_key=storage_key)
-        row = await tx.one(_LOCK_LIVE, digest=digest)
-        if row is not None:  # else it was condemned between the two statements
-            return LiveBlob(*row)
+        found = await lock_live(tx, digest)
+        if found is not None:  # else it was condemned between the two statements
+            return found
 
 
 async def replace_key(tx: Transaction, blob_: int, storage_key: str) -> None:

@@ -138,7 +138,9 @@ class Uploads:
             received, hash_ = await self._receive(lease, body)
             state = hash_.state() if hash_ else None
             progress = uploads.Progress(id_, lease.token, received, state)
-            kept = await self._db.write(partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us))
+            # Without a new byte nothing is told that a power cut could make untrue.
+            advance = partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us)
+            kept = await self._db.write(advance, durable=received > lease.upload.received)
         if not kept:
             raise UploadLost(upload=id_)
         if body.interrupted is not None:
@@ -164,10 +166,14 @@ class Uploads:
 
     async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
-            received, hash_ = await self._receive(lease, body, last=True)
+            known = await self._db.read(blobs.find_live, str(digest))
+            received, hash_ = await self._receive(lease, body, last=True, spare=known is not None)
             if body.interrupted is not None:
                 raise body.interrupted
             await self._check(lease, digest, received, hash_)
+            if known is not None and await self._link(lease, digest, known):
+                await lease.held.drop(digest)
+                return
             key = await lease.held.finish(digest, received)
             kept = await self._store(lease, digest, received, key)
         if kept != key:
@@ -183,14 +189,17 @@ class Uploads:
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             await self._discard(lease)
 
-    async def _receive(self, lease: Lease, body: Body, *, last: bool = False) -> tuple[int, RunningHash | None]:
+    async def _receive(
+        self, lease: Lease, body: Body, *, last: bool = False, spare: bool = False
+    ) -> tuple[int, RunningHash | None]:
         """Write the body behind what there is; return the new size and the hash of it all, None when it must be computed."""
         upload, expected = lease.upload, body.range
         if expected is not None and expected.first != upload.received:
             raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
         hash_ = _hash_of(upload)
         hashed = hash_ or new_hash(upload.algorithm)
-        received = await lease.held.append(upload.received, body.pieces(self._storage.require_room), hashed, last=last)
+        pieces = body.pieces(self._storage.require_room)
+        received = await lease.held.append(upload.received, pieces, hashed, last=last, spare=spare)
         came = received - upload.received
         if expected is not None and came != expected.size and body.interrupted is None:
             raise ChunkIncomplete(expected=expected.size, found=came)
@@ -205,6 +214,23 @@ class Uploads:
         if found != digest.hex:
             await self._discard(lease)
             raise BlobDigestMismatch(**mismatch(found, digest))
+
+    async def _link(self, lease: Lease, digest: Digest, known: LiveBlob) -> bool:
+        """Let the repository have a blob whose bytes are here, durable since it was made; False when they have gone."""
+        if await self._storage.size(known.storage_key) != known.size:
+            return False
+
+        async def link(tx: Transaction) -> bool:
+            blob = await blobs.lock_live(tx, str(digest))
+            if blob is None or blob.storage_key != known.storage_key:
+                return False
+            if not await uploads.end(tx, lease.upload.id, lease.token):
+                raise UploadLost(upload=lease.upload.id)
+            await blobs.add_link(tx, lease.upload.repository, blob.id)
+            await repositories.note_upload(tx, lease.upload.repository)
+            return True
+
+        return await self._db.write(link)
 
     async def _store(self, lease: Lease, digest: Digest, size: int, key: str) -> str:
         """Write the rows that make the blob visible; return the key under which its bytes are kept from now on."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,9 +17,15 @@ _STOP_LIMIT_S: Final = 90.0
 
 
 class Instance:
-    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`)."""
+    """Serves from construction until `stop` or `kill`; extra settings are keyword arguments (`gc_grace=60`).
 
-    def __init__(self, data: Path, *, database: str = "", **settings: object) -> None:
+    `environment` is that of the command: a changed copy of the sources gives its own.
+    """
+
+    def __init__(
+        self, data: Path, *, database: str = "", environment: Mapping[str, str] | None = None, **settings: object
+    ) -> None:
+        self._environment = dict(environment or surroundings())
         self.data = data
         self.database = database
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
@@ -80,7 +87,7 @@ class Instance:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=surroundings())
+        self._server = Server(command, log=self.log, environment=self._environment)
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

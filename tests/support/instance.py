@@ -63,6 +63,12 @@ class Instance:
         RUNNING.discard(self)
         self._server.kill()
 
+    def kill_supervisor(self) -> None:
+        """End the main process at once, and nothing else; what it had started is to notice."""
+        RUNNING.discard(self)
+        self._server.process.kill()
+        self._server.process.wait()
+
     def restart(self) -> None:
         """Serve the same data again, on the same port, after `stop` or `kill`; a running one is stopped first."""
         if self in RUNNING:

@@ -12,6 +12,8 @@ MILLISECONDS: Final = "ms"
 MEGABYTES: Final = "MB"
 STALE: Final = "stale answers"
 MOVES: Final = "moves a second"
+LONGEST: Final = "ms, the longest"
+PERCENT: Final = "% of a processor"
 TIMES: Final = "times"
 
 

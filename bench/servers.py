@@ -73,6 +73,12 @@ class Server:
             raise
         return time.monotonic() - began
 
+    def restart_with(self, **settings: object) -> None:
+        """Start it anew with these settings of Entrepot, beside those that it has."""
+        self.stop()
+        self._recipe.environment.update({f"ENTREPOT_{name.upper()}": str(value) for name, value in settings.items()})
+        self.start()
+
     def stop(self) -> None:
         """End it; the data stays."""
         if self._program is not None:

@@ -29,7 +29,9 @@ from support.parts import opened, sql
 
 _LIMIT_S: Final = 180.0
 _SETTLE_S: Final = 1.0
-_LARGE_ONES: Final = 4
+_LARGE_ONES: Final = 6
+_BEGUN_S: Final = 0.2
+_SCRUB: Final = next(chore for chore in CHORES if chore.name == "scrub")
 _PIECE: Final = 1 << 20
 _JOB: Final = "the job itself"
 
@@ -47,12 +49,12 @@ def pulls(fleet: Fleet, book: Book) -> None:
             seconds = asyncio.run(_ended_after_s(server.place, id_))
             book.add(Key(BESIDE_JOBS, f"{server.name}, {chore.name}, {_JOB}", SECONDS), seconds)
         _idle(fleet, book, server, FSCK, paths)
-        with _checking(server, 0):
+        with _checking(server):
             _load(fleet, book, f"{server.name}, {FSCK}", server, paths)
 
 
 def check(fleet: Fleet, book: Book) -> None:
-    """Pull all manifests while `entrepot fsck` reads large blobs that are not in memory, at half of what the disk gives."""
+    """Pull all manifests while a scrub reads large blobs that are not in memory, at half of what the disk gives."""
     paths = manifest_paths(fleet)
     fleet.with_images(ENTREPOT)
     servers = fleet.with_large_blob(ENTREPOT)
@@ -64,10 +66,15 @@ def check(fleet: Fleet, book: Book) -> None:
     for server in fleet.rounds(servers):
         speed = _disk_speed(server.data)
         book.add(Key(BESIDE_CHECK, "the disk", SPEED), speed)
+        server.restart_with(scrub_rate=int(speed * 1e6 / 2))
+        wrk.run(server.port, paths, 1)
         idle = wrk.run(server.port, paths, fleet.scale.load_s)
         _evict(server.data)
-        with _checking(server, int(speed / 2)):
-            busy = wrk.run(server.port, paths, fleet.scale.load_s)
+        id_ = asyncio.run(_enqueued(server.place, _SCRUB))
+        time.sleep(_BEGUN_S)
+        busy = wrk.run(server.port, paths, fleet.scale.load_s)
+        seconds = asyncio.run(_ended_after_s(server.place, id_))
+        book.add(Key(BESIDE_CHECK, f"{server.name}, {_JOB}", SECONDS), seconds)
         book.add(Key(BESIDE_CHECK, f"{server.name}, idle", RATE), idle.per_s)
         book.add(Key(BESIDE_CHECK, server.name, RATE), busy.per_s)
         say(f"{BESIDE_CHECK}: {server.name}: {busy.per_s:,.0f}/s, idle {idle.per_s:,.0f}/s, the disk gives {speed:,.0f} MB/s")
@@ -107,10 +114,10 @@ async def _ended_after_s(place: Settings, id_: int) -> float:
 
 
 @contextmanager
-def _checking(server: Server, megabytes_per_s: int) -> Iterator[None]:
+def _checking(server: Server) -> Iterator[None]:
     """Let `entrepot fsck` run again and again; a second later it has begun to read."""
     words = ["--data", server.place.data, *(["--database", server.place.database] if server.place.database else [])]
-    command = [sys.executable, "-m", "entrepot", "fsck", "--rate", str(megabytes_per_s), *words]
+    command = [sys.executable, "-m", "entrepot", "fsck", *words]
     script = 'while "$@" > /dev/null; do :; done'
     loop = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script, "sh", *command]
     checks = subprocess.Popen(loop, env=clean_environment(), start_new_session=True)

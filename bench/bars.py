@@ -6,7 +6,22 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.book import AHEAD, CPU, MEGABYTES, MILLISECONDS, RATE, SECONDS, SPEED, STALE, TIMES, Book, Key
+from bench.book import (
+    AHEAD,
+    CPU,
+    LONGEST,
+    MEGABYTES,
+    MILLISECONDS,
+    PERCENT,
+    RATE,
+    SECONDS,
+    SPEED,
+    STALE,
+    TIMES,
+    Book,
+    Key,
+)
+from bench.garbage import CHORES
 from bench.servers import ENTREPOT, NGINX, OURS, REGISTRY, ZOT
 from bench.table import Row, row_of
 from bench.zb import SCENARIOS
@@ -23,6 +38,12 @@ MEMORY_IDLE: Final = "memory, idle"
 MEMORY_PUSHING: Final = "memory, 8 clients push 1 GiB"
 TAG_LIST: Final = "tag list, page of 100"
 ZB: Final = "zb, all scenarios"
+BESIDE_JOBS: Final = "manifest GET beside a job"
+BESIDE_CHECK: Final = "manifest GET beside a check of everything"
+ENQUEUE: Final = "jobs enqueued"
+JOB_START: Final = "commit of a job to its end"
+IDLE: Final = "processor, idle"
+FSCK: Final = "entrepot fsck"
 PLAIN_COPY: Final = "read, hash, write, fsync"
 
 _AT_MOST: Final = ("≤", operator.le)
@@ -73,6 +94,11 @@ class Bar:
         return "aim missed" if self.is_aim else "MISSED"
 
 
+_CHORES: Final = (*(chore.name for chore in CHORES), FSCK)
+_BESIDE_JOBS: Final = (
+    *(Bar(BESIDE_JOBS, RATE, _AT_LEAST, 0.7, f"{{ours}}, before {name}", subject=f"{{ours}}, {name}") for name in _CHORES),
+    *(Bar(BESIDE_JOBS, LONGEST, _AT_MOST, 100, subject=f"{{ours}}, {name}") for name in _CHORES),
+)
 BARS: Final = (
     Bar(MANIFEST_GET, CPU, _AT_MOST, 0.1, REGISTRY),
     Bar(MANIFEST_GET, CPU, _AT_MOST, 5, NGINX),
@@ -93,6 +119,12 @@ BARS: Final = (
     Bar(TAG_LIST, MILLISECONDS, _AT_MOST, 1.5, _FEWEST_TAGS, subject=_MOST_TAGS),
     *(Bar(scenario.name, RATE, _AT_LEAST, 0.9, REGISTRY) for scenario in SCENARIOS),
     Bar(ZB, AHEAD, _AT_LEAST, 14),
+    *_BESIDE_JOBS,
+    Bar(BESIDE_CHECK, RATE, _AT_LEAST, 0.9, "{ours}, idle"),
+    Bar(ENQUEUE, RATE, _AT_LEAST, 500, subject="{ours}, 64 at once"),
+    Bar(JOB_START, MILLISECONDS, _AT_MOST, 100),
+    Bar(JOB_START, LONGEST, _AT_MOST, 100),
+    Bar(IDLE, PERCENT, _BELOW, 1),
 )
 
 

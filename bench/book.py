@@ -14,6 +14,8 @@ STALE: Final = "stale answers"
 MOVES: Final = "moves a second"
 PREPARED_RATE: Final = "requests a second once all is prepared"
 AHEAD: Final = "scenarios of 16 in which it is ahead of docker-registry"
+LONGEST: Final = "ms, the longest"
+PERCENT: Final = "% of a processor"
 TIMES: Final = "times"
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from bench import bars, zb
 from bench.book import Book
 from bench.fleet import Fleet
-from bench.measures import image_push, large_blobs, pulls, start_and_memory, tag_lists
+from bench.measures import beside_jobs, image_push, job_engine, large_blobs, pulls, start_and_memory, tag_lists
 from bench.measures import zb as zb_measure
 
 
@@ -31,4 +31,9 @@ CATALOGUE: Final = {
     "memory-push": Benchmark(start_and_memory.pushing, (bars.MEMORY_PUSHING,)),
     "tag-list": Benchmark(tag_lists.pages, (bars.TAG_LIST,)),
     "zb": Benchmark(zb_measure.scenarios, (*(scenario.name for scenario in zb.SCENARIOS), bars.ZB)),
+    "beside-jobs": Benchmark(beside_jobs.pulls, (bars.BESIDE_JOBS,)),
+    "beside-check": Benchmark(beside_jobs.check, (bars.BESIDE_CHECK,)),
+    "job-enqueue": Benchmark(job_engine.enqueues, (bars.ENQUEUE,)),
+    "job-start": Benchmark(job_engine.starts, (bars.JOB_START,)),
+    "idle": Benchmark(job_engine.idle, (bars.IDLE,)),
 }

@@ -12,6 +12,7 @@ from typing import Final
 from bench import client, processes
 from bench.failure import BenchmarkFailed
 from bench.tools import clean_environment, tool
+from entrepot.base.settings import Settings
 
 ENTREPOT: Final = "entrepot"
 ON_POSTGRES: Final = "entrepot on PostgreSQL"
@@ -35,12 +36,18 @@ class Recipe:
 class Server:
     """One of the compared servers, with a data folder that outlives its processes."""
 
-    def __init__(self, name: str, data: Path, recipe: Recipe) -> None:
+    def __init__(self, name: str, data: Path, recipe: Recipe, database: str = "") -> None:
         self.name = name
+        self._database = database
         self.data = data
         self.port = 0
         self._recipe = recipe
         self._program: processes.Program | None = None
+
+    @property
+    def place(self) -> Settings:
+        """Where an Entrepot keeps its data."""
+        return Settings(data=str(self.data), database=self._database)
 
     @property
     def pid(self) -> int:
@@ -65,6 +72,12 @@ class Server:
             self.stop()
             raise
         return time.monotonic() - began
+
+    def restart_with(self, **settings: object) -> None:
+        """Start it anew with these settings of Entrepot, beside those that it has."""
+        self.stop()
+        self._recipe.environment.update({f"ENTREPOT_{name.upper()}": str(value) for name, value in settings.items()})
+        self.start()
 
     def stop(self) -> None:
         """End it; the data stays."""
@@ -120,7 +133,7 @@ def entrepot(name: str, data: Path, database: str = "") -> Server:
         serve = [sys.executable, "-m", "entrepot", "serve"]
         return [*serve, "--data", str(data), "--listen", f"127.0.0.1:{port}", *options]
 
-    return Server(name, data, Recipe(command, clean_environment()))
+    return Server(name, data, Recipe(command, clean_environment()), database)
 
 
 def _filled(template: str, data: Path, **values: object) -> str:

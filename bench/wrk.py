@@ -24,6 +24,7 @@ class Load:
 
     requests: int
     seconds: float
+    longest_ms: float
 
     @property
     def per_s(self) -> float:
@@ -55,4 +56,4 @@ def run(port: int, paths: Path, seconds: int) -> Load:
     result = json.loads(line.removeprefix("RESULT "))
     if result["refused"] or result["broken"] or not result["requests"]:
         raise BenchmarkFailed(f"wrk had answers that are not 2xx, or broken connections: {result}")
-    return Load(result["requests"], result["microseconds"] / 1e6)
+    return Load(result["requests"], result["microseconds"] / 1e6, result["longest_us"] / 1e3)

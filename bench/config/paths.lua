@@ -23,7 +23,7 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\nRESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p99_us": %d}\n',
+    '\nRESULT {"requests": %d, "microseconds": %d, "refused": %d, "broken": %d, "p99_us": %d, "longest_us": %d}\n',
     summary.requests, summary.duration, errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(99)))
+    errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(99), latency.max))
 end

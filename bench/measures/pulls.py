@@ -22,7 +22,7 @@ _DATABASE: Final = "PostgreSQL itself (not in the row above)"
 
 def manifests(fleet: Fleet, book: Book) -> None:
     """Pull all tags of all repositories at random."""
-    paths = _manifest_paths(fleet)
+    paths = manifest_paths(fleet)
     servers = fleet.with_images(*_EVERYONE)
     _check_manifests(fleet, servers)
     _rounds(fleet, book, MANIFEST_GET, servers, paths)
@@ -36,7 +36,7 @@ def small_blobs(fleet: Fleet, book: Book) -> None:
 
 def moving_tags(fleet: Fleet, book: Book) -> None:
     """Pull as above while pushers move tags and read each back on another connection."""
-    paths = _manifest_paths(fleet)
+    paths = manifest_paths(fleet)
     for server in fleet.rounds(fleet.with_images(*OURS)):
         say(f"{MOVING_TAGS}: {server.name}")
         with Pushers(server.port, fleet.repositories) as pushers:
@@ -45,7 +45,8 @@ def moving_tags(fleet: Fleet, book: Book) -> None:
         book.add(Key(MOVING_TAGS, server.name, STALE), pushers.stale)
 
 
-def _manifest_paths(fleet: Fleet) -> Path:
+def manifest_paths(fleet: Fleet) -> Path:
+    """Write down the paths of all manifests."""
     paths = [f"/v2/{each.name}/manifests/{tag}" for each in fleet.repositories for tag in each.manifests]
     return wrk.write_paths(fleet.folder / "manifests", paths)
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,14 +33,14 @@ class Instance:
         log: Path | None = None,
         trusts: Path | None = None,
         unverified: bool = False,
-        environment: dict[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         **settings: object,
     ) -> None:
         self.data = data
         self._unverified = unverified
         self.trusts = trusts or data / "tls" / "ca.crt"
         self.database = database
-        self._environment = environment
+        self._environment = dict(environment or surroundings())
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
         self.log = log or data.with_name(f"{data.name}.log")
         self.port = 0
@@ -75,6 +76,12 @@ class Instance:
         RUNNING.discard(self)
         self._server.kill()
 
+    def kill_supervisor(self) -> None:
+        """End the main process at once, and nothing else; what it had started is to notice."""
+        RUNNING.discard(self)
+        self._server.process.kill()
+        self._server.process.wait()
+
     def restart(self) -> None:
         """Serve the same data again, on the same port, after `stop` or `kill`; a running one is stopped first."""
         if self in RUNNING:
@@ -99,7 +106,7 @@ class Instance:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=self._environment or surroundings())
+        self._server = Server(command, log=self.log, environment=self._environment)
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,7 @@ _REPOSITORIES: Final = ("crash/one", "crash/two", "crash/three")
 _SIZES: Final = (1, 700, 30_000, 300_000, 2_500_000)
 _LEAST_IN_PIECES: Final = 100
 _CREATED: Final = 201
+_PATIENCE_S: Final = 0.02
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Ledger:
                 candidates[:] = [images.sha256(found.content)]
 
 
-class _Client(Client):
+class GoneClient(Client):
     """Takes "not available at the moment" for what it is: the server has gone away."""
 
     def request(self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -67,11 +69,12 @@ class _Client(Client):
 
 
 class Pusher(threading.Thread):
-    """One client; it ends when its server does, or when `stop` is set."""
+    """One client; it ends when its server does, unless it is patient, or when `stop` is set."""
 
-    def __init__(self, url: str, ledger: Ledger, number: int, seed: int) -> None:
+    def __init__(self, url: str, ledger: Ledger, number: int, seed: int, *, patient: bool = False) -> None:
         super().__init__(name=f"pusher {number}", daemon=True)
-        self._client = _Client(url, limit_s=20)
+        self._patient = patient
+        self._client = GoneClient(url, limit_s=20)
         self._ledger = ledger
         self._tag = f"tag-{number}"
         self._random = random.Random(seed)
@@ -79,15 +82,21 @@ class Pusher(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Push until the server goes away."""
+        """Push until told to end, or until the server goes away."""
         try:
             while not self.stop.is_set():
-                self._resume()
-                self._image()
-        except OSError:
-            return
+                self._act()
         except BaseException as error:  # noqa: BLE001 - shown by the test, which waits in another thread
             self.error = error
+
+    def _act(self) -> None:
+        try:
+            self._resume()
+            self._image()
+        except OSError:
+            if not self._patient:
+                self.stop.set()
+            time.sleep(_PATIENCE_S)
 
     def _resume(self) -> None:
         with self._ledger.lock:

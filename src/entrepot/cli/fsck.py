@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from typing import Annotated, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from entrepot.base.settings import Found
 from entrepot.cli.settings import with_settings
 
 _FOUND: Final = 1
+_NICENESS: Final = 10
 
 
 @with_settings
@@ -27,6 +29,7 @@ def fsck(
     from entrepot.domain.registry.service.checking import CHILD  # noqa: PLC0415
     from entrepot.domain.registry.service.pace import Pace  # noqa: PLC0415
 
+    os.nice(_NICENESS)  # whoever pulls comes first
     faults: list[Fault] = []
 
     def tell(fault: Fault) -> None:

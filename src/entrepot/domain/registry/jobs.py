@@ -75,11 +75,13 @@ class RegistryJobs:
             swept = await self._collector.take_links(place.links)
             place = msgspec.structs.replace(place, links=swept.after, taken=place.taken + swept.taken)
             await self._tell(context, place, swept)
+            await context.rest()
         while place.blobs is not None:
             swept = await self._collector.condemn(place.blobs)
             after = swept.after[1] if swept.after else None
             place = msgspec.structs.replace(place, blobs=after, condemned=place.condemned + swept.taken)
             await self._tell(context, place, swept)
+            await context.rest()
 
     async def delete_condemned(self, context: Context, _job: Job) -> None:
         """Delete until none are left that are due."""
@@ -87,6 +89,7 @@ class RegistryJobs:
         while (freed := await self._collector.delete_condemned(_ROUND)).objects:
             objects, size = objects + freed.objects, size + freed.size
             await context.progress(objects, note=f"blobs deleted, {size} bytes")
+            await context.rest()
 
     async def expire_uploads(self, context: Context, _job: Job) -> None:
         """Expire until none are left that are due."""
@@ -94,10 +97,11 @@ class RegistryJobs:
         while some := await self._collector.expire_uploads(_ROUND):
             ended += some
             await context.progress(ended, note="uploads ended")
+            await context.rest()
 
     async def delete_orphans(self, context: Context, _job: Job) -> None:
         """Look through the whole store."""
-        freed = await self._collector.delete_orphans()
+        freed = await self._collector.delete_orphans(context.rest)
         await context.progress(freed.objects, note=f"objects deleted, {freed.size} bytes")
 
     async def scrub(self, context: Context, _job: Job) -> None:
@@ -113,6 +117,7 @@ class RegistryJobs:
                 read = Read(blob.id, read.blobs + 1, read.faults + (fault is not None))
                 if read.blobs % _TOLD_EVERY == 0:
                     await context.save(read)
+                    await context.rest()
             await context.save(read)
             await context.progress(read.blobs, note=f"{read.faults} faults")
 

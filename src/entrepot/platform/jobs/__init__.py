@@ -32,6 +32,7 @@ What a handler can lean on:
 - `LeaseLost` means: stop, another process has the job. `CancelledError` means: it was cancelled, or the process ends.
 - What it raises counts as a failed attempt. There is a pause of about 1, 2, 4 … seconds, an hour at most, before the next one;
   after `max_attempts` it is `failed` until a person retries or drops it. A process that dies counts as an attempt as well.
+- It calls `context.rest` after each small step: pulls come first, and the whole job takes about four times as long.
 - It runs on an event loop with others: what blocks it for seconds blocks their heartbeats. Computations go to a child process.
 
 A `key` names a piece of work while it waits or runs: the same key then makes no second job. Say `again=True` when the reason is

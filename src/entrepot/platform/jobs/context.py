@@ -1,5 +1,7 @@
 """What a handler is given: the right to change the database as the holder of its job, and nothing beyond that."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -12,6 +14,9 @@ from entrepot.platform.jobs.model import Held, LeaseLost, Progress
 
 LEASE_S: Final = 10.0
 LEASE_US: Final = seconds_us(LEASE_S)
+# A job takes a quarter of the time at most: each of its commits makes pulls on SQLite forget what they recalled.
+_REST: Final = 3
+_LONGEST_REST_S: Final = 1.0
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -28,6 +33,7 @@ class Context:
         self._held = held
         self._checkpoint = held.checkpoint
         self.finished = False
+        self._rested_at = time.monotonic()
 
     @property
     def job(self) -> int:
@@ -42,6 +48,11 @@ class Context:
     def checkpoint(self, kind: type[_S]) -> _S | None:
         """Return what was saved last, by this attempt or an earlier one."""
         return msgspec.json.decode(self._checkpoint, type=kind) if self._checkpoint else None
+
+    async def rest(self) -> None:
+        """Pause for three times as long as was worked since the last rest, a second at most, so that pulls hardly feel it."""
+        await asyncio.sleep(min((time.monotonic() - self._rested_at) * _REST, _LONGEST_REST_S))
+        self._rested_at = time.monotonic()
 
     async def save(self, checkpoint: msgspec.Struct) -> None:
         """Save where a later attempt is to go on."""

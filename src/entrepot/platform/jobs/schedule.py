@@ -66,6 +66,7 @@ async def prune(context: Context, job: Prune) -> None:
     while deleted := await context.write(body):
         pruned += deleted
         await context.progress(pruned, note="jobs deleted")
+        await context.rest()
 
 
 PRUNING: Final = Schedule("prune", 3600, Prune())

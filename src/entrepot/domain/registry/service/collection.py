@@ -7,6 +7,7 @@ nothing that a push was told is there can be taken from under it.
 """
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,7 @@ _TAKEN: Final = 500  # rows that a transaction changes: it must not keep SQLite'
 _LONGEST_READ_S: Final = 900
 # What belongs to nobody may be about to be named: never by a row that is written an hour later.
 _ORPHAN_AGE_S: Final = 3600
+_RESTED_EVERY: Final = 50
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -93,12 +95,14 @@ class Collector:
             await self._storage.abort(handle)
         return len(handles)
 
-    async def delete_orphans(self) -> Freed:
-        """Delete what lies in the store and belongs to no blob and no upload, and has for an hour."""
+    async def delete_orphans(self, rest: Callable[[], Awaitable[None]]) -> Freed:
+        """Delete what lies in the store and belongs to no blob and no upload, and has for an hour; `rest` now and then."""
         objects = size = 0
         oldest_us = now_us() - seconds_us(_ORPHAN_AGE_S)
         async for orphan in self._blobs.leftovers():
             if orphan.modified_at_us < oldest_us:
                 await self._storage.delete(orphan.key)
                 objects, size = objects + 1, size + orphan.size
+                if objects % _RESTED_EVERY == 0:
+                    await rest()
         return Freed(objects, size)

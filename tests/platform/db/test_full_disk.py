@@ -139,7 +139,7 @@ def work(folder: Path, number: int) -> None:
         db = SqliteDatabase(folder / "entrepot.db")
         await db.open()
 
-        ending = time.monotonic() + 6
+        ending = time.monotonic() + 4
 
         async def read() -> None:
             while time.monotonic() < ending:

@@ -207,7 +207,7 @@ def test_nothing_is_deleted_or_forgotten_while_the_disk_is_away(place: Settings,
             steps: list[Awaitable[object]] = [
                 collector.delete_condemned(),
                 collector.expire_uploads(),
-                collector.delete_orphans(),
+                collector.delete_orphans(no_rest),
                 *(whole.registry.checker.blob(blob, Pace(0), repair=True) for blob in pages),
             ]
             for step in steps:

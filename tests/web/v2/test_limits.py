@@ -107,14 +107,14 @@ def bodies(hub: Instance, count: int, source: str = "127.0.0.1") -> Iterator[lis
 
 
 def test_an_address_may_send_so_many_bodies_at_a_time_to_all_workers_together(serve: Callable[..., Instance]) -> None:
-    hub = serve(workers=2, bodies_per_address=4)
+    hub = serve(workers=2, bodies_per_address=12)
 
     def put(client: Client) -> Answer:
         return client.put("/v2/team/app/manifests/v1", body=b"{}")
 
-    with bodies(hub, 4) as held:
+    with bodies(hub, 12) as held:
         for _ in range(6):  # to both workers: each client has a connection of its own
-            check_refused(put(hub.client()), "5", "127.0.0.1 is sending 4 requests with a body", "--bodies-per-address")
+            check_refused(put(hub.client()), "5", "127.0.0.1 is sending 12 requests with a body", "--bodies-per-address")
         assert put(Client(hub.url, source=OTHER)).status == 400, "it is read, and refused for what it says"
         assert hub.client().get("/v2/_catalog").status == 200, "what brings no body is answered"
         assert Repository(hub.client(), "team/app").begin()

@@ -27,6 +27,7 @@ from granian.server.mp import MPServer as Server
 
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
+from entrepot.platform.serving.supervision import Supervision
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
@@ -83,12 +84,15 @@ class _Supervisor(Server):
         self._last_death = 0.0
         self._pause_s = _SHORTEST_PAUSE_S
         self._draining = draining
+        self._supervision = Supervision()
+        self._supervision.ready_when_it_answers(options["address"], serving.port)
 
     def signal_handler_interrupt(self, *_signal: object, **_more: object) -> None:
         if self._draining() or not self._delay_s:
             self._stop()  # a second signal does not wait
             return
         self._draining.begin()
+        self._supervision.stopping()
         _log.info("stopping", extra={"in_seconds": self._delay_s})
         timer = threading.Timer(self._delay_s, self._stop)
         timer.daemon = True
@@ -117,6 +121,7 @@ class _Supervisor(Server):
 
     def _stop(self) -> None:
         self._draining.begin()
+        self._supervision.stopping()
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
@@ -228,7 +233,7 @@ def _look_for_wider_claims(address: str, port: int) -> None:
     """
     listed = ""
     with contextlib.suppress(OSError):  # where the kernel does not list its sockets, whoever listens already is still found
-        listed = Path("/proc/net/unix").read_text("utf-8", "replace")
+        listed = Path("/proc/self/net/unix").read_text("utf-8", "replace")
     others = set(re.findall(rf" @entrepot-(\S+):{port}$", listed, re.MULTILINE)) - {address}
     if others and (address in _EVERY_ADDRESS or others & _EVERY_ADDRESS):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

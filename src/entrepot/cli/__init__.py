@@ -3,7 +3,7 @@
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, fsck, jobs, migrate, serve, storage, tags, worker
+from entrepot.cli import config, doctor, fsck, jobs, migrate, secrets, serve, storage, tags, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -20,6 +20,7 @@ app.command("config")(config.config)
 app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
 app.add_typer(jobs.app, name="job")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
 

@@ -1,5 +1,8 @@
 """The `entrepot` command: nouns, then verbs. A command reads its arguments, calls one verb of the product, and prints."""
 
+import json
+from typing import Annotated
+
 import typer
 
 from entrepot import __version__
@@ -26,9 +29,9 @@ app.add_typer(tags.app, name="tag")
 
 
 @app.command()
-def version() -> None:
+def version(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version."""
-    typer.echo(__version__)
+    typer.echo(json.dumps({"version": __version__}) if as_json else __version__)
 
 
 def main() -> None:

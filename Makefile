@@ -17,7 +17,7 @@ PYTEST = $(VENV) -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL = help
 .PHONY: help run stop check test-fast test test-long bench mutants conformance-pin lock \
-        environment environment-dev agreed agreed-bench tools tools-bench
+        environment environment-dev agreed agreed-bench tools tools-long tools-bench
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -44,7 +44,7 @@ test-fast: check ## check, then the fast tier, in under a minute
 test: agreed check tools ## check, then all but the long tests (YES=1 answers the question about installing)
 	$(PYTEST) -m "not long"
 
-test-long: agreed check tools ## check, then every test with its full counts
+test-long: agreed check tools tools-long ## check, then every test with its full counts
 	ENTREPOT_TEST_COUNTS=long $(PYTEST)
 
 bench: agreed-bench environment-dev tools-bench ## run the benchmarks and print their table (BENCH_ARGS=)
@@ -74,6 +74,9 @@ agreed-bench:
 
 tools: environment-dev
 	@$(SYSTEM_PYTHON) -m tools.testbed install --group test
+
+tools-long: environment-dev
+	@$(SYSTEM_PYTHON) -m tools.testbed install --group long
 
 tools-bench: environment-dev
 	@$(SYSTEM_PYTHON) -m tools.testbed install --group bench

@@ -14,13 +14,25 @@ from support.commands import run
 from support.sources import start_command
 
 WITH_SETTINGS = pytest.mark.parametrize(
-    "command", ["serve", "worker", "migrate", "config", "doctor", "job list", "storage leftovers", "tag history"]
+    "command",
+    ["serve", "worker", "migrate", "config", "doctor", "fsck", "job list", "secrets rotate", "storage leftovers", "tag history"],
 )
 
 
 def test_the_version_is_printed() -> None:
     done = run("version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
+def test_versions_and_migrations_are_also_told_as_json(tmp_path: Path) -> None:
+    assert json.loads(run("version", "--json").stdout) == {"version": __version__}
+    where = ["--data", str(tmp_path / "data"), "--json"]
+    pending = run("migrate", "--check", *where)
+    names = json.loads(pending.stdout)["would_run"]
+    assert (pending.returncode, names[0]) == (1, "0001_expand_registry")
+    assert json.loads(run("migrate", *where).stdout) == {"ran": names}
+    assert json.loads(run("migrate", "--check", *where).stdout) == {"would_run": []}
+    assert json.loads(run("migrate", *where).stdout) == {"ran": []}
 
 
 def test_without_a_command_the_commands_are_listed() -> None:

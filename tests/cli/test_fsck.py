@@ -94,3 +94,5 @@ def test_what_a_manifest_names_is_looked_for(own: Instance) -> None:
     said = run("fsck", *place(own))
     assert said.returncode == 1
     assert said.stdout.splitlines()[-1].endswith("; 2 faults")
+    repo.image("v1", seed="image")
+    assert checked(own)[0] == 0

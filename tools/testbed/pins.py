@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 FILE: Final = Path(__file__).with_name("pins.toml")
-GROUPS: Final = ("test", "bench")
+GROUPS: Final = ("test", "long", "bench")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """The `entrepot` command: nouns, then verbs. A command reads its arguments, calls one verb of the product, and prints."""
 
+import json
+from typing import Annotated
+
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, fsck, jobs, migrate, serve, storage, tags, tls, worker
+from entrepot.cli import config, doctor, fsck, jobs, migrate, secrets, serve, storage, tags, tls, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -21,14 +24,15 @@ app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
 app.command("tls")(tls.tls)
 app.add_typer(jobs.app, name="job")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
 
 
 @app.command()
-def version() -> None:
+def version(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version."""
-    typer.echo(__version__)
+    typer.echo(json.dumps({"version": __version__}) if as_json else __version__)
 
 
 def main() -> None:

@@ -120,7 +120,9 @@ async def troubles(whole: Parts, settings: Settings) -> None:
     with pytest.raises(RegistryError):
         await rooms.blobs.delete(ANYONE, ONE, Digest.of(b"layer"))
     await rooms.tags.delete(ANYONE, ONE, "B")
-    await rooms.manifests.delete(ANYONE, ONE, manifests.image(Digest.of(b"{}"), Digest.of(b"layer")).digest)
+    image = manifests.image(Digest.of(b"{}"), Digest.of(b"layer"))
+    await rooms.manifests.push(ANYONE, ONE, image, None, [])
+    await rooms.manifests.delete(ANYONE, ONE, image.digest)
 
 
 async def clean_up(whole: Parts, settings: Settings) -> None:

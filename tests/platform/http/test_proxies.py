@@ -1,4 +1,4 @@
-"""Which proxy answered, and which of its settings to change. nginx is also tried for real, by tests/cli/test_doctor.py."""
+"""Which proxy answered, and which of its settings to change. Real ones are in tests/cli/test_doctor*.py."""
 
 import pytest
 

@@ -1,5 +1,7 @@
 """Column types that mean the same on both databases: text is compared byte by byte, times are integers, JSON is text."""
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.ext.compiler import compiles
@@ -35,6 +37,17 @@ def instant(name: str, *, nullable: bool = False) -> Column[int]:
 def content(name: str, *, nullable: bool = False) -> Column[bytes]:
     """Return a column for bytes."""
     return Column(name, LargeBinary, nullable=nullable)
+
+
+SEALED: Final = "sealed for"
+
+
+def sealed(name: str, purpose: str, *, nullable: bool = False) -> Column[bytes]:
+    """Return a column for envelopes (`platform/secrets`): each is sealed for `purpose` and its row's key, such as `webhook 17`.
+
+    A change of the master key finds the column by itself (`platform/db/sealed.py`); its table has a key of one column.
+    """
+    return Column(name, LargeBinary, nullable=nullable, info={SEALED: purpose})
 
 
 class now_us(FunctionElement[int]):  # noqa: N801 - written like the SQL functions of SQLAlchemy

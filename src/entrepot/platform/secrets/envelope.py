@@ -19,7 +19,7 @@ _VERSION: Final = b"\x01"
 _ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
-_HEAD_BYTES: Final = len(_VERSION) + _ID_BYTES
+HEAD_BYTES: Final = len(_VERSION) + _ID_BYTES
 _ID_CONTEXT: Final = b"entrepot secret key id\0"
 
 
@@ -50,11 +50,20 @@ class KeyRing:
         """The ids of all keys in hexadecimal, the one that seals first."""
         return [id_.hex() for id_ in self._keys]
 
+    @property
+    def heads(self) -> dict[bytes, str]:
+        """The first bytes of all that each key sealed, with its id, in their order."""
+        return {_VERSION + id_: id_.hex() for id_ in self._keys}
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of all that is sealed now."""
+        return _VERSION + self._first
+
     def seal(self, secret: bytes, purpose: str) -> bytes:
         """Return the secret's envelope; `purpose` says what it is for and where it lies (`webhook 17`), and is not secret."""
         nonce = os.urandom(_NONCE_BYTES)
-        head = _VERSION + self._first
-        return head + nonce + _cipher(self._keys[self._first]).encrypt(nonce, secret, _bound(head, purpose))
+        return self.head + nonce + _cipher(self._keys[self._first]).encrypt(nonce, secret, _bound(self.head, purpose))
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Return the secret of an envelope that was sealed for the same purpose.
@@ -64,7 +73,7 @@ class KeyRing:
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
-        head, nonce, rest = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES:][:_NONCE_BYTES], sealed[_HEAD_BYTES + _NONCE_BYTES :]
+        head, nonce, rest = sealed[:HEAD_BYTES], sealed[HEAD_BYTES:][:_NONCE_BYTES], sealed[HEAD_BYTES + _NONCE_BYTES :]
         if head[:1] != _VERSION or len(rest) < _TAG_BYTES:
             raise SecretUnreadable(purpose=purpose)
         key = self._keys.get(head[1:])
@@ -77,7 +86,7 @@ class KeyRing:
 
     def is_current(self, sealed: bytes) -> bool:
         """Tell whether an envelope is under the key that seals now; one that is not should be sealed anew."""
-        return sealed[:_HEAD_BYTES] == _VERSION + self._first
+        return sealed[:HEAD_BYTES] == self.head
 
 
 def key_id(key: bytes) -> bytes:

@@ -38,14 +38,14 @@ def ensure_key(file: Path) -> None:
     scratch = file.with_name(f"{file.name}.{new_token()}")
     try:
         try:
-            _write_durably(scratch, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            write_durably(scratch, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
             # Unlike a rename, a link never takes the place of a key that somebody else has made meanwhile.
             os.link(scratch, file)
         except FileExistsError:
             return
         finally:
             scratch.unlink(missing_ok=True)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise SecretKeyUnusable(file=file, reason=error.strerror) from None
 
@@ -56,15 +56,21 @@ def read_keys(file: Path) -> KeyRing:
     Raises:
         SecretKeyUnusable
     """
+    return KeyRing(keys_in(file))
+
+
+def keys_in(file: Path) -> list[bytes]:
+    """Return the keys themselves, the one that seals first.
+
+    Raises:
+        SecretKeyUnusable
+    """
     try:
         with file.open("rb") as opened:
             text = opened.read(_MOST_BYTES)
     except OSError as error:
         raise SecretKeyUnusable(file=file, reason=error.strerror) from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise SecretKeyUnusable(file=file, reason="it is empty")
-    return KeyRing([_key(line, number, file) for number, line in enumerate(lines, 1)])
+    return _keys(text, file)
 
 
 def check_key(file: Path, *, is_made: bool) -> Finding:
@@ -82,6 +88,13 @@ def check_key(file: Path, *, is_made: bool) -> Finding:
     return ok("secret key", f"{file}, key {ids[0]}" + (f" and {len(ids) - 1} of before" if ids[1:] else ""))
 
 
+def _keys(text: bytes, file: Path) -> list[bytes]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise SecretKeyUnusable(file=file, reason="it is empty")
+    return [_key(line, number, file) for number, line in enumerate(lines, 1)]
+
+
 def _key(line: bytes, number: int, file: Path) -> bytes:
     # What is in the line is not told: it may be most of a key.
     try:
@@ -93,7 +106,8 @@ def _key(line: bytes, number: int, file: Path) -> bytes:
     return key
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Make a file that only its user can read, and that is on the disk."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.write(file, content)
@@ -102,7 +116,8 @@ def _write_durably(path: Path, content: bytes) -> None:
         os.close(file)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on the disk."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

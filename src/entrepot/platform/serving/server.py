@@ -29,6 +29,7 @@ from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.serving.secure import Limits, Secured, worker_of
+from entrepot.platform.serving.supervision import Supervision
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
@@ -87,6 +88,8 @@ class _Supervisor(Server):
         self._pause_s = _SHORTEST_PAUSE_S
         self._draining = draining
         self._secured = serving.secured
+        self._supervision = Supervision()
+        self._supervision.ready_when_it_answers(options["address"], serving.port)
 
     def signal_handler_reload(self, *_signal: object, **_more: object) -> None:
         """Look for a renewed certificate. granian would replace its workers one by one, and serve nothing else meanwhile."""
@@ -98,6 +101,7 @@ class _Supervisor(Server):
             self._stop()  # a second signal does not wait
             return
         self._draining.begin()
+        self._supervision.stopping()
         _log.info("stopping", extra={"in_seconds": self._delay_s})
         timer = threading.Timer(self._delay_s, self._stop)
         timer.daemon = True
@@ -126,6 +130,7 @@ class _Supervisor(Server):
 
     def _stop(self) -> None:
         self._draining.begin()
+        self._supervision.stopping()
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
@@ -252,7 +257,7 @@ def _look_for_wider_claims(address: str, port: int) -> None:
     """
     listed = ""
     with contextlib.suppress(OSError):  # where the kernel does not list its sockets, whoever listens already is still found
-        listed = Path("/proc/net/unix").read_text("utf-8", "replace")
+        listed = Path("/proc/self/net/unix").read_text("utf-8", "replace")
     others = set(re.findall(rf" @entrepot-(\S+):{port}$", listed, re.MULTILINE)) - {address}
     if others and (address in _EVERY_ADDRESS or others & _EVERY_ADDRESS):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from entrepot.domain.registry.errors import ManifestTypeFixed
 from entrepot.domain.registry.model import Referrer, StoredManifest
@@ -59,6 +59,12 @@ _ADD_REFERENCE: Final = Statement(
         manifest=bindparam("manifest"), digest=bindparam("digest"), repository=bindparam("repository"), kind=bindparam("kind")
     )
 )
+# Bytes that are not those of the digest were damaged: whoever pushes the manifest again brings the right ones.
+_HEAL: Final = Statement(
+    update(manifest)
+    .where(manifest.c.id == bindparam("id_"), manifest.c.content != bindparam("content_"))
+    .values(content=bindparam("content_"), size=bindparam("size_"))
+)
 _DELETE_REFERENCES: Final = Statement(delete(manifest_reference).where(manifest_reference.c.manifest == bindparam("manifest_")))
 _DELETE: Final = Statement(delete(manifest).where(manifest.c.id == bindparam("id_")))
 _OF_SUBJECT: Final = (
@@ -100,6 +106,8 @@ async def lock_children(tx: Transaction, repository_: int, digests: Sequence[str
 async def add_manifest(tx: Transaction, repository_: int, manifest_: Manifest, actor: str) -> int:
     """Return the manifest's id, locked against deletion; it is stored with its references when it is not there.
 
+    One whose bytes in the database were damaged is healed.
+
     Raises:
         ManifestTypeFixed: it is there as something else.
     """
@@ -128,6 +136,8 @@ async def add_manifest(tx: Transaction, repository_: int, manifest_: Manifest, a
                 _ADD_REFERENCE,
                 [{"manifest": row[0], "repository": repository_, "digest": digest, "kind": kind} for digest, kind in references],
             )
+        else:
+            await tx.run(_HEAL, id_=row[0], content_=manifest_.content, size_=len(manifest_.content))
         found: int = row[0]
         return found
 

@@ -279,31 +279,37 @@ def bring_back(disk: Disk, instance: Instance, elsewhere: Path | None) -> None:
 
 
 def test_pulls_go_on_while_every_write_hangs(disk: Disk) -> None:
-    instance, repo = begin(disk, min_free=0)
+    # Without a job process, whose looks at the database would do for others what they must not have to do themselves.
+    instance, repo = begin(disk, min_free=0, jobs="none")
     with instance:
-        repo.image("before", seed="before")
         large = bytes(300_000)
         repo.blob(large)
+        # More than the threads that write.
+        begun = {number: repo.begin() for number in range(20)}
+        repo.image("before", seed="before")
         disk.freeze()
         began = time.monotonic()
-        writers = [threading.Thread(target=push_beside, args=(instance, number)) for number in range(20)]
+        writers = [threading.Thread(target=push_beside, args=(instance, *each)) for each in begun.items()]
         for writer in writers:
             writer.start()
-        slowest = 0.0
-        while time.monotonic() - began < 5:
-            once = time.monotonic()
-            pulls(repo, "before", b"layer before")
-            pulls(repo, "before", large)
-            assert repo.tags() == ["before"]
-            assert instance.client().get("/readyz").status == 200
-            slowest = max(slowest, time.monotonic() - once)
-        assert all(writer.is_alive() for writer in writers), "they wait for the disk"
-        assert slowest < 2, "nobody else does"
-        disk.thaw()
+        try:
+            slowest = 0.0
+            while time.monotonic() - began < 5:
+                once = time.monotonic()
+                pulls(repo, "before", b"layer before")
+                pulls(repo, "before", large)
+                assert repo.tags() == ["before"]
+                assert instance.client().get("/readyz").status == 200
+                slowest = max(slowest, time.monotonic() - once)
+            assert all(writer.is_alive() for writer in writers), "they wait for the disk"
+            assert slowest < 4, "nobody else does"
+        finally:
+            disk.thaw()
         for writer in writers:
             writer.join(LIMIT_S)
-        assert sorted(repo.tags()) == sorted(["before", *(f"beside-{number}" for number in range(20))])
+        assert all(repo.has_blob(digest_of(bytes([number]) * 1000)) for number in begun)
 
 
-def push_beside(instance: Instance, number: int) -> None:
-    Repository(instance.client(), "team/app").image(f"beside-{number}", seed=f"{number}")
+def push_beside(instance: Instance, number: int, location: str) -> None:
+    content = bytes([number]) * 1000
+    Repository(instance.client(), "team/app").finish(location, digest_of(content), content)

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import socket
 import threading
 import time
@@ -140,7 +141,9 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     supervisor = os.getpid()
 
     def loaded() -> Any:
-        end_with(supervisor)
+        # granian's own stop may wait for ever (it waits with the interpreter's lock for a thread that wants it), and this worker
+        # would hold SQLite's turn to write. The supervisor would kill it after a while; without one the kernel does at once.
+        end_with(supervisor, signal.SIGKILL)
         return make(draining)
 
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None

@@ -33,6 +33,9 @@ _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _MOST_FILES: Final = 65_536  # more would only make larger tables
 _OWN_FILES: Final = 100  # that a worker has open for itself: libraries, database, log, threads
+# granian's own stop may wait for ever (it waits with the interpreter's lock for a thread that wants it), and the worker would
+# hold SQLite's turn to write. A supervisor kills it after a while; without one the kernel does, at once.
+_LOST_WORKER: Final = signal.SIGKILL
 _CALM_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -141,9 +144,7 @@ def serve(serving: Serving, make: Callable[[Callable[[], bool]], Any], work: Cal
     supervisor = os.getpid()
 
     def loaded() -> Any:
-        # granian's own stop may wait for ever (it waits with the interpreter's lock for a thread that wants it), and this worker
-        # would hold SQLite's turn to write. The supervisor would kill it after a while; without one the kernel does at once.
-        end_with(supervisor, signal.SIGKILL)
+        end_with(supervisor, _LOST_WORKER)
         return make(draining)
 
     beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None

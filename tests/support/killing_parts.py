@@ -25,11 +25,11 @@ from support.sources import Sources
 from support.tools import PROJECT
 
 _PUSHERS: Final = 3
-_STEPS: Final = 30
+_STEPS: Final = 16
 _PAUSE_S: Final = 0.05
 _REPLACED_S: Final = 20.0
 _ENDED_S: Final = 3.0  # workers; the job process gives its jobs five seconds
-_JOBS_ENDED_S: Final = 10.0
+_JOBS_ENDED_S: Final = 30.0
 _LEASES_S: Final = 60.0
 _KINDS: Final = ("worker", "jobs", "supervisor")
 _KEPT: Final = 0.3  # of the images that the deleting client pushes
@@ -157,7 +157,9 @@ def _kill(instance: Instance, kind: str, chance: random.Random) -> None:
     before = _processes(instance.pid)
     victim = chance.choice(before[kind])
     os.kill(victim, signal.SIGKILL)
-    _until(lambda: _replaced(instance.pid, kind, victim, len(before[kind])), _REPLACED_S, f"{kind} {victim} is not replaced")
+    _until(
+        lambda: _replaced(instance.pid, kind, victim, len(before[kind])), _REPLACED_S, lambda: f"{kind} {victim} is not replaced"
+    )
 
 
 def _replaced(supervisor: int, kind: str, victim: int, count: int) -> bool:
@@ -169,9 +171,18 @@ def _kill_supervisor(instance: Instance) -> None:
     """Its workers end with it at once, its job process when its jobs have; the command is then given once more."""
     children = _processes(instance.pid)
     instance.kill_supervisor()
-    _until(lambda: not any(map(_lives, children["worker"])), _ENDED_S, "a worker outlived its supervisor")
+    try:
+        _until(lambda: not any(map(_lives, children["worker"])), _ENDED_S, lambda: f"workers outlived it: {_threads(children)}")
+    except AssertionError:
+        for pid in filter(_lives, (*children["worker"], *children["jobs"])):
+            os.kill(pid, signal.SIGKILL)  # nobody else would end them
+        raise
     instance.restart()
-    _until(lambda: not any(map(_lives, children["jobs"])), _JOBS_ENDED_S, "the job process outlived its supervisor")
+    _until(
+        lambda: not any(map(_lives, children["jobs"])),
+        _JOBS_ENDED_S,
+        lambda: f"the job process outlived it: {_threads(children)}",
+    )
 
 
 def _processes(supervisor: int) -> dict[str, list[int]]:
@@ -189,6 +200,17 @@ def _name(pid: int) -> str:
         return ""
 
 
+def _threads(children: dict[str, list[int]]) -> dict[int, list[str]]:
+    """Tell what the threads of each process that is left wait for."""
+    return {
+        pid: [
+            " ".join((folder / file).read_text("utf-8").strip() for file in ("comm", "wchan"))
+            for folder in Path(f"/proc/{pid}/task").iterdir()
+        ]
+        for pid in filter(_lives, (*children["worker"], *children["jobs"]))
+    }
+
+
 def _lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
@@ -196,10 +218,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _until(so: Callable[[], bool], limit_s: float, else_: str) -> None:
+def _until(so: Callable[[], bool], limit_s: float, else_: Callable[[], str]) -> None:
     end = time.monotonic() + limit_s
     while not so():
-        assert time.monotonic() < end, else_
+        assert time.monotonic() < end, else_()
         time.sleep(0.02)
 
 

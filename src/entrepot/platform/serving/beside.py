@@ -87,9 +87,9 @@ def _ended(child: multiprocessing.process.BaseProcess, within_s: float) -> bool:
     return not child.is_alive()
 
 
-def end_with(supervisor: int) -> None:
-    """Let this process be told to end when the supervisor is gone: nobody else would end it, and a worker would hold its port."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with(supervisor: int, by: signal.Signals = signal.SIGTERM) -> None:
+    """Let this process be ended by a signal when the supervisor is gone: nobody else would, and a worker would hold its port."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
     if os.getppid() != supervisor:  # it died before the kernel knew that we want to end with it
         raise SystemExit(1)
 

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 import socket
 import threading
 import time
@@ -35,6 +36,9 @@ _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _MOST_FILES: Final = 65_536  # more would only make larger tables
 _OWN_FILES: Final = 100  # that a worker has open for itself: libraries, database, log, threads
+# granian's own stop may wait for ever (it waits with the interpreter's lock for a thread that wants it), and the worker would
+# hold SQLite's turn to write. A supervisor kills it after a while; without one the kernel does, at once.
+_LOST_WORKER: Final = signal.SIGKILL
 _CALM_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -191,7 +195,7 @@ def _loader(make: Make, draining: Draining, most: int, port: int) -> Callable[[]
     supervisor = os.getpid()
 
     def loaded() -> Any:
-        end_with(supervisor)
+        end_with(supervisor, _LOST_WORKER)
         connections = Connections(most, port)
         application = make(draining, connections)
         connections.watch()

@@ -93,7 +93,8 @@ def test_every_metric_is_described(hub: Instance) -> None:
     exposed = set(re.findall(r"^# TYPE (\w+)", hub.client().get("/metrics").content.decode(), re.MULTILINE))
     described = set(re.findall(r"`(entrepot_\w+)", PAGE.section("How is it?")))
     assert exposed - described == set()
-    assert described - exposed == set()
+    # Without TLS there is no certificate, and the ballast is made some seconds after the start: the page says so.
+    assert described - exposed <= {"entrepot_certificate_expires_timestamp_seconds", "entrepot_disk_ballast_bytes"}
 
 
 def test_every_line_of_the_doctor_is_described(hub: Instance, profile: str) -> None:
@@ -103,7 +104,7 @@ def test_every_line_of_the_doctor_is_described(hub: Instance, profile: str) -> N
     assert {name for name in told if name not in section} == set()
     if profile == "postgresql":
         described = set(re.findall(r"^\| ([a-zA-Z ]+) \|", section, re.MULTILINE)) - {"line"}
-        assert described <= told
+        assert described - {"certificate"} <= told  # which is there only with TLS
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_going_back_puts_the_copy_of_before_the_upgrade_in_place(tmp_path: Path)
     settings = Settings(data=str(tmp_path))
     upgrade_to(settings, "0003")
     checked = run("migrate", "--check", "--data", str(tmp_path))
-    assert (checked.returncode, "0004_expand_collection" in checked.stdout) == (1, True)
+    assert (checked.returncode, "0005_expand_upload_client" in checked.stdout) == (1, True)
     upgrade(settings)
     rows(settings, "INSERT INTO namespace (name, kind, created_at) VALUES ('later', 'user', 0)")
     (commands,) = PAGE.blocks("Upgrading, and going back")

@@ -240,7 +240,7 @@ def _check_networks(text: str) -> None:
 def _nearest(name: str, origin: str) -> str:
     close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.4)
     if not close:
-        return f"; the settings are {', '.join(FIELDS)}"
+        return "; `entrepot serve --help` lists them all"
     if origin.startswith(ENVIRONMENT_PREFIX):
         return f"; the nearest one is {ENVIRONMENT_PREFIX}{close[0].upper()}"
     return f"; the nearest one is {option(close[0])}"

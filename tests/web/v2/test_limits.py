@@ -120,7 +120,6 @@ def test_an_address_may_send_so_many_bodies_at_a_time_to_all_workers_together(se
         assert Repository(hub.client(), "team/app").begin()
         held[0].close()
         becomes(400, lambda: put(hub.client()).status)
-        held[0] = socket.create_connection(("127.0.0.1", hub.port), 10)
     becomes(400, lambda: put(hub.client()).status)
 
 

@@ -1,22 +1,18 @@
 """What a handler is given: the right to change the database as the holder of its job, and nothing beyond that."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import msgspec
 
 from entrepot.base.clock import seconds_us
+from entrepot.base.rests import Rests
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import queries
 from entrepot.platform.jobs.model import Held, LeaseLost, Progress
 
 LEASE_S: Final = 10.0
 LEASE_US: Final = seconds_us(LEASE_S)
-# A job takes a quarter of the time at most: each of its commits makes pulls on SQLite forget what they recalled.
-_REST: Final = 3
-_LONGEST_REST_S: Final = 1.0
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -33,7 +29,7 @@ class Context:
         self._held = held
         self._checkpoint = held.checkpoint
         self.finished = False
-        self._rested_at = time.monotonic()
+        self._rests = Rests()
 
     @property
     def job(self) -> int:
@@ -50,9 +46,8 @@ class Context:
         return msgspec.json.decode(self._checkpoint, type=kind) if self._checkpoint else None
 
     async def rest(self) -> None:
-        """Pause for three times as long as was worked since the last rest, a second at most, so that pulls hardly feel it."""
-        await asyncio.sleep(min((time.monotonic() - self._rested_at) * _REST, _LONGEST_REST_S))
-        self._rested_at = time.monotonic()
+        """Pause, so that pulls hardly feel the job: each of its commits makes those on SQLite forget what they recalled."""
+        await self._rests.rest()
 
     async def save(self, checkpoint: msgspec.Struct) -> None:
         """Save where a later attempt is to go on."""

@@ -104,6 +104,16 @@ def test_killed_anywhere_it_goes_on_where_it_was(place: Settings) -> None:
     assert len(keys_in(key_file(place))) == 1
 
 
+def test_what_a_killed_command_left_of_the_keys_goes_with_the_next_one(place: Settings) -> None:
+    file = key_file(place)
+    left, copied = file.with_name(f"{file.name}.new-0123"), file.with_name(f"{file.name}.of-last-year")
+    for each in (left, copied):
+        each.write_bytes(file.read_bytes())
+    rotated(place)
+    assert not left.exists()
+    assert copied.exists(), "it is a person's own"
+
+
 def test_what_was_broken_off_is_continued_with_the_same_key(place: Settings) -> None:
     fill(place, 30)
     first = rotated(place).seals

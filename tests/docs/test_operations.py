@@ -1,5 +1,6 @@
 """docs/operations.md: its troubles caused, its commands followed as they stand there, its tables compared with the code."""
 
+import getpass
 import json
 import os
 import re
@@ -164,13 +165,20 @@ def test_a_copy_made_while_it_serves_is_restored(
     if database_url:
         cluster: Cluster = request.getfixturevalue("postgres")
         cluster._run("pg_dump", "--format=custom", f"--file={backup}/entrepot.dump", database_url)
-        copying = copying.splitlines()[1]
+        copying = copying.splitlines()[2]
         restoring = restoring.replace("/backup/entrepot.db ", "")
     follow(copying, {"/var/lib/entrepot": old.data, "/backup": backup})
     repo.image("v2", seed="later")
     old.stop()
     new.mkdir(mode=0o700)
-    follow(restoring, {"/var/lib/entrepot": new, "/backup": backup})
+    # As root, to whom everything may belong, another user stands for the service's.
+    owner = "nobody" if os.geteuid() == 0 else getpass.getuser()
+    follow(restoring.replace("entrepot: ", f"{owner}: "), {"/var/lib/entrepot": new, "/backup": backup})
+    restored_files = [new / "blobs"] if database_url else [new / "blobs", new / "entrepot.db"]
+    assert {each.owner() for each in restored_files} == {owner}
+    if not database_url:
+        assert (new / "entrepot.db").stat().st_mode & 0o777 == 0o600
+    subprocess.run(["chown", "-R", str(os.geteuid()), str(new)], check=True)
     if database_url:
         restored = cluster.new_database()
         cluster._run("pg_restore", f"--dbname={restored}", f"{backup}/entrepot.dump")

@@ -53,6 +53,15 @@ class DataFolderEmpty(EntrepotError):
     )
 
 
+class BlobsMissing(EntrepotError):
+    """The database is of a registry whose blobs are not in the data folder."""
+
+    summary = (
+        "the data folder {folder} holds no blobs, and the database names some: mount its disk, or name the right folder with "
+        "--data. If those bytes are lost for good, make the folder {folder}/blobs, and pushes will heal what they bring again"
+    )
+
+
 class Parts:
     """What a process of ours stands on; opened and closed as one."""
 
@@ -107,7 +116,7 @@ def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, BlobsMissing, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
     """
     data = Path(settings.data)
     try:
@@ -117,13 +126,26 @@ def prepare(settings: Settings) -> list[str]:
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
+    revisions = run_postgresql(settings.database) if settings.database else []
     storage = FilesystemStorage(data.resolve())
+    # On the empty folder below a disk that is not mounted, all blobs would be taken for lost. SQLite's database is away too.
+    if settings.database and not storage.was_begun() and asyncio.run(_names_blobs(settings)):
+        raise BlobsMissing(folder=data)
     storage.prepare()
     storage.close()
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret
-    return run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
+    return revisions if settings.database else ensure_sqlite(data / DATABASE_FILE)
+
+
+async def _names_blobs(settings: Settings) -> bool:
+    parts = Parts(settings)
+    await parts.open()
+    try:
+        return bool(await parts.registry.checker.page(0))
+    finally:
+        await parts.close()
 
 
 @asynccontextmanager

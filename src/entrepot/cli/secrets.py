@@ -59,6 +59,10 @@ def rotate(
         for told, ids in (("still opens", done.opens), ("taken out", done.removed)):
             if ids:
                 typer.echo(f"{told}: {', '.join(ids)}")
+        if found.settings.database and not (stage or finish or use):
+            typer.echo(
+                "if other machines serve this registry, copy the secret key file to them now: they cannot read what it sealed"
+            )
         if done.staged:
             typer.echo(f"copy the file to all machines, then: entrepot secrets rotate --use {done.staged}")
         for message in done.unreadable:

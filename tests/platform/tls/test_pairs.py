@@ -103,6 +103,12 @@ CASES: dict[str, tuple[Callable[[Authority, Path], tuple[Path, Path | None]], st
         lambda authority, folder: _files(folder, authority.file.read_bytes().replace(b"M", b"N", 1), authority.key.read_bytes()),
         "a certificate in it is damaged",
     ),
+    "half written": (
+        lambda authority, folder: _files(
+            folder, authority.sign(GOOD)[0].read_bytes() + authority.file.read_bytes()[:-40], authority.key.read_bytes()
+        ),
+        "a part of it has no end: is it still being written? Copy the file anew",
+    ),
     "no key": (
         lambda authority, _: (authority.sign(GOOD)[0], None),
         "holds no private key in PEM form: name the file with the key by",

@@ -16,6 +16,7 @@ from entrepot.platform.secrets.envelope import KEY_BYTES, KeyRing
 
 FILE: Final = "secret.key"
 _MOST_BYTES: Final = 10_000
+_SCRATCH: Final = "new-"
 
 
 class SecretKeyUnusable(EntrepotError):
@@ -35,7 +36,7 @@ def ensure_key(file: Path) -> None:
     """
     if file.exists():
         return
-    scratch = file.with_name(f"{file.name}.{new_token()}")
+    scratch = scratch_of(file)
     try:
         try:
             write_durably(scratch, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
@@ -106,14 +107,24 @@ def _key(line: bytes, number: int, file: Path) -> bytes:
     return key
 
 
+def scratch_of(file: Path) -> Path:
+    """Return a name beside the file for what will take its place; `sweep` knows it when its maker was killed."""
+    return file.with_name(f"{file.name}.{_SCRATCH}{new_token()}")
+
+
+def sweep(file: Path) -> None:
+    """Delete what makers that were killed left: keys lie in it, also some that were taken out since. Raises OSError."""
+    for left in file.parent.glob(f"{file.name}.{_SCRATCH}*"):
+        left.unlink(missing_ok=True)
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Make a file that only its user can read, and that is on the disk."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, content)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(content)
+        opened.flush()
         os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def sync_folder(path: Path) -> None:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from entrepot.base.errors import EntrepotError
-from entrepot.base.ids import new_token
 from entrepot.platform.secrets.envelope import KEY_BYTES, KeyRing, key_id
-from entrepot.platform.secrets.keys import SecretKeyUnusable, keys_in, sync_folder, write_durably
+from entrepot.platform.secrets.keys import SecretKeyUnusable, keys_in, scratch_of, sweep, sync_folder, write_durably
 
 _KEPT: Final = "before"
 
@@ -66,11 +65,14 @@ def changing(file: Path) -> Iterator[None]:
     except OSError as error:
         raise SecretKeyUnusable(file=file, reason=error.strerror) from None
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SecretKeyUnusable(file=file, reason="another command is changing it") from None
+        with _told(file):
+            sweep(file)
         restore(file)
         yield
-    except BlockingIOError:
-        raise SecretKeyUnusable(file=file, reason="another command is changing it") from None
     finally:
         os.close(folder)
 
@@ -130,7 +132,7 @@ def _kept(file: Path) -> Path:
 
 def _write(file: Path, keys: Sequence[bytes]) -> None:
     """Replace the file in one step, with owner and mode as before: root may change the keys of a service's user."""
-    scratch = file.with_name(f"{file.name}.{new_token()}")
+    scratch = scratch_of(file)
     lines = [base64.b64encode(key) + b"\n" for key in dict.fromkeys(keys)]
     with _told(file):
         try:

@@ -65,6 +65,10 @@ class FilesystemStorage:
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 
+    def was_begun(self) -> bool:
+        """Tell whether blobs have ever been kept in this folder. Raises OSError."""
+        return self._blobs.is_dir()
+
     def prepared(self) -> bool:
         """Tell whether `prepare` was done in this folder, which need not be there. Raises OSError."""
         return self._uploads.is_dir() and self._blobs.is_dir()

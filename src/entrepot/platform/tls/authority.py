@@ -187,13 +187,17 @@ def _write(file: Path, content: bytes, mode: int) -> None:
     scratch = file.with_name(f"{file.name}.new")
     scratch.unlink(missing_ok=True)
     opened = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(opened, content)
+    with os.fdopen(opened, "wb") as stream:
+        stream.write(content)
+        stream.flush()
         os.fchmod(opened, mode)
         os.fsync(opened)
-    finally:
-        os.close(opened)
     scratch.replace(file)
+    names = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(names)  # clients are told to trust what must not be another one after a power cut
+    finally:
+        os.close(names)
 
 
 @contextmanager

@@ -160,7 +160,11 @@ def _blocks(file: Path) -> list[tuple[bytes, bytes]]:
         raise CertificateUnusable(file=file, reason=told) from None
     if len(content) > _MOST_BYTES:
         raise CertificateUnusable(file=file, reason=f"it has more than {_MOST_BYTES} bytes: it is no certificate chain")
-    return [(match[1], match[0]) for match in _BLOCK.finditer(content)]
+    blocks = [(match[1], match[0]) for match in _BLOCK.finditer(content)]
+    if content.count(b"-----BEGIN ") != len(blocks):
+        # A chain that lacks its last certificate could be served, and clients would refuse it.
+        raise CertificateUnusable(file=file, reason="a part of it has no end: is it still being written? Copy the file anew")
+    return blocks
 
 
 def _same(one: PublicKeyTypes, other: PublicKeyTypes) -> bool:

@@ -17,6 +17,7 @@ class SharedPair:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _ROOM)
+        self._memory.madvise(mmap.MADV_DONTDUMP)  # a core dump is no place for a key
 
     def put(self, pair: Pair) -> None:
         """Let this pair be the one in force."""

@@ -17,6 +17,7 @@ from entrepot.base.remembered import Remembered
 from entrepot.platform.disk.folders import sync_folder
 from entrepot.platform.disk.room import Room
 from entrepot.platform.storage.driver import ObjectLost, StorageAway, StorageFull, StorageReadOnly, StorageUnavailable, Stored
+from entrepot.platform.storage.feeding import Feeder, feed
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile
 from entrepot.platform.storage.presence import folder_of, size_of, unlink
@@ -49,6 +50,7 @@ class FilesystemStorage:
         # Apart, so that writes which hang do not keep pulls from threads.
         self._readers_threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage-reads")
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
+        self._feeder = Feeder()
 
     def prepare(self) -> None:
         """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
@@ -77,6 +79,7 @@ class FilesystemStorage:
         """Wait for running steps and end the threads."""
         self._threads.shutdown()
         self._readers_threads.shutdown()
+        self._feeder.close()
 
     def require_room(self, size_bytes: int) -> None:
         """Ask the file system, which answers from memory. Raises StorageFull, StorageReadOnly, StorageAway."""
@@ -152,7 +155,7 @@ class FilesystemStorage:
 
     async def feed(self, key: str, first: int, size: int, hash_: RunningHash) -> int:
         """Feed bytes to `hash_` from the disk and not from memory; return how many there were. Raises ObjectLost."""
-        return await self._read(_feed, self._path(key), first, size, hash_)
+        return await self._feeder.run(_guarded, _feed, (self._path(key), first, size, hash_))
 
     async def set_aside(self, key: str) -> str:
         """Move the file into the folder `quarantine`. Raises ObjectLost."""
@@ -237,18 +240,9 @@ def _open_to_read(path: Path) -> int:
 def _feed(path: Path, first: int, size: int, hash_: RunningHash) -> int:
     file = _open_to_read(path)
     try:
-        os.posix_fadvise(file, first, size, os.POSIX_FADV_DONTNEED)
-        place = first
-        while place < first + size:
-            piece = os.pread(file, min(_READ_BYTES, first + size - place), place)
-            if not piece:
-                break
-            hash_.update(piece)
-            place += len(piece)
-        os.posix_fadvise(file, first, size, os.POSIX_FADV_DONTNEED)
+        return feed(file, first, size, hash_)
     finally:
         os.close(file)
-    return place - first
 
 
 def _move(path: Path, aside: Path) -> None:

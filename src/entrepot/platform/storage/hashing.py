@@ -15,8 +15,8 @@ class RunningHash(Protocol):
 
     algorithm: str
 
-    def update(self, data: bytes) -> None:
-        """Add bytes; releases the interpreter lock."""
+    def update(self, data: bytes | memoryview) -> None:
+        """Add bytes; releases the interpreter lock. A memoryview is one of writable memory."""
 
     def hexdigest(self) -> str:
         """Return the digest of all bytes so far, in lower-case hexadecimal."""
@@ -79,8 +79,10 @@ class _Libcrypto:
         else:
             ctypes.memmove(self._address, state, ctypes.sizeof(self._context))
 
-    def update(self, data: bytes) -> None:
-        self._update(self._address, data, len(data))
+    def update(self, data: bytes | memoryview) -> None:
+        size = len(data)
+        there = (ctypes.c_char * size).from_buffer(data) if isinstance(data, memoryview) else data
+        self._update(self._address, there, size)
 
     def hexdigest(self) -> str:
         copy = type(self._context).from_buffer_copy(self._context)
@@ -99,7 +101,7 @@ class _Hashlib:
         self.algorithm = algorithm
         self._hash = hashlib.new(algorithm)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
 
     def hexdigest(self) -> str:

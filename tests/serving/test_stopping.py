@@ -56,7 +56,7 @@ class Upload(threading.Thread):
 
     def __init__(self, instance: Instance, content: bytes, *, pause_s: float) -> None:
         super().__init__(daemon=True)
-        self._client = Client(instance.url)
+        self._client = instance.client()
         self._content = content
         self._pause_s = pause_s
         self.digest = images.sha256(content)
@@ -138,6 +138,26 @@ def test_a_second_signal_does_not_wait(serve: Callable[..., Instance]) -> None:
     assert instance.client().get("/readyz").status == 503
     os.kill(instance.pid, signal.SIGTERM)
     assert ends(instance, 10) == 0
+
+
+@pytest.mark.parametrize("tls", ["", "self-signed"])
+def test_a_worker_that_is_told_to_end_again_and_again_ends_when_its_transfer_has(
+    serve: Callable[..., Instance], tls: str
+) -> None:
+    instance = serve(shutdown_limit=40, **({"tls": tls} if tls else {}))
+    upload = Upload(instance, os.urandom(MIB) * 20, pause_s=0.1)
+    upload.start()
+    assert upload.begun.wait(10)
+    [worker] = workers(instance)
+    for _ in range(5):  # a service manager, the supervisor and an impatient operator
+        os.kill(worker, signal.SIGTERM)
+        time.sleep(0.1)
+    begun = time.monotonic()
+    os.kill(instance.pid, signal.SIGTERM)
+    assert ends(instance, 60) == 0
+    assert time.monotonic() - begun < 15, "it was killed at its limit"
+    upload.join(10)
+    assert upload.status == 201
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

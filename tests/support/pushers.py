@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from support import images
@@ -71,10 +72,12 @@ class GoneClient(Client):
 class Pusher(threading.Thread):
     """One client; it ends when its server does, unless it is patient, or when `stop` is set."""
 
-    def __init__(self, url: str, ledger: Ledger, number: int, seed: int, *, patient: bool = False) -> None:
+    def __init__(
+        self, url: str, ledger: Ledger, number: int, seed: int, *, patient: bool = False, trusts: Path | None = None
+    ) -> None:
         super().__init__(name=f"pusher {number}", daemon=True)
         self._patient = patient
-        self._client = GoneClient(url, limit_s=20)
+        self._client = GoneClient(url, limit_s=20, trusts=trusts)
         self._ledger = ledger
         self._tag = f"tag-{number}"
         self._random = random.Random(seed)

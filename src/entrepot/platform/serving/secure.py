@@ -14,25 +14,18 @@ import multiprocessing
 import os
 import resource
 import select
-import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-import msgspec
-from granian import _futures, _granian, asgi
-from granian.constants import SSLProtocols
+from granian import _granian
 from granian.http import HTTP1Settings
-from granian.server import mp
 
-# What granian calls its own, and of which its types say little or nothing.
-_futures_of_granian: Final[Any] = _futures
-_granian_itself: Final[Any] = _granian
-_asgi: Final[Any] = asgi
-_processes: Final[Any] = mp.WorkerProcess
+from entrepot.platform.serving.worker import Limits, Run, Server, scheduler, server_of
+
+_granian_itself: Final[Any] = _granian  # its types say little
 
 _log: Final = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 1.0
@@ -43,10 +36,9 @@ _LOOKS: Final = 100  # for a server's epoll
 _BETWEEN_LOOKS_S: Final = 0.02
 _TRIAL_S: Final = 20.0
 _MOST_SAID: Final = 10_000
-_BLOCKING_THREADS: Final = 512  # granian's default
 _SPARE: Final = 8  # descriptors that are given up when there are no others
 _NONE: Final = -1  # no pair has this number
-_TCP, _UNIX = False, True  # what granian's holder of a socket is told
+_UNIX: Final = True  # what granian's holder of a socket is told
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -60,17 +52,13 @@ class Secured(Protocol):
         """Look for a renewed certificate at once."""
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What a server of granian is told beside its certificate."""
+def securely(secured: Secured, limits: Limits) -> Run:
+    """Return what serves HTTPS."""
 
-    backlog: int
-    connections: int
-    http1: HTTP1Settings
+    async def run(callback: Any, listener: socket.socket, stopping: asyncio.Event) -> None:
+        await _Servers(secured, limits, callback, listener, stopping).run()
 
-
-def worker_of(secured: Secured, limits: Limits) -> Callable[..., None]:
-    """Return what granian's supervisor runs in a worker instead of its own."""
-    return cast("Callable[..., None]", _processes.wrap_target(partial(_work, secured, limits)))
+    return run
 
 
 def refusal(pem: bytes) -> str:
@@ -103,41 +91,20 @@ def _try(pem: bytes, said: int) -> None:
         holder = _granian_itself.SocketHolder(os.dup(listener.fileno()), _UNIX, 1)
         limits = Limits(1, 1, HTTP1Settings())
         with _file_of(pem) as file:
-            _server_of(holder, limits, file).serve_mtr_uds(_scheduler(loop, _nothing), loop, _granian_itself.WorkerSignal())
+            server_of(holder, limits, file).serve_str_uds(scheduler(loop, _nothing), loop, _granian_itself.WorkerSignal())
     os._exit(0)  # the server's threads are not waited for
 
 
-def _work(secured: Secured, limits: Limits, _id: int, callback: Any, sock: Any, _ipc: Any, loop: Any, *_more: Any) -> None:
-    """Be a worker until told to end."""
-    lifespan = _asgi.LifespanProtocol(callback)
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is the supervisor's
-    loop.run_until_complete(lifespan.startup())
-    if lifespan.interrupt:
-        sys.exit(1)
-    # SO_REUSEPORT: each worker has a socket of its own, which it keeps for its life.
-    listener = socket.socket(fileno=sock[0].build().get_fd())
-    loop.run_until_complete(_Servers(secured, limits, callback, listener, stopping).run())
-    loop.run_until_complete(lifespan.shutdown())
-
-
-class _Server:
-    """One server of granian: with one certificate, from the moment it is made until it has ended."""
+class _Server(Server):
+    """A server with one certificate."""
 
     def __init__(self, pem: bytes, limits: Limits, callback: Any, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         self._callback = callback
         self._retired = False
-        self._signal = _granian_itself.WorkerSignal()
-        self._ended = asyncio.Event()
-        self._signal.add_cb(lambda: loop.call_soon_threadsafe(self._ended.set))
-        self._socket = os.dup(listener.fileno())  # granian closes it
+        self._socket = os.dup(listener.fileno())
         self._epoll: select.epoll | None = None
         with _file_of(pem) as file:
-            granian = _server_of(_granian_itself.SocketHolder(self._socket, _TCP, limits.backlog), limits, file)
-            granian.serve_mtr(_scheduler(loop, self._answer), loop, self._signal)
+            super().__init__(self._answer, self._socket, limits, file)
 
     async def retire(self, stopping: asyncio.Event, deaf: socket.socket) -> None:
         """Take no more connections, ask clients to leave, and end when all is done; sooner when the worker stops."""
@@ -147,11 +114,6 @@ class _Server:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), _PARTING_S)
         await self.end()
-
-    async def end(self) -> None:
-        """Let running transfers end; called once, because a second signal would block."""
-        self._signal.set()
-        await self._ended.wait()
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         async def sent(message: MutableMapping[str, Any]) -> None:
@@ -267,28 +229,6 @@ class _Servers:
             return len(list(Path("/proc/self/fd").iterdir())) < self._files * 3 // 4
         except OSError:
             return False
-
-
-def _server_of(holder: Any, limits: Limits, file: str) -> Any:
-    """Return a server with our settings: HTTP/1.1 alone, which is also what ALPN offers then, and TLS from 1.2 on."""
-    return _granian_itself.ASGIWorker(
-        1,
-        (None, holder),
-        None,
-        blocking_threads=_BLOCKING_THREADS,
-        backpressure=limits.connections,
-        http_mode="1",
-        http1_opts=limits.http1,
-        ssl_enabled=True,
-        ssl_cert=file,
-        ssl_key=file,
-        ssl_protocol_min=str(SSLProtocols.tls12),
-    )
-
-
-def _scheduler(loop: Any, callback: Any) -> Any:
-    watched = _futures_of_granian._future_watcher_wrapper(_asgi._callback_wrapper(callback, {}, {}, None))  # noqa: SLF001
-    return _futures_of_granian._new_cbscheduler(loop, watched, impl_asyncio=True)  # noqa: SLF001
 
 
 async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:

@@ -29,15 +29,16 @@ from granian.server.mp import MPServer as Server
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.serving.beside import Beside, end_with
 from entrepot.platform.serving.connections import Connections
-from entrepot.platform.serving.secure import Limits, Secured, worker_of
+from entrepot.platform.serving.secure import Secured, securely
 from entrepot.platform.serving.supervision import Supervision
+from entrepot.platform.serving.worker import Limits, plainly, worker_of
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _MOST_FILES: Final = 65_536  # more would only make larger tables
 _OWN_FILES: Final = 100  # that a worker has open for itself: libraries, database, log, threads
-# granian's own stop may wait for ever (it waits with the interpreter's lock for a thread that wants it), and the worker would
-# hold SQLite's turn to write. A supervisor kills it after a while; without one the kernel does, at once.
+# A worker that hung at its end would hold SQLite's turn to write, and nobody would end it: a supervisor kills it after a while,
+# without one the kernel does, at once.
 _LOST_WORKER: Final = signal.SIGKILL
 _CALM_S: Final = 10.0
 _SHORTEST_PAUSE_S: Final = 0.1
@@ -182,7 +183,7 @@ def serve(serving: Serving, make: Make, work: Callable[[], None] | None = None) 
     if beside is not None:
         beside.start()
     try:
-        own = worker_of(serving.secured, limits) if serving.secured else None
+        own = worker_of(securely(serving.secured, limits) if serving.secured else plainly(limits))
         loader = _loader(make, draining, limits.connections, serving.port)
         server.serve(spawn_target=own, target_loader=loader, wrap_loader=False)
     finally:

@@ -165,7 +165,7 @@ def _hang_up(instance: Instance, event: str, times: int = 1) -> None:
     [
         (lambda file, *_: file.unlink(), "No such file or directory"),
         (lambda file, *_: file.write_bytes(b""), "holds no certificate in PEM form"),
-        (lambda file, *_: file.write_bytes(file.read_bytes()[:300]), "holds no certificate in PEM form"),
+        (lambda file, *_: file.write_bytes(file.read_bytes()[:300]), "a part of it has no end"),
         (lambda file, key, authority: _put(file, key, *authority.sign("past", dates=_PAST)), "expired on 2020-02-01"),
         (lambda file, key, authority: _put(file, key, *authority.sign("later", dates=_FUTURE)), "valid only from 2099"),
         (lambda file, key, authority: _put(file, key, *_version_1(authority)), "UnsupportedCertVersion"),

@@ -1,23 +1,26 @@
 """More connections than a worker takes: those on which nothing runs make room, and those of the address with most come first."""
 
+import asyncio
 import os
 import socket
 import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from entrepot.app.serving import meters, web
 from entrepot.base.addresses import peer_of
+from entrepot.base.settings import Settings
 from entrepot.platform.serving.connections import Connections
 from support import images
 from support.http import Client
@@ -215,6 +218,42 @@ def test_a_connection_is_closed_only_if_it_is_still_that_client_s_and_still_idle
         connections.running = {peer: Sending(time.monotonic() - 11)}
         assert connections._end(file, peer, stalled=True)
         assert not is_open(second)
+
+
+@pytest.mark.fast
+def test_a_request_runs_for_its_connection_while_the_one_before_it_is_ending(tmp_path: Path) -> None:
+    """A client that has the last byte asks again before the request that brought it has ended."""
+    settings = Settings(data=str(tmp_path))
+    connections = Connections(100, 5000)
+    front = web(settings, meters(settings), None, lambda: False, connections)
+    scope = {"type": "http", "method": "GET", "raw_path": b"/healthz", "query_string": b"", "headers": []}
+    scope |= {"client": ("127.0.0.1", "40000"), "scheme": "http"}
+
+    async def ask_twice() -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+        following: list[asyncio.Task[None]] = []
+
+        async def held(_message: object) -> None:
+            asked.set()
+            await answer.wait()
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                following.append(asyncio.create_task(front(scope, nothing, held)))
+                await asked.wait()
+
+        await front(scope, nothing, sent)
+        assert set(connections.running) == {("127.0.0.1", "40000")}
+        answer.set()
+        await following[0]
+        assert connections.running == {}
+
+    asyncio.run(ask_twice())
+
+
+async def nothing() -> MutableMapping[str, Any]:
+    """Bring no body."""
+    return {"type": "http.disconnect"}
 
 
 @dataclass

@@ -17,6 +17,7 @@ from support.sources import Sources
 from support.wire import Repository, digest_of
 
 SILENCE_S: Final = 1.5
+LIMIT_S: Final = 30.0  # far below the minutes of the sources as they are, and far above any delay of a busy machine
 SHORTER: Final = {
     "_SILENCE_S: Final = 60.0": f"_SILENCE_S: Final = {SILENCE_S}",
     "_LOOKED_AT_EVERY_S: Final = 120.0": "_LOOKED_AT_EVERY_S: Final = 2.0",
@@ -44,7 +45,7 @@ def repo(hasty: Instance, repository: str) -> Repository:
 
 def begun(address: tuple[str, int], target: str, *headers: str, body: bytes = b"") -> socket.socket:
     """Send a request's head and the first bytes of its body."""
-    made = socket.create_connection(address, 30)
+    made = socket.create_connection(address, LIMIT_S)
     lines = [f"{target} HTTP/1.1", "Host: localhost", *headers, "", ""]
     made.sendall("\r\n".join(lines).encode() + body)
     return made
@@ -61,7 +62,7 @@ def answered(connection: socket.socket) -> bytes:
     return received
 
 
-def trickled(connection: socket.socket, piece: bytes, every_s: float, at_most_s: float) -> tuple[bytes, float]:
+def trickled(connection: socket.socket, piece: bytes, every_s: float, at_most_s: float = LIMIT_S) -> tuple[bytes, float]:
     """Send pieces until something is answered; return the answer and after how long it came."""
     began = time.monotonic()
     connection.settimeout(every_s)
@@ -83,7 +84,7 @@ def test_a_body_that_falls_silent_ends_and_the_upload_keeps_what_came(repo: Repo
     began = time.monotonic()
     with begun(repo.client.address, f"{method} {location}{query}", "Content-Length: 4", body=b"cd") as silent:
         answer = answered(silent)
-    assert SILENCE_S <= time.monotonic() - began < SILENCE_S + 3
+    assert time.monotonic() - began >= SILENCE_S
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"BLOB_UPLOAD_INVALID" in answer
     assert b"the body brought 0 bytes in 2 seconds, which is too slow" in answer
@@ -95,19 +96,19 @@ def test_a_body_that_falls_silent_ends_and_the_upload_keeps_what_came(repo: Repo
 def test_a_body_that_trickles_ends_and_the_upload_keeps_what_came(repo: Repository) -> None:
     location = repo.begin()
     with begun(repo.client.address, f"PATCH {location}", "Content-Length: 1000000") as slow:
-        answer, took_s = trickled(slow, b"x", 0.2, 10)
-    assert 2 <= took_s < 5
+        answer, took_s = trickled(slow, b"x", 0.2)
+    assert took_s >= 2
     assert answer.startswith(b"HTTP/1.1 408 ")
     told = re.search(rb"the body brought (\d+) bytes in 2 seconds", answer)
     assert told is not None
     assert repo.client.get(location).headers["Range"] == f"0-{int(told[1]) - 1}"
-    assert 5 <= int(told[1]) <= 12
+    assert 1 <= int(told[1]) <= took_s / 0.2 + 1, "no more than was sent"
 
 
 def test_a_slow_body_that_keeps_the_pace_is_waited_for(repo: Repository) -> None:
     location = repo.begin()
     with begun(repo.client.address, f"PATCH {location}", "Content-Length: 100000") as slow:
-        answer, took_s = trickled(slow, b"x" * 200, 0.2, 5)
+        answer, took_s = trickled(slow, b"x" * 1000, 0.2, 5)
         assert (answer, took_s > 5) == (b"", True)
         slow.sendall(b"x" * 100_000)
         slow.settimeout(10)
@@ -117,8 +118,8 @@ def test_a_slow_body_that_keeps_the_pace_is_waited_for(repo: Repository) -> None
 def test_a_body_kept_in_memory_has_a_time_for_all_of_it(repo: Repository) -> None:
     headers = (f"Content-Type: {images.MANIFEST}", "Content-Length: 1000000")
     with begun(repo.client.address, f"PUT {repo.at('manifests/v1')}", *headers) as slow:
-        answer, took_s = trickled(slow, b" " * 500, 0.2, 10)
-    assert 3 <= took_s < 6
+        answer, took_s = trickled(slow, b" " * 500, 0.2)
+    assert took_s >= 3
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
@@ -136,5 +137,5 @@ def test_a_body_that_falls_silent_is_waited_for_a_minute(serve: Callable[..., In
     with begun(repo.client.address, f"PATCH {location}", "Content-Length: 4", body=b"cd") as silent:
         silent.settimeout(90)
         assert answered(silent).startswith(b"HTTP/1.1 408 ")
-    assert 60 <= time.monotonic() - began < 65
+    assert time.monotonic() - began >= 60
     assert repo.client.get(location).headers["Range"] == "0-1"

@@ -39,7 +39,7 @@ def web(
     """Build the application of one web process."""
     parts = Parts(settings)
     counted.begin()
-    connections.busy = counted.transfers.busy
+    connections.running = counted.transfers.running
 
     async def ready() -> str:
         if draining():

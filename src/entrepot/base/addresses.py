@@ -4,8 +4,14 @@ import ipaddress
 from functools import lru_cache
 from typing import Final
 
+Peer = tuple[str, str]  # address and port
 _REMEMBERED: Final = 4096
 _IPV6_PREFIX: Final = 64  # what one household or machine is given: it has 2^64 addresses to choose from
+
+
+def peer_of(address: object, port: object) -> Peer:
+    """Return a client's address and port in one spelling: some name an IPv6 address's interface beside it, some do not."""
+    return str(address).partition("%")[0], str(port)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -62,6 +62,7 @@ class Front:
         self._metrics = metrics
         self._meters = metrics.meters
         self._transfers = metrics.meters.transfers
+        self._running = metrics.meters.transfers.running
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
@@ -74,6 +75,9 @@ class Front:
         began = time.perf_counter()
         call = Call(scope, receive, self._ids)
         incoming = call.method in _BRINGING
+        peer = call.peer
+        running = self._running
+        running[peer] = call
         status = 0
         if incoming:
             self._meters.transfer(INCOMING, 1)
@@ -85,6 +89,9 @@ class Front:
                 self._transfers.let_go(call)
             if call.reserved_bytes:
                 call.let_go()
+            # The connection's next request may have begun already: a client asks as soon as it has the last byte.
+            if running.get(peer) is call:
+                del running[peer]
             took_s = time.perf_counter() - began
             self._meters.count(call, status, took_s)
         if self._access_log:
@@ -105,7 +112,6 @@ class Front:
         outgoing = answer.stream is not None
         if outgoing:
             self._meters.transfer(OUTGOING, 1)
-            self._transfers.busy.add(call.peer)
         try:
             await respond(answer, call, send)
         except Exception as error:
@@ -116,7 +122,6 @@ class Front:
         finally:
             if outgoing:
                 self._meters.transfer(OUTGOING, -1)
-                self._transfers.busy.discard(call.peer)
         return answer.status
 
     async def _answer(self, call: Call) -> Answer:

@@ -1,13 +1,14 @@
 """A request and its answer on the raw ASGI path: no framework object stands between the server and a handler."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from entrepot.base.addresses import network_of
+from entrepot.base.addresses import Peer, network_of, peer_of
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.web.shared.pace import IN_MEMORY_S, Pace
@@ -96,6 +97,7 @@ class Call:
         "place",
         "received_bytes",
         "reserved_bytes",
+        "sending_since",
         "sent_bytes",
     )
     reserved_by_all = 0  # bytes, by the requests of this process: it has one loop, so that nobody comes between
@@ -109,6 +111,7 @@ class Call:
         self.received_bytes = 0
         self.reserved_bytes = 0
         self.sent_bytes = 0
+        self.sending_since = 0.0  # of the monotonic clock, while a piece of the answer waits for the client to take it
         self._query: list[tuple[str, str]] | None = None
         self.actor: Actor = ANYONE
         self.method: str = scope["method"]
@@ -165,9 +168,10 @@ class Call:
         return network_of(self.client)
 
     @property
-    def peer(self) -> tuple[str, str]:
+    def peer(self) -> Peer:
         """The client's address and port."""
-        return tuple(self._scope.get("client") or ("?", "?"))
+        client: Peer = self._scope.get("client") or ("?", "?")
+        return peer_of(*client) if "%" in client[0] else client
 
     @property
     def brings_body(self) -> bool:
@@ -288,11 +292,14 @@ async def _stream(first: bytes, pieces: AsyncGenerator[bytes, None], call: Call,
     left = asyncio.ensure_future(call.left())
     try:
         while piece is not None and not left.done():
+            call.sending_since = time.monotonic()
             async with asyncio.timeout(_STALLED_S):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+            call.sending_since = 0.0  # a disk of ours that is slow is not the client's fault
             call.sent_bytes += len(piece)
             piece = await following
             following = asyncio.ensure_future(anext(pieces, None))
+        call.sending_since = time.monotonic()
         await send({"type": "http.response.body", "body": b""})
     finally:
         # What the pieces hold open is closed now, not when someone collects them.

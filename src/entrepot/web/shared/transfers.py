@@ -1,4 +1,4 @@
-"""Which requests bring or take a body just now, and how many of them one address may have.
+"""Which requests run just now, and how many of those that bring a body one address may have.
 
 The counts lie in memory that the web processes share, one row for each, so that the limit is one for all of them. An address
 is a place in that row, drawn by a hash which no client knows: two addresses meet in one place once in 4096 times.
@@ -6,6 +6,7 @@ is a place in that row, drawn by a hash which no client knows: two addresses mee
 
 from typing import Final
 
+from entrepot.base.addresses import Peer
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.telemetry.shared import SharedCounters
 from entrepot.web.shared.call import Call
@@ -28,7 +29,7 @@ class Transfers:
     def __init__(self, workers: int, most: int) -> None:
         self._shared = SharedCounters(_PLACES, workers * 2)
         self._most = most
-        self.busy: set[tuple[str, str]] = set()  # who has a body under way, here: address and port
+        self.running: dict[Peer, Call] = {}  # in this process: the last request of each address and port
 
     def begin(self) -> None:
         """Count in this process from now on."""
@@ -49,10 +50,8 @@ class Transfers:
             raise TooManyBodies(address=call.client_network, limit=self._most)
         self._row[place] += 1
         call.place = place
-        self.busy.add(call.peer)
 
     def let_go(self, call: Call) -> None:
         """Forget the body; said once, when the request has ended."""
         if call.place >= 0:
             self._row[call.place] -= 1
-            self.busy.discard(call.peer)

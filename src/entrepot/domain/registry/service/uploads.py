@@ -30,6 +30,8 @@ from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 
 _LOOK_BYTES: Final = 64 << 20
+# An upload that rests for so long counts no more for its address: whoever leaves many behind locks nobody out for longer.
+_REST_S: Final = 900
 
 
 class Body:
@@ -79,13 +81,13 @@ class Uploads:
         self._access.require(actor, Action.PUSH, name.asked)
         self._storage.require_room(size_bytes)
         id_, handle = new_upload_id(), self._storage.new_handle()
-        owner = uploads.Owner(client, self._per_address)
+        owner = uploads.Owner(client, self._per_address, seconds_us(_REST_S))
 
         async def begin(tx: Transaction) -> Upload:
             repository = await repositories.repository_for_push(tx, name)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
             if not await uploads.add_upload(tx, upload, self._lifetime_us, owner):
-                raise TooManyUploads(limit=self._per_address, address=client)
+                raise TooManyUploads(limit=self._per_address, address=client, rest_s=_REST_S)
             return upload
 
         return await self._db.write(begin)

@@ -1,33 +1,15 @@
 """The ballast on a small file system of its own: made, thrown off and made anew, by several at once too."""
 
 import os
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import pytest
 
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Room
 from support.disks import fill
-from support.tools import missing
 
 MIB = 1 << 20
 SIZE = 2 * MIB  # a sixteenth of the disk
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 32 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={16 * SIZE},mode=700,nr_inodes=1000", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        missing(f"a small file system can be mounted by root only: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def files(folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +143,56 @@ def test_pushes_are_refused_before_the_last_room_is_taken_and_what_came_is_kept(
         location = repo.begin()
         refused(repo.client.patch(location, body=bytes(120 * MIB)), FULL)
         assert repo.client.get(location).headers["Range"] == "0-0"
-        # Its length is not told, so that it is looked at when 64 MiB have come, and when 128 have.
+        # Its length is not told, so that it is looked at as it comes.
         refused(repo.client.patch(location, body=(piece for _ in range(150))), FULL)
         came = int(repo.client.get(location).headers["Range"].removeprefix("0-")) + 1
-        assert 128 * MIB <= came < 131 * MIB
+        assert 30_000_000 - MIB < disk.free_bytes() < 30_000_000 + 14 * MIB
         assert repo.finish(location, digest_of(bytes(came))).status == 201, "bytes that are here take no more room"
-        refused(repo.client.post(repo.at("blobs/uploads/")), FULL)
+        refused(repo.client.post(repo.at(f"blobs/uploads/?digest={digest_of(b'')}"), body=bytes(14 * MIB)), FULL)
         assert repo.client.get(repo.at(f"blobs/{digest_of(bytes(came))}")).content == bytes(came)
+
+
+def test_many_pushes_at_once_leave_the_room_that_is_to_be_left(disk: Disk) -> None:
+    instance, repo = begin(disk, min_free=30_000_000, workers=2, jobs="none")
+    with instance:
+        until(lambda: held(instance) > 8 * MIB)
+        locations = [repo.begin() for _ in range(14)]
+        least, ending = [disk.free_bytes()], threading.Event()
+
+        def watch() -> None:
+            while not ending.wait(0.01):
+                least[0] = min(least[0], disk.free_bytes())
+
+        def push(number: int) -> int:
+            body = bytes(20 * MIB) if number % 2 else (bytes(MIB) for _ in range(20))
+            return instance.client().patch(locations[number], body=body).status
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            with ThreadPoolExecutor(14) as threads:
+                answers = list(threads.map(push, range(14)))
+        finally:
+            ending.set()
+            watcher.join()
+        assert set(answers) == {202, 503}, answers
+        # The file system's own notes of what was written are not the bodies' bytes.
+        assert least[0] > 30_000_000 - MIB
+        refused(repo.client.post(repo.at(f"blobs/uploads/?digest={digest_of(b'')}"), body=bytes(40 * MIB)), FULL)
+
+
+def test_a_push_in_one_request_that_finds_no_room_leaves_nothing(disk: Disk) -> None:
+    instance, repo = begin(disk, min_free=30_000_000, jobs="none")
+    with instance:
+        until(lambda: held(instance) > 8 * MIB)
+        location, before = repo.begin(), disk.free_bytes()
+        pieces = [bytes(MIB)] * 150
+        whole = repo.client.post(repo.at(f"blobs/uploads/?digest={digest_of(b'')}"), body=iter(pieces))
+        refused(whole, FULL)
+        assert rows(Settings(data=str(instance.data)), "SELECT count(*) FROM upload") == [(1,)]
+        refused(repo.client.put(f"{location}?digest={digest_of(b'')}", body=iter(pieces)), FULL)
+        assert sum(path.stat().st_size for path in (instance.data / "uploads").iterdir()) == 0
+        assert disk.free_bytes() > before - MIB
 
 
 def test_a_file_system_without_files_left_refuses_pushes_and_takes_deletions(tmp_path: Path) -> None:

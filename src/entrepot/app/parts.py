@@ -26,7 +26,7 @@ from entrepot.platform.db.migrate import (
 )
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.disk.ballast import Ballast
-from entrepot.platform.disk.room import Room
+from entrepot.platform.disk.room import Counters, Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
 from entrepot.platform.storage.driver import StorageUnavailable
@@ -63,11 +63,11 @@ class BlobsMissing(EntrepotError):
 
 
 class Parts:
-    """What a process of ours stands on; opened and closed as one."""
+    """What a process of ours stands on; opened and closed as one. `claims` is where all that take bodies count what is coming."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, claims: Counters | None = None) -> None:
         folder = Path(settings.data).resolve()
-        room = Room(folder, settings.min_free)
+        room = Room(folder, settings.min_free, claims)
         self.ballast = room.ballast
         self.db = database(settings, room.ballast)
         self.storage = FilesystemStorage(folder, room)

@@ -37,7 +37,7 @@ def web(
     settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool], connections: Connections
 ) -> Front:
     """Build the application of one web process."""
-    parts = Parts(settings)
+    parts = Parts(settings, counted.claims)
     counted.begin()
     connections.running = counted.transfers.running
 

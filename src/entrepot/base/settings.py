@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int,
         _expected(
             "a number, 0 for no limit",
-            "How many uploads clients of one address may have open at a time; an IPv6 address counts by its /64.",
+            "How many uploads that went on within 15 minutes an address may have open; an IPv6 address counts by its /64.",
             ge=0,
             le=1_000_000,
         ),

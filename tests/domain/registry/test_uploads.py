@@ -8,11 +8,13 @@ from typing import Any, Final
 import pytest
 
 from entrepot.app.parts import Parts
+from entrepot.base.errors import EntrepotError
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.registry.errors import (
     BlobDigestMismatch,
     BlobUnknown,
+    ChunkIncomplete,
     RepositoryUnknown,
     UploadLost,
     UploadOutOfOrder,
@@ -147,6 +149,105 @@ def test_bytes_of_another_digest_are_discarded_with_their_upload(place: Settings
             with pytest.raises(UploadUnknown):
                 await whole.registry.uploads.status(ANYONE, ONE, id_)
             assert files(place) == before
+
+    asyncio.run(scenario())
+
+
+class Gone(EntrepotError):
+    """The client has gone away."""
+
+    summary = "gone"
+
+
+async def breaking(content: bytes) -> AsyncIterator[bytes]:
+    """Yield bytes in pieces, and then break off."""
+    for place in range(0, len(content), 1 << 20):
+        yield content[place : place + (1 << 20)]
+    raise Gone
+
+
+@pytest.mark.parametrize("size", [1, 5 << 20])
+def test_an_end_that_breaks_off_gives_its_bytes_back_and_can_be_asked_for_again(
+    place: Settings, number: Iterator[int], size: int
+) -> None:
+    content = f"kept {next(number)}".encode() + bytes(size)
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            id_, digest, uploads = await begun(whole, content[:4]), Digest.of(content), whole.registry.uploads
+            handle = (await uploads.status(ANYONE, ONE, id_)).handle
+            with pytest.raises(Gone):
+                await uploads.finish(ANYONE, ONE, id_, digest, Body(breaking(content[4:])))
+            assert whole.storage.received(handle) == 4
+            with pytest.raises(ChunkIncomplete):
+                await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:]), Chunk(4, 4)))
+            assert whole.storage.received(handle) == 4
+            await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:])))
+            assert await fetched(whole, ONE, digest) == content
+
+    asyncio.run(scenario())
+
+
+def test_an_end_that_is_cancelled_gives_its_bytes_back(place: Settings) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            id_, slow = await begun(whole, b"kept"), Slow(bytes(3 << 20), b"never")
+            handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
+            end = whole.registry.uploads.finish(ANYONE, ONE, id_, Digest.of(b"never"), Body(aiter(slow)))
+            task = asyncio.create_task(end)
+            await slow.waits.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert whole.storage.received(handle) == 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("failure", ["broken", "incomplete", "other", "cancelled"])
+def test_an_upload_that_only_its_request_knows_is_discarded_when_it_fails(place: Settings, failure: str) -> None:
+    content = bytes(3 << 20)
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            before, id_, slow = files(place), await begun(whole), Slow(content, b"never")
+            bodies = {
+                "broken": (Body(breaking(content)), Gone),
+                "incomplete": (Body(pieces(content), Chunk(0, 1)), ChunkIncomplete),
+                "other": (Body(pieces(content)), BlobDigestMismatch),
+                "cancelled": (Body(aiter(slow)), asyncio.CancelledError),
+            }
+            body, error = bodies[failure]
+            task = asyncio.create_task(whole.registry.uploads.finish_whole(ANYONE, ONE, id_, Digest.of(b"never"), body))
+            if failure == "cancelled":
+                await slow.waits.wait()
+                task.cancel()
+            with pytest.raises(error):
+                await task
+            with pytest.raises(UploadUnknown):
+                await whole.registry.uploads.status(ANYONE, ONE, id_)
+            assert files(place) == before
+
+    asyncio.run(scenario())
+
+
+def test_a_discard_that_fails_does_not_hide_why(place: Settings) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            id_ = await begun(whole)
+            handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
+            file = Path(place.data) / "uploads" / handle
+
+            async def body() -> AsyncIterator[bytes]:
+                yield b"some"
+                file.unlink()
+                file.mkdir()  # it cannot be held any more
+                raise Gone
+
+            with pytest.raises(Gone):
+                await whole.registry.uploads.finish_whole(ANYONE, ONE, id_, Digest.of(b"some"), Body(body()))
+            assert await whole.registry.uploads.status(ANYONE, ONE, id_), "it expires"
+            file.rmdir()
 
     asyncio.run(scenario())
 

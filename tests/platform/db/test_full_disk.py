@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
 import subprocess
 import time
@@ -26,9 +27,12 @@ LOG_BOUND = 64 * MIB
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MiB."""
-    folder = tmp_path / "small"
+    yield from mounted(tmp_path / "small", 32)
+
+
+def mounted(folder: Path, size_mib: int) -> Iterator[Path]:
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=700", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
         missing(f"a small file system can be mounted by root only: {done.stderr.strip()}")
@@ -126,6 +130,41 @@ def test_the_log_is_emptied_once_a_long_reader_has_ended(tmp_path: Path) -> None
         await asyncio.sleep(1)
         for number in range(45, 60):
             await db.write(adding(f"{number}" + "x" * MIB))
+        assert log.stat().st_size < 32 * MIB
+        await db.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def larger_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 160 MiB."""
+    yield from mounted(tmp_path / "larger", 160)
+
+
+def test_a_log_that_cannot_be_emptied_for_lack_of_room_is_not_tried_with_each_commit(larger_disk: Path) -> None:
+    log, others = larger_disk / "entrepot.db-wal", larger_disk / "others"
+
+    async def scenario() -> None:
+        await make_shelf(Settings(data=str(larger_disk)))
+        db = SqliteDatabase(larger_disk / "entrepot.db")
+        await db.open()
+        await db.write(adding("first"))
+        reader = sqlite3.connect(larger_disk / "entrepot.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        for number in range(35):
+            await db.write(adding(f"{number}" + "x" * MIB))
+        fill(others)
+        os.truncate(others, others.stat().st_size - MIB)
+        reader.close()
+        await asyncio.sleep(1)
+        await db.write(adding("in vain"))
+        others.unlink()
+        await db.write(adding("too soon"))
+        assert log.stat().st_size > 32 * MIB
+        await asyncio.sleep(1)
+        await db.write(adding("at last"))
         assert log.stat().st_size < 32 * MIB
         await db.close()
 

@@ -1,8 +1,8 @@
 """The ballast on a small file system of its own: made, thrown off and made anew, by several at once too."""
 
+import fcntl
 import os
-import subprocess
-from collections.abc import Iterator
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,23 +11,9 @@ import pytest
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Room
 from support.disks import fill
-from support.tools import missing
 
 MIB = 1 << 20
 SIZE = 2 * MIB  # a sixteenth of the disk
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 32 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={16 * SIZE},mode=700,nr_inodes=1000", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        missing(f"a small file system can be mounted by root only: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def files(folder: Path) -> list[str]:
@@ -114,6 +100,47 @@ def test_what_a_maker_left_that_was_killed_is_made_whole(disk: Path) -> None:
     Ballast(disk).look()
     assert Ballast(disk).held_bytes() == SIZE
     assert files(disk) == ["ballast"]
+
+
+def test_what_a_maker_left_that_was_killed_is_given_back_on_a_full_disk(disk: Path) -> None:
+    (disk / "ballast.new").write_bytes(bytes(3 * SIZE))
+    (disk / "others").write_bytes(b"")
+    fill(disk / "others")
+    Ballast(disk).look()
+    assert (disk / "ballast.new").stat().st_size == 0
+    (disk / "ballast.new").write_bytes(bytes(3 * SIZE))
+    assert Ballast(disk).relieve(certain=True), "it is worth another try"
+    assert (disk / "ballast.new").stat().st_size == 0
+
+
+def test_what_is_being_made_is_left_to_its_maker(disk: Path) -> None:
+    with (disk / "ballast.new").open("wb") as made:
+        made.write(bytes(SIZE))
+        made.flush()
+        fcntl.flock(made, fcntl.LOCK_EX)
+        fill(disk / "others")
+        assert not Ballast(disk).relieve(certain=True)
+        assert (disk / "ballast.new").stat().st_size == SIZE
+
+
+def test_what_could_not_be_made_is_not_tried_again_at_once(disk: Path) -> None:
+    ballast = Ballast(disk)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As a quota does, it lets a file grow so far only, and no file system tells of it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            ballast.look()
+        tried = (disk / "ballast.new").stat().st_mtime_ns
+        ballast.look()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (disk / "ballast.new").stat().st_size == 0
+    ballast.look()
+    assert (disk / "ballast.new").stat().st_mtime_ns == tried
+    assert ballast.held_bytes() is None
+    Ballast(disk).look()
+    assert ballast.held_bytes() == SIZE, "a start tries at once"
 
 
 def test_room_is_told_by_bytes_files_and_ballast(disk: Path) -> None:

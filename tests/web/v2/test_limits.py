@@ -39,7 +39,7 @@ def test_an_address_may_have_so_many_uploads_open_and_no_more(serve: Callable[..
     repo = Repository(hub.client(), "team/app")
     locations = [repo.begin() for _ in range(3)]
     refused = repo.client.post(repo.at("blobs/uploads/"))
-    check_refused(refused, "60", "127.0.0.1 has 3 uploads open", "finish or cancel", "--uploads-per-address")
+    check_refused(refused, "60", "127.0.0.1 has 3 uploads open", "finish or cancel", "for 900 seconds", "--uploads-per-address")
     whole = repo.client.post(repo.at(f"blobs/uploads/?digest={digest_of(b'abc')}"), body=b"abc")
     check_refused(whole, "60")
     assert not repo.has_blob(digest_of(b"abc"))
@@ -67,6 +67,40 @@ def test_uploads_that_have_expired_do_not_count_and_the_limit_holds_across_proce
     repo = Repository(hub.client(), "team/app")
     assert repo.client.post(repo.at("blobs/uploads/")).status == 429
     asyncio.run(sql(Settings(data=str(hub.data), database=hub.database), "UPDATE upload SET expires_at = 1"))
+    assert repo.begin()
+
+
+@pytest.mark.parametrize("lifetime", [60, 3600, 86_400])
+def test_uploads_that_rest_for_a_quarter_of_an_hour_do_not_count(
+    serve: Callable[..., Instance], database_url: str, lifetime: int
+) -> None:
+    hub = serve(database=database_url, uploads_per_address=2, upload_lifetime=lifetime, jobs="none")
+    repo = Repository(hub.client(), "team/app")
+    settings = Settings(data=str(hub.data), database=hub.database)
+
+    def pass_by(seconds: int) -> None:
+        earlier = seconds * 1_000_000
+        values = f"progressed_at = progressed_at - {earlier}, expires_at = expires_at - {earlier}"
+        asyncio.run(sql(settings, f"UPDATE upload SET {values}"))  # noqa: S608 - a number of ours
+
+    begun = repo.begin(), repo.begin()
+    pass_by(min(890, lifetime - 10))
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
+    pass_by(20)
+    if lifetime > 900:
+        assert repo.client.patch(begun[0], body=b"some").status == 202, "it is there, and counts again"
+    else:
+        repo.begin()
+    repo.begin()
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
+
+
+def test_uploads_begun_when_they_were_kept_longer_count_no_longer(serve: Callable[..., Instance], database_url: str) -> None:
+    hub = serve(database=database_url, uploads_per_address=2, upload_lifetime=3600, jobs="none")
+    repo = Repository(hub.client(), "team/app")
+    repo.begin(), repo.begin()
+    rested = "UPDATE upload SET progressed_at = progressed_at - 901000000, expires_at = expires_at + 80000000000"
+    asyncio.run(sql(Settings(data=str(hub.data), database=hub.database), rested))
     assert repo.begin()
 
 

@@ -72,8 +72,9 @@ class TooManyUploads(RegistryError):
     """The client's address has as many uploads open as one may have."""
 
     summary = (
-        "{address} has {limit} uploads open, which is as many as one address may have: finish or cancel some, or wait until they "
-        "expire; the registry's administrator can allow more with --uploads-per-address"
+        "{address} has {limit} uploads open, which is as many as one address may have: finish or cancel some, or try later: one "
+        "on which nothing happened for {rest_s} seconds does not count; the registry's administrator can allow more with "
+        "--uploads-per-address"
     )
 
 

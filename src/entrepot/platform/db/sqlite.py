@@ -242,13 +242,14 @@ class SqliteDatabase:
         size = self._log_file.stat().st_size
         if size < _LOG_BYTES or time.monotonic() < self._checkpoint_after:
             return
+        busy = 1
         self._writer.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
         try:
             busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
+            if busy:  # somebody reads for long, or there is no room: not each commit is to try in vain while the others wait
+                self._checkpoint_after = time.monotonic() + _CHECKPOINT_PAUSE_S
             self._writer.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT_S * 1000)}")
-        if busy:  # somebody reads for long: not each commit is to wait for them
-            self._checkpoint_after = time.monotonic() + _CHECKPOINT_PAUSE_S
 
 
 def _reason(error: Exception, file: Path) -> DatabaseUnavailable:

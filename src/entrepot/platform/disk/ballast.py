@@ -24,6 +24,9 @@ _FULL_SHARE: Final = 8  # the disk is full when less than this share of a ballas
 _PIECE_BYTES: Final = 1 << 20
 _PAUSE_S: Final = 0.02  # between two pieces: nobody is to feel that it is made
 _WORTH_BYTES: Final = 1 << 20
+_AGAIN_S: Final = (
+    600.0  # after it could not be made: a quota does not show, and each try would write as much as there is room for
+)
 
 
 class Ballast:
@@ -33,6 +36,7 @@ class Ballast:
         self._folder = folder
         self._path = folder / "ballast"
         self._new = folder / "ballast.new"
+        self._make_after = 0.0
 
     def held_bytes(self) -> int | None:
         """Return how much room it takes: 0 when it was thrown off, None when it was never made here. Raises OSError."""
@@ -55,7 +59,8 @@ class Ballast:
             free = self._free()
             if not certain and free >= self.due_bytes() // _FULL_SHARE:
                 return False
-            return self._release(free) or self._free() >= _WORTH_BYTES
+            given = self._release(free)
+            return self._release_unfinished() or given or self._free() >= _WORTH_BYTES
         except OSError:
             return False  # the disk has worse troubles
 
@@ -65,8 +70,12 @@ class Ballast:
             self.relieve()
             return
         size = self.due_bytes()
-        if self._free() >= 2 * size:
+        if self._free() < 2 * size:
+            self.relieve()  # of what a maker left that was killed
+        elif time.monotonic() >= self._make_after:
+            self._make_after = time.monotonic() + _AGAIN_S
             self._make(size)
+            self._make_after = 0.0
 
     def _free(self) -> int:
         about = os.statvfs(self._folder)
@@ -87,6 +96,27 @@ class Ballast:
         if size:
             _log.warning("ballast_released", extra={"size_bytes": size, "free_bytes": free})
         return size > 0
+
+    def _release_unfinished(self) -> bool:
+        """Cut what a maker left that was killed; one that lives does so itself when it meets the full disk."""
+        try:
+            file = os.open(self._new, os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            size = os.fstat(file).st_size
+            if not size or not os.path.samestat(os.fstat(file), self._new.stat()):
+                return False
+            os.ftruncate(file, 0)
+            os.fsync(file)
+        except (BlockingIOError, FileNotFoundError):
+            return False  # it is being made, or has just been
+        finally:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
+        return True
 
     def _make(self, size: int) -> None:
         """Fill a new file and give it the ballast's name; it is never seen half made."""

@@ -5,8 +5,8 @@ any process that reads the row continues the upload. The handle is the unique pa
 whatever lies in the store belongs to the blob row with that key or to the upload row with that handle, else to nobody.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -89,6 +89,13 @@ class HeldUpload(Protocol):
             SizeMismatch: the store has fewer bytes than `offset`.
         """
 
+    async def cut(self, size: int) -> None:
+        """Give back what lies behind the first `size` bytes: nobody will ever say that it is there.
+
+        Raises:
+            SizeMismatch: the store has fewer bytes.
+        """
+
     async def rehash(self, size: int, hash_: RunningHash) -> None:
         """Feed the first `size` bytes to `hash_`: for a digest that could not run along.
 
@@ -120,6 +127,15 @@ class StorageDriver(Protocol):
 
     def require_room(self, size_bytes: int) -> None:
         """Do nothing when so many more bytes may be stored: asked before they come. It takes microseconds.
+
+        Raises:
+            StorageFull, StorageReadOnly, StorageAway
+        """
+
+    def awaiting(self, size_bytes: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        """Keep room for a body of so many bytes (None: nobody knows), beside all that are coming, until the block is left.
+
+        What it gives is told each piece that came, and raises as this does when there is no room for the rest.
 
         Raises:
             StorageFull, StorageReadOnly, StorageAway

@@ -83,11 +83,34 @@ class FilesystemStorage:
 
     def require_room(self, size_bytes: int) -> None:
         """Ask the file system, which answers from memory. Raises StorageFull, StorageReadOnly, StorageAway."""
+        room = self._room
+        self._require(lambda: room is None or not room.lacks(size_bytes))
+
+    def _require(self, fits: Callable[[], bool]) -> None:
         with _wire_errors():
             if not self.prepared():
                 raise StorageAway("storage")
-            if self._room is not None and self._room.lacks(size_bytes):
+            if not fits():
                 raise StorageFull("storage", retry_after_s=_FULL_FOR_S)
+
+    @contextmanager
+    def awaiting(self, size_bytes: int | None) -> Iterator[Callable[[int], None]]:
+        """Count a body's bytes as taken until they are. Raises StorageFull, StorageReadOnly, StorageAway."""
+        if self._room is None:
+            self.require_room(0)
+            yield lambda _came: None
+            return
+        claim = self._room.claim(size_bytes)
+
+        def came(size_bytes: int) -> None:
+            if claim.came(size_bytes):
+                self._require(claim.fits)
+
+        try:
+            self._require(claim.fits)
+            yield came
+        finally:
+            claim.end()
 
     async def require_presence(self) -> None:
         """Look whether the folders are there. Raises StorageAway."""

@@ -67,7 +67,7 @@ class HeldFile:
         except StorageFull:
             # What is not recorded is sent again: until then others may have the room.
             with suppress(EntrepotError):
-                await self._run(self._in_turn, self._cut, offset)
+                await self.cut(offset)
             raise
 
     async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool) -> int:
@@ -91,6 +91,10 @@ class HeldFile:
         if not last:
             await self._run(self._in_turn, flush)
         return offset
+
+    async def cut(self, size: int) -> None:
+        """Give back what lies behind the first `size` bytes. Raises SizeMismatch."""
+        await self._run(self._in_turn, self._cut, size)
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
         """Feed the first `size` bytes to `hash_`. Raises SizeMismatch."""

@@ -43,6 +43,7 @@ class Meters:
         self.transfers = Transfers(workers, bodies_per_address)
         # A worker that is told to end still counts while the one that replaces it has begun to.
         self._shared = SharedCounters(_WIDTH, workers * 2)
+        self.claims = SharedCounters(1, workers * 2)  # bytes that are awaited: platform/disk/room.py counts them
 
     def begin(self) -> None:
         """Count in this process from now on."""

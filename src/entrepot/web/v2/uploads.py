@@ -29,7 +29,7 @@ async def post_upload(call: Call, registry: Registry, name: RepositoryName, _las
         digest = Digest.parse(whole)
         size = call.content_length or 0
         upload = await registry.uploads.start(call.actor, name, digest.algorithm, call.client_network, size_bytes=size)
-        await registry.uploads.finish(call.actor, name, upload.id, digest, _body(call))
+        await registry.uploads.finish_whole(call.actor, name, upload.id, digest, _body(call))
         return _created(name, digest)
     algorithm = parse_algorithm(call.one("digest-algorithm") or SHA256)
     upload = await registry.uploads.start(call.actor, name, algorithm, call.client_network)

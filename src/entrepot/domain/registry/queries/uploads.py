@@ -29,9 +29,14 @@ _HELD: Final = (upload.c.id == bindparam("upload"), upload.c.lease == bindparam(
 # An upload lives on as long as somebody works on it, and what it will name is protected as long.
 _PROGRESS: Final = {"progressed_at": now_us(), "expires_at": now_us() + bindparam("lifetime_us")}
 _OF_CLIENT: Final = (
-    # No more rows are looked at than the limit: a refusal costs a flooded registry as little as it can.
+    # No more rows are looked at than the limit: a refusal costs a flooded registry as little as it can. What has rested for long
+    # expires soon, so that the index leaves it out; when it progressed decides where the lifetime was another one once.
     select(literal(1).label("open"))
-    .where(upload.c.client == bindparam("client"), upload.c.expires_at > now_us())
+    .where(
+        upload.c.client == bindparam("client"),
+        upload.c.expires_at > now_us() + bindparam("remaining_us", type_=BIG),
+        upload.c.progressed_at > now_us() - bindparam("rested_us", type_=BIG),
+    )
     .limit(bindparam("at_most"))
     .subquery()
 )
@@ -88,10 +93,14 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose upload it is: the address by which a client's uploads are counted, and how many it may have; 0 for no limit."""
+    """Whose upload it is: the address by which a client's uploads are counted, and how many it may have; 0 for no limit.
+
+    One on which nothing happened for `rested_us` does not count.
+    """
 
     client: str
     at_most: int
+    rested_us: int
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -118,6 +127,8 @@ async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: 
         lifetime_us=lifetime_us,
         client=owner.client,
         at_most=owner.at_most,
+        rested_us=owner.rested_us,
+        remaining_us=max(lifetime_us - owner.rested_us, 0),
     )
     return added > 0
 

@@ -1,6 +1,7 @@
 """Uploads: from the first byte to the blob. The order is the law here: bytes durable, then the row, then the answer."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Final
 
@@ -29,7 +30,8 @@ from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 
-_LOOK_BYTES: Final = 64 << 20
+# An upload that rests for so long counts no more for its address: whoever leaves many behind locks nobody out for longer.
+_REST_S: Final = 900
 
 
 class Body:
@@ -44,16 +46,15 @@ class Body:
         self.interrupted: EntrepotError | None = None
         self._chunks = chunks
 
-    async def pieces(self, require_room: Callable[[int], None]) -> AsyncIterator[bytes]:
-        """Yield the pieces; a body that breaks off, or for which room runs out, ends early, so that what came is kept."""
-        came, look_at = 0, _LOOK_BYTES
+    async def pieces(self, came: Callable[[int], None]) -> AsyncIterator[bytes]:
+        """Yield the pieces; a body that breaks off, or for which room runs out, ends early, so that what came is kept.
+
+        `came` is told of each piece and raises when there is no room for more.
+        """
         try:
             async for chunk in self._chunks:
                 yield chunk
-                came += len(chunk)
-                if came >= look_at and came != self.size_bytes:
-                    look_at = came + _LOOK_BYTES
-                    require_room(max((self.size_bytes or 0) - came, 0))
+                came(len(chunk))
         except EntrepotError as error:
             self.interrupted = error
 
@@ -79,13 +80,13 @@ class Uploads:
         self._access.require(actor, Action.PUSH, name.asked)
         self._storage.require_room(size_bytes)
         id_, handle = new_upload_id(), self._storage.new_handle()
-        owner = uploads.Owner(client, self._per_address)
+        owner = uploads.Owner(client, self._per_address, seconds_us(_REST_S))
 
         async def begin(tx: Transaction) -> Upload:
             repository = await repositories.repository_for_push(tx, name)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
             if not await uploads.add_upload(tx, upload, self._lifetime_us, owner):
-                raise TooManyUploads(limit=self._per_address, address=client)
+                raise TooManyUploads(limit=self._per_address, address=client, rest_s=_REST_S)
             return upload
 
         return await self._db.write(begin)
@@ -133,14 +134,14 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, StorageFull
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        self._storage.require_room(body.size_bytes or 0)
-        async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
-            received, hash_ = await self._receive(lease, body)
-            state = hash_.state() if hash_ else None
-            progress = uploads.Progress(id_, lease.token, received, state)
-            # Without a new byte nothing is told that a power cut could make untrue.
-            advance = partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us)
-            kept = await self._db.write(advance, durable=received > lease.upload.received)
+        with self._storage.awaiting(body.size_bytes) as came:
+            async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
+                received, hash_ = await self._receive(lease, body, came)
+                state = hash_.state() if hash_ else None
+                progress = uploads.Progress(id_, lease.token, received, state)
+                # Without a new byte nothing is told that a power cut could make untrue.
+                advance = partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us)
+                kept = await self._db.write(advance, durable=received > lease.upload.received)
         if not kept:
             raise UploadLost(upload=id_)
         if body.interrupted is not None:
@@ -154,27 +155,43 @@ class Uploads:
             Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch, StorageFull
         """
         self._access.require(actor, Action.PUSH, name.asked)
-        if body.size_bytes != 0:  # an upload whose bytes are all here takes no more room
-            self._storage.require_room(body.size_bytes or 0)
+        # An upload whose bytes are all here takes no more room.
+        room = self._storage.awaiting(body.size_bytes) if body.size_bytes != 0 else nullcontext(_nothing)
         try:
-            await self._finish(name, id_, digest, body)
+            with room as came:
+                await self._finish(name, id_, digest, body, came)
         except UploadUnknown:
             # The first answer may have been lost on its way: what this request asks for is the case.
             link = await self._db.read(blobs.link, name.stored, str(digest))
             if link is None or not await self._db.write(partial(blobs.touch, name=name.stored, blob_=link.blob)):
                 raise
 
-    async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
+    async def finish_whole(self, actor: Actor, name: RepositoryName, id_: str, digest: Digest, body: Body) -> None:
+        """Do `finish` for an upload that was begun by the same request: nobody else knows it, so a failure leaves nothing.
+
+        Raises:
+            what `finish` does
+        """
+        try:
+            await self.finish(actor, name, id_, digest, body)
+        except BaseException:  # a request that is cancelled too
+            with suppress(EntrepotError):  # the first reason is the one to be told; what stays expires
+                await self.cancel(actor, name, id_)
+            raise
+
+    async def _finish(self, name: RepositoryName, id_: str, digest: Digest, body: Body, came: Callable[[int], None]) -> None:
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             known = await self._db.read(blobs.find_live, str(digest))
-            received, hash_ = await self._receive(lease, body, last=True, spare=known is not None)
-            if body.interrupted is not None:
-                raise body.interrupted
+            async with _cut_back(lease):
+                received, hash_ = await self._receive(lease, body, came, last=True, spare=known is not None)
+                if body.interrupted is not None:
+                    raise body.interrupted
             await self._check(lease, digest, received, hash_)
             if known is not None and await self._link(lease, digest, known):
                 await lease.held.drop(digest)
                 return
-            key = await lease.held.finish(digest, received)
+            async with _cut_back(lease):
+                key = await lease.held.finish(digest, received)
             kept = await self._store(lease, digest, received, key)
         if kept != key:
             await self._storage.delete(key)  # the same bytes are here already
@@ -190,7 +207,7 @@ class Uploads:
             await self._discard(lease)
 
     async def _receive(
-        self, lease: Lease, body: Body, *, last: bool = False, spare: bool = False
+        self, lease: Lease, body: Body, came: Callable[[int], None], *, last: bool = False, spare: bool = False
     ) -> tuple[int, RunningHash | None]:
         """Write the body behind what there is; return the new size and the hash of it all, None when it must be computed."""
         upload, expected = lease.upload, body.range
@@ -198,11 +215,10 @@ class Uploads:
             raise UploadOutOfOrder(first=expected.first, received=upload.received, upload=upload.id)
         hash_ = _hash_of(upload)
         hashed = hash_ or new_hash(upload.algorithm)
-        pieces = body.pieces(self._storage.require_room)
-        received = await lease.held.append(upload.received, pieces, hashed, last=last, spare=spare)
-        came = received - upload.received
-        if expected is not None and came != expected.size and body.interrupted is None:
-            raise ChunkIncomplete(expected=expected.size, found=came)
+        received = await lease.held.append(upload.received, body.pieces(came), hashed, last=last, spare=spare)
+        found = received - upload.received
+        if expected is not None and found != expected.size and body.interrupted is None:
+            raise ChunkIncomplete(expected=expected.size, found=found)
         return received, hash_
 
     async def _check(self, lease: Lease, digest: Digest, received: int, hash_: RunningHash | None) -> None:
@@ -259,6 +275,21 @@ class Uploads:
     async def _discard(self, lease: Lease) -> None:
         await self._db.write(partial(uploads.end, id_=lease.upload.id, token=lease.token))
         await self._storage.abort(lease.upload.handle)
+
+
+@asynccontextmanager
+async def _cut_back(lease: Lease) -> AsyncIterator[None]:
+    """Give back what a failure leaves behind the bytes that are recorded: the client is told nothing of it and sends it again."""
+    try:
+        yield
+    except BaseException:
+        with suppress(EntrepotError):  # the first reason is the one to be told
+            await lease.held.cut(lease.upload.received)
+        raise
+
+
+def _nothing(_came: int) -> None:
+    """Do nothing."""
 
 
 def _hash_of(upload: Upload) -> RunningHash | None:

@@ -50,7 +50,7 @@ async def begun(whole: Parts, *content: bytes) -> str:
 
 
 class Slow:
-    """A body whose second piece comes when it is let."""
+    """A body whose last piece comes when it is let."""
 
     def __init__(self, *content: bytes) -> None:
         self._content = content
@@ -58,10 +58,11 @@ class Slow:
         self.go_on = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content[0]
+        for piece in self._content[:-1]:
+            yield piece
         self.waits.set()
         await self.go_on.wait()
-        yield self._content[1]
+        yield self._content[-1]
 
 
 def test_the_same_bytes_are_kept_once_whoever_pushes_them(place: Settings, number: Iterator[int]) -> None:
@@ -160,7 +161,6 @@ class Gone(EntrepotError):
 
 
 async def breaking(content: bytes) -> AsyncIterator[bytes]:
-    """Yield bytes in pieces, and then break off."""
     for place in range(0, len(content), 1 << 20):
         yield content[place : place + (1 << 20)]
     raise Gone
@@ -176,12 +176,11 @@ def test_an_end_that_breaks_off_gives_its_bytes_back_and_can_be_asked_for_again(
         async with parts(place) as whole:
             id_, digest, uploads = await begun(whole, content[:4]), Digest.of(content), whole.registry.uploads
             handle = (await uploads.status(ANYONE, ONE, id_)).handle
-            with pytest.raises(Gone):
-                await uploads.finish(ANYONE, ONE, id_, digest, Body(breaking(content[4:])))
-            assert whole.storage.received(handle) == 4
-            with pytest.raises(ChunkIncomplete):
-                await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:]), Chunk(4, 4)))
-            assert whole.storage.received(handle) == 4
+            failing = ((Body(breaking(content[4:])), Gone), (Body(pieces(content[4:]), Chunk(4, 4)), ChunkIncomplete))
+            for body, error in failing:
+                with pytest.raises(error):
+                    await uploads.finish(ANYONE, ONE, id_, digest, body)
+                assert whole.storage.received(handle) == 4
             await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:])))
             assert await fetched(whole, ONE, digest) == content
 
@@ -191,11 +190,14 @@ def test_an_end_that_breaks_off_gives_its_bytes_back_and_can_be_asked_for_again(
 def test_an_end_that_is_cancelled_gives_its_bytes_back(place: Settings) -> None:
     async def scenario() -> None:
         async with parts(place) as whole:
-            id_, slow = await begun(whole, b"kept"), Slow(bytes(3 << 20), b"never")
+            id_ = await begun(whole, b"kept")
             handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
-            end = whole.registry.uploads.finish(ANYONE, ONE, id_, Digest.of(b"never"), Body(aiter(slow)))
-            task = asyncio.create_task(end)
+
+            slow = Slow(*[bytes(1 << 20)] * 8)
+            digest, uploads = Digest.of(b"never"), whole.registry.uploads
+            task = asyncio.create_task(uploads.finish(ANYONE, ONE, id_, digest, Body(aiter(slow))))
             await slow.waits.wait()
+            assert whole.storage.received(handle) > 4
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -211,13 +213,12 @@ def test_an_upload_that_only_its_request_knows_is_discarded_when_it_fails(place:
     async def scenario() -> None:
         async with parts(place) as whole:
             before, id_, slow = files(place), await begun(whole), Slow(content, b"never")
-            bodies = {
+            body, error = {
                 "broken": (Body(breaking(content)), Gone),
                 "incomplete": (Body(pieces(content), Chunk(0, 1)), ChunkIncomplete),
                 "other": (Body(pieces(content)), BlobDigestMismatch),
                 "cancelled": (Body(aiter(slow)), asyncio.CancelledError),
-            }
-            body, error = bodies[failure]
+            }[failure]
             task = asyncio.create_task(whole.registry.uploads.finish_whole(ANYONE, ONE, id_, Digest.of(b"never"), body))
             if failure == "cancelled":
                 await slow.waits.wait()
@@ -235,8 +236,7 @@ def test_a_discard_that_fails_does_not_hide_why(place: Settings) -> None:
     async def scenario() -> None:
         async with parts(place) as whole:
             id_ = await begun(whole)
-            handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
-            file = Path(place.data) / "uploads" / handle
+            file = Path(place.data) / "uploads" / (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
 
             async def body() -> AsyncIterator[bytes]:
                 yield b"some"

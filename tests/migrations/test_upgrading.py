@@ -67,6 +67,7 @@ def with_following(folder: Path, middle: str) -> Sources:
 def filled(place: Settings) -> Schema:
     """Bring the database to the newest schema, with rows, and return the schema."""
     upgrade(place)
+    (Path(place.data) / "blobs").mkdir(exist_ok=True)  # a start is refused when rows name blobs and there is no such folder
     for statement in FILLING:
         rows(place, statement)
     return schema(place)

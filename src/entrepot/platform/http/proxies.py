@@ -73,7 +73,8 @@ def remedy(answer: Answer | None, proxy: str) -> str:
         return _told(_TIMES, proxy)
     if status in (502, 503, 404):
         return _told(_BEHIND, proxy)
-    return f"{_told(_STORES, proxy)}; if it stays, its log says why"
+    # Caddy answers in several ways, by chance, when the time for a body is over.
+    return f"{_told(_STORES, proxy)}; if it stays, {_told(_TIMES, proxy)}; its log says which of them it was"
 
 
 def unbuffered(proxy: str) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.ids import new_token
+from entrepot.platform.disk.folders import sync_folder
 from entrepot.platform.secrets.envelope import KEY_BYTES, KeyRing
 
 FILE: Final = "secret.key"
@@ -125,12 +126,3 @@ def write_durably(path: Path, content: bytes) -> None:
         opened.write(content)
         opened.flush()
         os.fsync(file)
-
-
-def sync_folder(path: Path) -> None:
-    """Put the names in a folder on the disk."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from entrepot.base.errors import EntrepotError
+from entrepot.platform.disk.folders import sync_folder
 from entrepot.platform.secrets.envelope import KEY_BYTES, KeyRing, key_id
-from entrepot.platform.secrets.keys import SecretKeyUnusable, keys_in, scratch_of, sweep, sync_folder, write_durably
+from entrepot.platform.secrets.keys import SecretKeyUnusable, keys_in, scratch_of, sweep, write_durably
 
 _KEPT: Final = "before"
 

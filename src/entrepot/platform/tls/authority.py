@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from entrepot.platform.disk.folders import sync_folder
 from entrepot.platform.tls.pairs import CertificateUnusable, Pair, load
 
 FOLDER: Final = "tls"
@@ -193,11 +194,7 @@ def _write(file: Path, content: bytes, mode: int) -> None:
         os.fchmod(opened, mode)
         os.fsync(opened)
     scratch.replace(file)
-    names = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(names)  # clients are told to trust what must not be another one after a power cut
-    finally:
-        os.close(names)
+    sync_folder(file.parent)  # clients are told to trust what must not be another one after a power cut
 
 
 @contextmanager

@@ -225,6 +225,12 @@ def test_two_feeds_at_a_time_do_not_wait_for_one_another(feeder: Feeder, file: P
         os.kill(stopped, signal.SIGCONT)
         assert await waits == len(CONTENT)
         assert slow.hexdigest() == hashlib.sha256(CONTENT).hexdigest()
+        both = readers()
+        for reader in both:
+            os.kill(reader, signal.SIGKILL)
+        until(lambda: readers() == [])
+        assert await feed(feeder, file, 0, 8 << 20, new_hash("sha256")) == len(CONTENT)
+        assert len(readers()) == 1, "none that died is asked"
 
     asyncio.run(scenario())
 
@@ -248,7 +254,7 @@ def test_a_feed_that_is_cancelled_leaves_its_reader_to_the_next(feeder: Feeder, 
     asyncio.run(scenario())
 
 
-def test_an_end_does_not_wait_for_what_is_read(file: Path) -> None:
+def test_an_end_does_not_wait_for_what_is_read(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(feeder: Feeder) -> None:
         await feed(feeder, file, 0, 1, hash_)
         os.kill(readers()[0], signal.SIGSTOP)
@@ -265,6 +271,7 @@ def test_an_end_does_not_wait_for_what_is_read(file: Path) -> None:
     hash_ = new_hash("sha256")
     asyncio.run(scenario(Feeder()))
     assert readers() == []
+    assert "reader_lost" not in caplog.text, "it was not lost, but ended"
 
 
 def test_what_the_disk_says_is_handed_on_and_costs_no_reader(fed: Fed, file: Path) -> None:

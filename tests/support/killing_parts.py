@@ -186,11 +186,10 @@ def _kill_supervisor(instance: Instance) -> None:
 
 
 def _processes(supervisor: int) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {"worker": [], "jobs": []}
-    for pid in descendants(supervisor):
-        if name := _name(pid):
-            found["jobs" if name == "entrepot-jobs" else "worker"].append(pid)
-    return found
+    named = {pid: name for pid in descendants(supervisor) if (name := _name(pid))}
+    jobs = [pid for pid, name in named.items() if name == "entrepot-jobs"]
+    readers = {pid for each in jobs for pid in descendants(each)}
+    return {"worker": [pid for pid in named if pid not in readers and pid not in jobs], "jobs": jobs}
 
 
 def _name(pid: int) -> str:

@@ -116,6 +116,17 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
+def children_named(pid: int, name: str) -> list[int]:
+    """Return the processes below this one that have this name and are no zombies."""
+    found = []
+    for each in descendants(pid):
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{each}/stat").read_text("utf-8", errors="replace")
+            if f"({name})" in stat and stat.rpartition(")")[2].split()[0] != "Z":
+                found.append(each)
+    return found
+
+
 def free_port() -> int:
     """Return a loopback port that nobody listens on just now."""
     with socket.socket() as probe:

@@ -24,12 +24,12 @@ def fsck(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare every blob and manifest with its digest and look for all that manifests name, also while the registry serves."""
+    os.nice(_NICENESS)  # whoever pulls comes first
     from entrepot.app.parts import opened  # noqa: PLC0415 - not needed to show help
     from entrepot.domain.registry.model import Fault  # noqa: PLC0415
     from entrepot.domain.registry.service.checking import CHILD  # noqa: PLC0415
     from entrepot.domain.registry.service.pace import Pace  # noqa: PLC0415
 
-    os.nice(_NICENESS)  # whoever pulls comes first
     faults: list[Fault] = []
 
     def tell(fault: Fault) -> None:

@@ -14,10 +14,12 @@ from support import job_process
 from support.instance import Instance
 from support.jobs import LAST, Steps, effects, put, run_out, states, until, until_state
 from support.parts import opened, sql
-from support.processes import descendants
+from support.processes import children_named, descendants
 from support.sources import run_command, start_command
+from support.wire import Repository
 
 NAME = "entrepot-jobs"
+READER = "entrepot-reads"
 
 
 def test_a_killed_process_s_job_goes_on_where_it_was(place: Settings) -> None:
@@ -107,6 +109,24 @@ def test_serve_runs_one_job_process_of_low_priority_and_replaces_it_when_it_is_k
     begun = time.monotonic()
     instance.stop()
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_reads_for_a_check_ends_with_its_job_process(
+    serve: Callable[..., Instance], database_url: str, number: signal.Signals
+) -> None:
+    instance = serve(database=database_url)
+    place = Settings(data=str(instance.data), database=database_url)
+    Repository(instance.client(), "team/app").image("v1")
+    wait_for(lambda: set(asyncio.run(states(place)).values()) == {"done"})
+    asyncio.run(sql(place, "UPDATE job_schedule SET slot = 0"))
+    wait_for(lambda: children_named(instance.pid, READER))
+    (reader,) = children_named(instance.pid, READER)
+    (process,) = job_processes(instance)
+    assert children_named(process, READER) == [reader]
+    os.kill(process, number)
+    wait_for(lambda: _name(reader) != READER)
+    instance.stop()
 
 
 def test_the_job_process_ends_when_its_supervisor_is_killed(serve: Callable[..., Instance]) -> None:

@@ -96,8 +96,24 @@ def test_a_state_of_another_machine_is_not_continued(algorithm: str) -> None:
     assert continued_hash(algorithm, bytes(111)) is None
 
 
+def test_a_hash_goes_on_from_where_another_process_came(algorithm: str) -> None:
+    here, there = new_hash(algorithm), new_hash(algorithm)
+    here.update(b"forgotten")
+    there.update(b"one")
+    here.resume(there.state() or b"")
+    there.update(b"of its own")
+    here.update(b"two")
+    assert here.hexdigest() == hashlib.new(algorithm, b"onetwo").hexdigest()
+    for wrong in (b"", bytes(111)):
+        with pytest.raises(ValueError, match="no state"):
+            here.resume(wrong)
+
+
 def test_where_libcrypto_is_missing_the_bytes_must_be_read_again(algorithm: str) -> None:
-    assert hashing._Hashlib(algorithm).state() is None
+    running = hashing._Hashlib(algorithm)
+    assert running.state() is None
+    with pytest.raises(ValueError, match="cannot be continued"):
+        running.resume(bytes(112))
 
 
 def test_a_library_whose_hashes_are_wrong_is_not_used() -> None:

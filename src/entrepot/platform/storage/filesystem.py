@@ -17,7 +17,7 @@ from entrepot.base.remembered import Remembered
 from entrepot.platform.disk.folders import sync_folder
 from entrepot.platform.disk.room import Room
 from entrepot.platform.storage.driver import ObjectLost, StorageAway, StorageFull, StorageReadOnly, StorageUnavailable, Stored
-from entrepot.platform.storage.feeding import Feeder, feed
+from entrepot.platform.storage.feeding import Feeder
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile
 from entrepot.platform.storage.presence import folder_of, size_of, unlink
@@ -178,7 +178,7 @@ class FilesystemStorage:
 
     async def feed(self, key: str, first: int, size: int, hash_: RunningHash) -> int:
         """Feed bytes to `hash_` from the disk and not from memory; return how many there were. Raises ObjectLost."""
-        return await self._feeder.run(_guarded, _feed, (self._path(key), first, size, hash_))
+        return await self._feeder.run(_guarded, self._feed, (self._path(key), first, size, hash_))
 
     async def set_aside(self, key: str) -> str:
         """Move the file into the folder `quarantine`. Raises ObjectLost."""
@@ -196,6 +196,13 @@ class FilesystemStorage:
         for folder in [self._uploads, *(self._blobs / a / f"{p:02x}" for a in ALGORITHMS for p in range(256))]:
             for stored in await self._read(_listed, folder, self._prefix):
                 yield stored
+
+    def _feed(self, path: Path, first: int, size: int, hash_: RunningHash) -> int:
+        file = _open_to_read(path)
+        try:
+            return self._feeder.feed(file, first, size, hash_)
+        finally:
+            os.close(file)
 
     def _path(self, key: str) -> Path:
         return Path(self._prefix + key)
@@ -258,14 +265,6 @@ def _open_to_read(path: Path) -> int:
                 return os.open(path.name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
             except FileNotFoundError:
                 raise ObjectLost(key=path.name) from None
-
-
-def _feed(path: Path, first: int, size: int, hash_: RunningHash) -> int:
-    file = _open_to_read(path)
-    try:
-        return feed(file, first, size, hash_)
-    finally:
-        os.close(file)
 
 
 def _move(path: Path, aside: Path) -> None:

@@ -24,6 +24,9 @@ class RunningHash(Protocol):
     def state(self) -> bytes | None:
         """Return what another process needs to continue, or None when this hash cannot be continued."""
 
+    def resume(self, state: bytes) -> None:
+        """Go on from where another process came with a state of this hash; only where `state` returns one."""
+
 
 class _Sha256Context(ctypes.Structure):
     """SHA256_CTX of openssl/sha.h: 112 bytes."""
@@ -93,6 +96,11 @@ class _Libcrypto:
     def state(self) -> bytes | None:
         return bytes(self._context)
 
+    def resume(self, state: bytes) -> None:
+        if len(state) != ctypes.sizeof(self._context):
+            raise ValueError("no state of this hash")
+        ctypes.memmove(self._address, state, len(state))
+
 
 class _Hashlib:
     """The fallback: a hash that cannot be continued elsewhere."""
@@ -109,6 +117,9 @@ class _Hashlib:
 
     def state(self) -> bytes | None:
         return None
+
+    def resume(self, state: bytes) -> None:
+        raise ValueError(f"no hash of hashlib can go on from {len(state)} bytes of state: it cannot be continued")
 
 
 def _checked(library: ctypes.CDLL | None) -> ctypes.CDLL | None:

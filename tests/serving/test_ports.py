@@ -14,7 +14,7 @@ import pytest
 from support.commands import run
 from support.http import Client
 from support.instance import RUNNING, Instance
-from support.processes import accepts, descendants, free_port
+from support.processes import accepts, children, free_port
 from support.sources import start_command
 
 ROUNDS: Final = 8
@@ -92,7 +92,7 @@ def test_servers_on_two_addresses_of_this_machine_may_have_the_same_port(serve: 
 
 def test_when_the_supervisor_is_killed_its_workers_leave_the_port_to_the_next_server(serve: Callable[..., Instance]) -> None:
     instance = serve(workers=2)
-    orphans = descendants(instance.pid)
+    orphans = children(instance.pid)
     assert len(orphans) == 3, "two workers and the job process"
     RUNNING.discard(instance)
     os.kill(instance.pid, signal.SIGKILL)

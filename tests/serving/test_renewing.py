@@ -19,7 +19,7 @@ from support import images
 from support.certificates import Authority, serial_of, served_serial
 from support.counts import examples
 from support.instance import Instance
-from support.processes import descendants
+from support.processes import children
 
 MIB: Final = 1 << 20
 CONTENT: Final = os.urandom(MIB) * examples(47, 1024)
@@ -197,7 +197,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Instance(folder / "data", trusts=authority.file, workers=2, **files) as instance:  # type: ignore[arg-type]  # as in conftest.py
         images.push_blob(instance.client(), "slow/one", images.blob("application/octet-stream", CONTENT))
         told = Story(Comers(instance), Download(instance, DIGEST), Upload(instance), instance)
-        workers_before = set(descendants(instance.pid))
+        workers_before = set(children(instance.pid))
         told.fresh = _held(instance)
         threads = [told.download, told.upload]
         for thread in threads:
@@ -224,7 +224,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         for thread in threads[2:]:
             thread.join(30)
         told.steps["at last"] = _all_serve(instance, serials[2])
-        told.workers = (workers_before, set(descendants(instance.pid)))
+        told.workers = (workers_before, set(children(instance.pid)))
         yield told
 
 
@@ -275,6 +275,6 @@ def test_what_was_retired_leaves_nothing_behind(story: Story) -> None:
 
 def _held(instance: Instance) -> tuple[int, int]:
     """Return the most threads and the most descriptors that one of the workers has."""
-    pids = [pid for pid in descendants(instance.pid) if "entrepot-jobs" not in Path(f"/proc/{pid}/comm").read_text("utf-8")]
+    pids = [pid for pid in children(instance.pid) if "entrepot-jobs" not in Path(f"/proc/{pid}/comm").read_text("utf-8")]
     counts = [tuple(len(list(Path(f"/proc/{pid}/{what}").iterdir())) for what in ("task", "fd")) for pid in pids]
     return max(count[0] for count in counts), max(count[1] for count in counts)

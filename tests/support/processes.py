@@ -77,9 +77,9 @@ class Server:
     def kill(self) -> None:
         """End it and all its descendants at once, without a chance to clean up."""
         # PostgreSQL's and Docker's children are in groups of their own, so they are looked up while their parent lives.
-        children = descendants(self.process.pid)
+        below = descendants(self.process.pid)
         self._signal_group(signal.SIGKILL)
-        for pid in children:
+        for pid in below:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(_KILL_LIMIT_S)
@@ -102,14 +102,14 @@ class Server:
             os.killpg(self.process.pid, number)
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that this one started itself: of a server, its workers and its job process, in no order."""
+    return _parents().get(pid, [])
+
+
 def descendants(pid: int) -> list[int]:
     """Return the processes below this one, parents before their children."""
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (folder / "stat").read_text("utf-8", errors="replace")
-                parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(folder.name))
+    parents = _parents()
     found = [pid]
     for each in found:
         found.extend(parents.get(each, ()))
@@ -125,6 +125,17 @@ def children_named(pid: int, name: str) -> list[int]:
             if f"({name})" in stat and stat.rpartition(")")[2].split()[0] != "Z":
                 found.append(each)
     return found
+
+
+def _parents() -> dict[int, list[int]]:
+    """Return the children of every process."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (folder / "stat").read_text("utf-8", errors="replace")
+                parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(folder.name))
+    return parents
 
 
 def free_port() -> int:

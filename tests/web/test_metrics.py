@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from entrepot import __version__
 from support.http import Client, exchange
 from support.instance import Instance
-from support.processes import descendants
+from support.processes import children
 from support.wire import Repository, digest_of
 
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -141,11 +141,11 @@ def test_workers_count_together_and_a_workers_death_takes_nothing_away(serve: Ca
     for thread in threads:
         thread.join()
     until(instance.client(), lambda found: counted(found) == 60)
-    before = descendants(instance.pid)
+    before = children(instance.pid)
     for worker in before:
         os.kill(worker, signal.SIGKILL)
     end = time.monotonic() + _LIMIT_S
-    while len(set(descendants(instance.pid)) - set(before)) < len(before) and time.monotonic() < end:
+    while len(set(children(instance.pid)) - set(before)) < len(before) and time.monotonic() < end:
         time.sleep(0.05)
     while time.monotonic() < end:
         try:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tools.testbed import debian, golang, inventory, pins, sockets
+from tools.testbed import debian, golang, inventory, pins, roots, sockets
 from tools.testbed.places import PROJECT, RELEASES, InstallError, cache, debian_release, locked
 
 _VERSION_FLAGS: Final = {
@@ -48,6 +48,7 @@ def install(chosen: pins.Pins, *, retry: bool) -> int:
             record.unavailable.clear()
         _install_debian(folder, chosen)
         _install_go(folder, chosen, record)
+        _make_roots(folder, chosen)
         lost = record.find(folder, chosen)
         inventory.save(folder, record)
         own = (folder, PROJECT, Path(sys.prefix), Path(sys.base_prefix).resolve())
@@ -70,6 +71,9 @@ def show(chosen: pins.Pins) -> int:
     for package in chosen.debian:
         state = "unpack from Debian, with the libraries it needs" if package.name in absent else "present"
         print(f"  {package.name:16} {state}")
+    for root in chosen.roots:
+        state = "present" if roots.archive(folder, root).exists() else "put together from Debian's packages, for containers"
+        print(f"  {root.name:16} {state}")
     for program in chosen.go:
         refused = record.unavailable.get(program.name)
         state = f"unavailable: {refused['reason']}" if refused else "build with Go"
@@ -142,6 +146,13 @@ def _install_go(folder: Path, chosen: pins.Pins, record: inventory.Inventory) ->
             golang.build(folder, go, program)
         except golang.ProxyRefusalError as error:
             record.refused(program.name, program.version, str(error))
+
+
+def _make_roots(folder: Path, chosen: pins.Pins) -> None:
+    # Elsewhere the tests that need them are left out.
+    if debian_release() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        for root in chosen.roots:
+            roots.make(folder, root)
 
 
 def _summary(folder: Path, chosen: pins.Pins, record: inventory.Inventory) -> int:

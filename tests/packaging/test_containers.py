@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -177,8 +178,13 @@ def test_that_everyone_may_reach_it_has_to_be_said(start: Callable[..., Containe
 
 def test_it_also_runs_background_jobs_alone(start: Callable[..., Container]) -> None:
     worker = start("worker")
-    worker.until(lambda state: bool(state["Running"]))
-    time.sleep(1)
+
+    def heeds_a_stop(_: dict[str, Any]) -> bool:
+        told = worker.execute("sh", "-c", "cat /proc/[0-9]*/status", check=False)
+        masks = re.findall(r"^Name:\tentrepot\n(?:.*\n)*?SigCgt:\t(\w+)", told, re.MULTILINE)
+        return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+    worker.until(heeds_a_stop)
     assert "serve" not in worker.execute("cat", "/proc/1/cmdline")
     assert worker.stop() == 0
 

@@ -71,8 +71,10 @@ def show(chosen: pins.Pins) -> int:
     for package in chosen.debian:
         state = "unpack from Debian, with the libraries it needs" if package.name in absent else "present"
         print(f"  {package.name:16} {state}")
-    for root in chosen.roots:
-        state = "present" if roots.archive(folder, root).exists() else "put together from Debian's packages, for containers"
+    for root in chosen.roots if _can_unpack() else ():
+        state = (
+            "present" if roots.archive(folder, root).exists() else "unpack from Debian, with all that it needs, for containers"
+        )
         print(f"  {root.name:16} {state}")
     for program in chosen.go:
         refused = record.unavailable.get(program.name)
@@ -125,7 +127,7 @@ def _install_debian(folder: Path, chosen: pins.Pins) -> None:
     absent = debian.missing(folder, chosen.debian)
     if not absent:
         return
-    if not debian_release() or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+    if not _can_unpack():
         names = sorted({name for package in absent for name in package.programs if debian.program(folder, package, name) is None})
         here = f"Only Debian {' and '.join(RELEASES)} are set up by themselves."
         raise InstallError(f"{here} Missing here, to be installed by hand: {', '.join(names)}")
@@ -150,9 +152,13 @@ def _install_go(folder: Path, chosen: pins.Pins, record: inventory.Inventory) ->
 
 def _make_roots(folder: Path, chosen: pins.Pins) -> None:
     # Elsewhere the tests that need them are left out.
-    if debian_release() and shutil.which("apt-get") and shutil.which("dpkg-deb"):
+    if _can_unpack():
         for root in chosen.roots:
             roots.make(folder, root)
+
+
+def _can_unpack() -> bool:
+    return bool(debian_release() and shutil.which("apt-get") and shutil.which("dpkg-deb"))
 
 
 def _summary(folder: Path, chosen: pins.Pins, record: inventory.Inventory) -> int:

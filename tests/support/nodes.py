@@ -100,6 +100,16 @@ class Nodes:
         return self.balancer.url
 
     @property
+    def port(self) -> int:
+        """Return the balancer's port."""
+        return self.balancer.port
+
+    @property
+    def log(self) -> Path:
+        """Return the log of the first node."""
+        return self.nodes[0].log
+
+    @property
     def data(self) -> Path:
         """Return the data folder of the first node."""
         return self.nodes[0].data

@@ -271,7 +271,10 @@ async def _connect(place: Address, patience_s: float) -> Ends:
 async def _head(reader: asyncio.StreamReader) -> Head | None:
     """Read up to the empty line; None at the end of the connection."""
     try:
-        return Head(await reader.readuntil(b"\r\n\r\n"))
+        first = await reader.readexactly(1)
+        if not first.isalpha():
+            raise Broken("this is not HTTP")  # but TLS, which some clients try first: they must not wait for an answer
+        return Head(first + await reader.readuntil(b"\r\n\r\n"))
     except asyncio.IncompleteReadError as cut:
         if cut.partial:
             raise Broken("closed in the middle of a head") from None

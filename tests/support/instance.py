@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,6 +24,9 @@ class Instance:
     certificate that no client accepts. `environment` is that of a changed copy of the sources, if it is one that serves. Its log
     lies beside the data, or at `log`: not on a disk that a test fills or takes away.
     """
+
+    address = "127.0.0.1"
+    before: Sequence[str] = ()  # what stands before its command
 
     def __init__(
         self,
@@ -49,12 +52,12 @@ class Instance:
     @property
     def host(self) -> str:
         """Return the address as container tools name it, which makes them speak plain HTTP."""
-        return f"localhost:{self.port}"
+        return f"{self.address.replace('127.0.0.1', 'localhost')}:{self.port}"
 
     @property
     def url(self) -> str:
         """Return the address for an HTTP client."""
-        return f"{'https' if self.settings.get('tls') else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.settings.get('tls') else 'http'}://{self.address}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -101,7 +104,8 @@ class Instance:
 
     def _start(self, port: int = 0) -> None:
         self.port = port or free_port()
-        command = [sys.executable, "-m", "entrepot", "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        command = [*self.before, sys.executable, "-m", "entrepot", "serve"]
+        command += ["--data", str(self.data), "--listen", f"{self.address}:{self.port}"]
         if self.database:
             command += ["--database", self.database]
         for name, value in self.settings.items():

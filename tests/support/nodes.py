@@ -7,7 +7,7 @@ that matters, so that each request of an upload may come to another one.
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,9 +15,11 @@ from typing import Any, Final, Self
 from entrepot.platform.secrets.keys import ensure_key
 from support.http import Client
 from support.instance import RUNNING, Instance, surroundings
+from support.namespaces import Machine
 from support.relay import Address, Asked, Broken, Passage, Relay
 
 _PATIENCE_S: Final = 60.0
+_PORT: Final = 5000  # on a machine of its own, which has all of them
 
 
 class Balancer(Relay):
@@ -53,6 +55,20 @@ class Balancer(Relay):
             return
 
 
+class Remote(Instance):
+    """A node on a machine of its own; this one's address, in its settings, is that on its cable."""
+
+    def __init__(self, machine: Machine, data: Path, *, database: str, **settings: object) -> None:
+        self.machine = machine
+        self.address = machine.address
+        self.before = machine.enter
+        own = {"open_to_network": True, "public_url": f"http://{machine.address}:{_PORT}", **settings}
+        super().__init__(data, database=database.replace("127.0.0.1", machine.here), **own)  # type: ignore[arg-type]  # as below
+
+    def _start(self, port: int = 0) -> None:
+        super()._start(port or _PORT)
+
+
 class Nodes:
     """Serves from construction until `stop`; extra settings are those of every node. `host` and `url` are the balancer's."""
 
@@ -64,9 +80,11 @@ class Nodes:
         count: int = 2,
         storage: str = "",
         environment: Mapping[str, str] | None = None,
+        machines: Sequence[Machine] = (),
         **settings: object,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._machines = machines
         self.folder = folder
         self.database = database
         self.storage = storage
@@ -87,7 +105,7 @@ class Nodes:
     @property
     def places(self) -> list[Address]:
         """Return where the nodes are reached."""
-        return [("127.0.0.1", each.port) for each in self.nodes]
+        return [(each.address, each.port) for each in self.nodes]
 
     @property
     def host(self) -> str:
@@ -124,14 +142,11 @@ class Nodes:
         data = self.folder / (f"node-{number}" if self.storage else "data")
         own: dict[str, Any] = {"storage": self.storage} if self.storage else {}
         own |= {**self._settings, **settings}
-        node = Instance(
-            data,
-            database=self.database,
-            log=self.folder / f"node-{number}.log",
-            environment=self._environment,
-            secret_key_file=self._key,
-            **own,
-        )
+        own |= {"environment": self._environment, "secret_key_file": self._key, "log": self.folder / f"node-{number}.log"}
+        if self._machines:
+            node: Instance = Remote(self._machines[number - 1], data, database=self.database, **own)
+        else:
+            node = Instance(data, database=self.database, **own)
         self.nodes.append(node)
         return node
 

@@ -24,9 +24,12 @@ class Machine:
         self._name = f"entrepot-{os.getpid()}-{number}"
         self._cards = (f"ent{os.getpid() % 100_000}h{number}", f"ent{os.getpid() % 100_000}n{number}")
         chance = random.Random(f"{os.getpid()} {number}")
-        network = f"10.{chance.randrange(128, 256)}.{chance.randrange(256)}.{chance.randrange(64) * 4}"
-        base, _, last = network.rpartition(".")
-        self.here, self.address = f"{base}.{int(last) + 1}", f"{base}.{int(last) + 2}"
+        # Of those that are for benchmarks of network devices (RFC 2544), so that no machine has them as its own network.
+        base, last = f"198.{chance.randrange(18, 20)}.{chance.randrange(256)}", chance.randrange(64) * 4
+        self.here, self.address = f"{base}.{last + 1}", f"{base}.{last + 2}"
+        # While the cable is away, packets for the other end must not leave this machine by its own network.
+        self._nowhere = ("blackhole", f"{base}.{last}/{_PREFIX}", "metric", "4000")
+        _ip("route", "add", *self._nowhere)
         self._plug()
 
     @property
@@ -48,11 +51,15 @@ class Machine:
 
     def renew(self) -> None:
         """Come up as a machine does that had lost its power: with the same address, and without any connection."""
-        self.remove()
+        self._unplug()
         self._plug()
 
     def remove(self) -> None:
         """Take the namespace and its cable away."""
+        self._unplug()
+        _ip("route", "del", *self._nowhere)
+
+    def _unplug(self) -> None:
         _ip("link", "del", self._cards[0])
         _ip("netns", "del", self._name)
 

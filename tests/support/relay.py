@@ -177,12 +177,14 @@ class Relay:
         self._tasks.add(task)
         client = Ends(reader, writer)
         # A client that went away, or was sent away, is nobody's failure; a stop of the relay ends its tasks.
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await self._requests(client)
-            writer.close()
-            await writer.wait_closed()
-        writer.transport.abort()
-        self._tasks.discard(task)
+        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
+            try:
+                await self._requests(client)
+                writer.close()
+                await writer.wait_closed()
+            finally:
+                writer.transport.abort()
+                self._tasks.discard(task)
 
     async def _requests(self, client: Ends) -> None:
         is_open = True

@@ -19,6 +19,7 @@ _COLUMNS: Final = (
     upload.c.algorithm,
     upload.c.received,
     upload.c.hash_state,
+    upload.c.storage_state,
 )
 _IN_REPOSITORY: Final = (
     upload.c.id == bindparam("upload"),
@@ -75,7 +76,14 @@ _RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, leas
 _ADVANCE: Final = Statement(
     update(upload)
     .where(*_HELD)
-    .values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0, **_PROGRESS)
+    .values(
+        received=bindparam("so_far"),
+        hash_state=bindparam("state"),
+        storage_state=bindparam("stored"),
+        lease=None,
+        lease_until=0,
+        **_PROGRESS,
+    )
 )
 _END: Final = Statement(delete(upload).where(*_HELD))
 _HANDLES: Final = ListStatement(
@@ -104,12 +112,16 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them."""
+    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them.
+
+    `stored` is what the store said of them.
+    """
 
     upload: str
     token: str
     received: int
     state: bytes | None
+    stored: str | None = None
 
 
 async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: Owner) -> bool:
@@ -165,6 +177,7 @@ async def advance(tx: Transaction, progress: Progress, lifetime_us: int) -> bool
         held=progress.token,
         so_far=progress.received,
         state=progress.state,
+        stored=progress.stored,
         lifetime_us=lifetime_us,
     )
     return changed > 0

@@ -65,6 +65,7 @@ _ADD: Final = Statement(
     )
 )
 _FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
+_IS_HELD: Final = Statement(select(upload.c.id).where(upload.c.id == bindparam("upload"), upload.c.lease_until > now_us()))
 _TAKE: Final = Statement(
     update(upload)
     .where(*_IN_REPOSITORY, upload.c.lease_until < now_us())
@@ -149,6 +150,11 @@ async def find(db: Reader, name: str, id_: str) -> Upload | None:
     """Return the repository's upload."""
     row = await db.one(_FIND, upload=id_, repository_name=name)
     return Upload(*row) if row else None
+
+
+async def is_held(db: Reader, id_: str) -> bool:
+    """Tell whether a request works on the upload."""
+    return await db.one(_IS_HELD, upload=id_) is not None
 
 
 async def take(tx: Transaction, name: str, id_: str, token: str, times: Times) -> Upload | None:

@@ -13,6 +13,8 @@ from support.http import Client
 from support.instance import RUNNING, Instance
 from support.nodes import Nodes
 from support.postgres import Cluster
+from support.s3 import Bucket, S3Server
+from support.s3 import served as s3_served
 from support.tools import PROXY_REFUSED
 
 PROFILES: Final = ("sqlite", "postgresql")
@@ -41,6 +43,13 @@ def postgres() -> Iterator[Cluster]:
     cluster = Cluster()
     yield cluster
     cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server, one for each test process, started when the first test needs it."""
+    with s3_served() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +110,16 @@ def served(profile: str, request: pytest.FixtureRequest, folder: Path, **setting
     """Serve an empty registry on this profile."""
     database = new_database(profile, request)
     if profile == CLUSTER:
+        bucket = new_bucket(request)
+        settings |= {"storage": bucket.url(), "environment": bucket.environment}
         return Nodes(folder, database, **settings)  # type: ignore[arg-type]  # they are the nodes' own
     return Instance(folder / "data", database=database, **settings)  # type: ignore[arg-type]  # they are the instance's own
+
+
+def new_bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Return a place of a bucket that nothing was ever kept at."""
+    server: S3Server = request.getfixturevalue("s3")
+    return server.new_bucket()
 
 
 def new_database(profile: str, request: pytest.FixtureRequest) -> str:

@@ -43,7 +43,7 @@ class Instance:
         self._unverified = unverified
         self.trusts = trusts or data / "tls" / "ca.crt"
         self.database = database
-        self._environment = dict(environment or surroundings())
+        self.environment = dict(environment or surroundings())
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
         self.log = log or data.with_name(f"{data.name}.log")
         self.port = 0
@@ -110,7 +110,7 @@ class Instance:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=self._environment)
+        self._server = Server(command, log=self.log, environment=self.environment)
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

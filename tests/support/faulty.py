@@ -64,8 +64,8 @@ class Fault:
 class Faulty(Relay):
     """Stands before the store; without a fault it only writes down the name of each call."""
 
-    def __init__(self, place: Address, address: str = "127.0.0.1") -> None:
-        super().__init__(address)
+    def __init__(self, place: Address, address: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(address, port)
         self._place = place
         self._lock = threading.Lock()
         self._calls: list[str] = []

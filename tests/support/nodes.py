@@ -56,13 +56,14 @@ class Balancer(Relay):
 
 
 class Remote(Instance):
-    """A node on a machine of its own; this one's address, in its settings, is that on its cable."""
+    """A node on a machine of its own; what it reaches on this one, database and bucket, it reaches by its cable."""
 
-    def __init__(self, machine: Machine, data: Path, *, database: str, **settings: object) -> None:
+    def __init__(self, machine: Machine, data: Path, *, database: str, storage: str = "", **settings: object) -> None:
         self.machine = machine
         self.address = machine.address
         self.before = machine.enter
         own = {"open_to_network": True, "public_url": f"http://{machine.address}:{_PORT}", **settings}
+        own |= {"storage": storage.replace("127.0.0.1", machine.here)} if storage else {}
         super().__init__(data, database=database.replace("127.0.0.1", machine.here), **own)  # type: ignore[arg-type]  # as below
 
     def _start(self, port: int = 0) -> None:

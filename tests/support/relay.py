@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 Address = tuple[str, int]
 _PIECE_BYTES: Final = 1 << 18
 _LIMIT_S: Final = 30.0
+_CONNECT_S: Final = 2.0
 # Sent at a close, it drops what was not sent yet and tells the other side of it.
 _RESET: Final = struct.pack("ii", 1, 0)
 
@@ -107,11 +108,11 @@ class Asked:
 class Relay:
     """Listens until the block is left; `host` is where clients go. Each request is given to `answer`."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self._address = address
-        self.port = 0
+        self.port = port
         self._started = threading.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Ends] = {}
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
         self._server: asyncio.Server
@@ -161,30 +162,33 @@ class Relay:
         await self._close()
 
     async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._connected, self._address, self.port)
+        self._server = await asyncio.start_server(self._accepted, self._address, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
         self._server.close()
-        running = list(self._tasks)
+        running = dict(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for client in running.values():
+            client.writer.transport.abort()  # of those whose task had not begun yet
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Ends(reader, writer)
+        task = asyncio.get_running_loop().create_task(self._connected(client))
+        self._running[task] = client
+        task.add_done_callback(self._running.pop)
+
+    async def _connected(self, client: Ends) -> None:
         # A client that went away, or was sent away, is nobody's failure; a stop of the relay ends its tasks.
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             try:
                 await self._requests(client)
-                writer.close()
-                await writer.wait_closed()
+                client.writer.close()
+                await client.writer.wait_closed()
             finally:
-                writer.transport.abort()
-                self._tasks.discard(task)
+                client.writer.transport.abort()
 
     async def _requests(self, client: Ends) -> None:
         is_open = True
@@ -255,7 +259,8 @@ class Passage:
 
     async def _next(self, server: Ends) -> Head:
         try:
-            head = await asyncio.wait_for(_head(server.reader), self.patience_s)
+            async with asyncio.timeout(self.patience_s):
+                head = await _head(server.reader)
         except (TimeoutError, OSError):
             raise Broken("no answer") from None
         if head is None:
@@ -265,7 +270,8 @@ class Passage:
 
 async def _connect(place: Address, patience_s: float) -> Ends:
     try:
-        return Ends(*await asyncio.wait_for(asyncio.open_connection(*place), min(patience_s, 2.0)))
+        async with asyncio.timeout(min(patience_s, _CONNECT_S)):
+            return Ends(*await asyncio.open_connection(*place))
     except (TimeoutError, OSError):
         raise Broken(f"{place} takes no connection") from None
 
@@ -299,10 +305,10 @@ async def _body(
 
     async def some(at_most: int) -> bytes:
         try:
-            piece = await asyncio.wait_for(reader.read(min(at_most, _PIECE_BYTES)), patience_s)
+            async with asyncio.timeout(patience_s):
+                return await reader.read(min(at_most, _PIECE_BYTES))
         except TimeoutError:
             raise Broken("silent in the middle of a body") from None
-        return piece
 
     if is_answer and _has_no_body(head, method):
         return

@@ -7,12 +7,14 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from support.processes import Server, accepts, free_port
+from support.processes import Server, accepts, descendants, free_port
 from support.tools import Program, cache, program
 
 _START_LIMIT_S: Final = 60.0
@@ -75,6 +77,14 @@ class Cluster:
         """End all its processes at once."""
         self._server.kill()
 
+    def freeze(self) -> None:
+        """Let none of its processes run: it accepts connections, and says nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        self._signal_all(signal.SIGCONT)
+
     def remove(self) -> None:
         """Stop the server and delete all that it held."""
         self.stop()
@@ -99,6 +109,12 @@ class Cluster:
             "ON_ERROR_STOP=1",
         ]
         return self._run("psql", *where, "--command", statement, database)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        # The main process first: it begins another one for each connection.
+        for pid in (self._server.process.pid, *descendants(self._server.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _answers(self) -> bool:
         # During recovery it accepts the connection only to say that it is not ready.

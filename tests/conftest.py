@@ -12,6 +12,7 @@ import pytest
 from support.http import Client
 from support.instance import RUNNING, Instance
 from support.postgres import Cluster
+from support.s3 import S3Server, served
 from support.tools import PROXY_REFUSED
 
 PROFILES: Final = ("sqlite", "postgresql")
@@ -24,6 +25,13 @@ def postgres() -> Iterator[Cluster]:
     cluster = Cluster()
     yield cluster
     cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server, one for each test process, started when the first test needs it."""
+    with served() as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=PROFILES)

@@ -50,7 +50,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 async def parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open all parts."""
     whole = Parts(settings)
-    whole.storage.prepare()
+    await whole.storage.prepare()
     await whole.open()
     try:
         yield whole

@@ -19,7 +19,7 @@ from support.images import sha256
 from support.instance import surroundings
 from support.pages import Page
 from support.postgres import Cluster
-from support.processes import Server, free_port
+from support.processes import Server, accepts, free_port
 from support.s3 import _GRPC_PORTS, _PORTS, _free_ports
 from support.tools import PROJECT, Program, cache, program
 from support.wire import Repository
@@ -95,6 +95,7 @@ def followed(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shell = Server(["bash", "-euc", script], log=folder / "log", environment=environment)
     try:
         shell.wait_until(lambda: bool(re.search(r"^pids ", shell.log_end(), re.MULTILINE)), _LIMIT_S)
+        shell.wait_until(lambda: accepts(ports[0]), _LIMIT_S)
         said = shell.log_end(1000)
         first, second = re.findall(r"^pids (\d+) (\d+)$", said, re.MULTILINE)[0]
         yield Followed(folder, ports, (int(first), int(second)), said)

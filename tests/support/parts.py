@@ -74,6 +74,11 @@ def _sqlite(file: Path, statement: str, values: tuple[Any, ...]) -> list[tuple[A
         return connection.execute(statement, {str(place): value for place, value in enumerate(values, 1)}).fetchall()
 
 
+def received(settings: Settings, handle: str) -> int:
+    """Return how many bytes of an upload lie in its file, recorded or not."""
+    return (Path(settings.data) / "uploads" / handle).stat().st_size
+
+
 async def push_blob(whole: Parts, repository: str, content: bytes) -> Digest:
     """Push a blob by the product's own verbs."""
     name, digest = RepositoryName.parse(repository), Digest.of(content)

@@ -66,9 +66,7 @@ def parse_bucket(text: str) -> Bucket:
         raise ValueError("it has a part after a #")
     prefix = unquote(parts.path).strip("/")
     if prefix and (not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX or {".", ".."} & set(prefix.split("/"))):
-        raise ValueError(
-            f"'{prefix}' is no prefix: letters, digits and _.-!'() between single slashes, {_LONGEST_PREFIX} at most"
-        )
+        raise ValueError(f"the prefix is none: letters, digits and _.-!'() between single slashes, {_LONGEST_PREFIX} at most")
     options = _options(parts.query)
     endpoint = _address("endpoint", options.get("endpoint", ""))
     style = options.get("style") or ("path" if endpoint or "." in parts.netloc else "host")

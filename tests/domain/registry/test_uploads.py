@@ -25,7 +25,7 @@ from entrepot.domain.registry.service.uploads import Body
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
-from support.parts import parts, push_blob, sql
+from support.parts import parts, push_blob, received, sql
 from support.stores import pieces
 
 ONE: Final = RepositoryName.parse("team/one")
@@ -39,11 +39,6 @@ async def fetched(whole: Parts, name: RepositoryName, digest: Digest) -> bytes:
 
 def files(place: Settings) -> set[str]:
     return {path.name for folder in ("blobs", "uploads") for path in (Path(place.data) / folder).rglob("*") if path.is_file()}
-
-
-def kept(place: Settings, handle: str) -> int:
-    """Return how many bytes of an upload lie in the store, recorded or not."""
-    return (Path(place.data) / "uploads" / handle).stat().st_size
 
 
 async def begun(whole: Parts, *content: bytes) -> str:
@@ -185,7 +180,7 @@ def test_an_end_that_breaks_off_gives_its_bytes_back_and_can_be_asked_for_again(
             for body, error in failing:
                 with pytest.raises(error):
                     await uploads.finish(ANYONE, ONE, id_, digest, body)
-                assert kept(place, handle) == 4
+                assert received(place, handle) == 4
             await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:])))
             assert await fetched(whole, ONE, digest) == content
 
@@ -202,11 +197,11 @@ def test_an_end_that_is_cancelled_gives_its_bytes_back(place: Settings) -> None:
             digest, uploads = Digest.of(b"never"), whole.registry.uploads
             task = asyncio.create_task(uploads.finish(ANYONE, ONE, id_, digest, Body(aiter(slow))))
             await slow.waits.wait()
-            assert kept(place, handle) > 4
+            assert received(place, handle) > 4
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert kept(place, handle) == 4
+            assert received(place, handle) == 4
 
     asyncio.run(scenario())
 

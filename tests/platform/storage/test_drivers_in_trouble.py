@@ -154,7 +154,7 @@ def test_a_full_disk_is_said_and_what_was_durable_stays(kind: str, small_disk: P
         content_ = bytes(2 * MIB) + b"small"
         assert await driver.size(await finish(driver, handle, content_)) == len(content_)
 
-    with opened(kind, small_disk / "store") as driver:
+    with opened(kind, str(small_disk / "store")) as driver:
         asyncio.run(scenario(driver))
 
 

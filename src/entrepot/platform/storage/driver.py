@@ -83,8 +83,8 @@ class Stored(msgspec.Struct, frozen=True):
 class HeldUpload(Protocol):
     """An upload's bytes in the hands of one request: nobody else changes them until it lets go.
 
-    `state` is what the upload's row says of them in the store's own words. It is set from the row that was leased, before anything
-    else, and what it has become is recorded with the new offset, in the transaction that ends the lease. `settle` follows that.
+    `state` is what the upload's row says of them in the store's own words. It is set from the row that was leased, before
+    anything else; what it has become is recorded with the new offset, in the transaction that ends the lease. Then `settle`.
     """
 
     state: str | None
@@ -103,7 +103,7 @@ class HeldUpload(Protocol):
         """
 
     async def settle(self) -> None:
-        """Take away what the row named before: under the lease it was committed that it names `state`, or is gone."""
+        """Take away what the row named before: it was committed, under the lease, that it names `state` now."""
 
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes: nobody will ever say that it is there.

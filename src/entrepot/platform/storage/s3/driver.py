@@ -13,6 +13,7 @@ from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
 from entrepot.platform.storage.driver import ObjectLost, Stored
 from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
 from entrepot.platform.storage.s3.held import HeldParts
 from entrepot.platform.storage.s3.objects import BLOBS, QUARANTINE, Objects
@@ -44,6 +45,12 @@ class BucketStorage:
 
     async def prepare(self) -> None:
         """Note in the bucket that blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
+        try:
+            await self._prepare()
+        except StoreRefuses:
+            raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[403]) from None
+
+    async def _prepare(self) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
             await self._calls.send(Call("PUT", codes=("BucketAlreadyOwnedByYou", "BucketAlreadyExists")))

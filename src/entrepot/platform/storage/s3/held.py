@@ -249,7 +249,7 @@ class HeldParts:
         found = int(answer.headers["content-length"]) if answer else 0
         etag = answer.headers.get("etag", "").strip('"') if answer else ""
         if found != size or not _agree(etag, [part.etag for part in parts]):
-            raise SizeMismatch(found=found if not done else 0, expected=size)
+            raise SizeMismatch(found=0 if done else found, expected=size)
         self._whole = key
         return key
 

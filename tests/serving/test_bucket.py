@@ -155,7 +155,7 @@ def test_all_is_well_with_a_bucket_and_a_wrong_public_endpoint_is_told(tmp_path:
     ("options", "environment", "told"),
     [
         ({"create": "false"}, {}, "create=true"),
-        ({}, {"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses the credentials"),
+        ({}, {"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses its credentials"),
         ({}, {"AWS_SECRET_ACCESS_KEY": ""}, "is not set"),
         ({"endpoint": "http://127.0.0.1:1"}, {}, "does not answer"),
     ],

@@ -23,7 +23,7 @@ from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
 _SMALLEST_PART: Final = 5 << 20  # all but the last must have as much
-_PART: Final = 8 << 20
+_PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sent, of each upload
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
 _LARGEST_PART: Final = 512 << 20
 _MOST_PARTS: Final = 10_000
@@ -73,22 +73,33 @@ class HeldParts:
         changed = offset < self._state.size
         if changed:
             await self._keep(offset - self._state.parts_size)
-        async for batch in _batches(chunks):
-            if self._waiting is None:
-                await self._keep(offset - self._state.parts_size)
-            changed = True
-            waiting = self._waiting or []
-            waiting.extend(batch)
-            self._waiting = waiting
-            await asyncio.to_thread(_feed, hash_, batch)
-            offset += _size(batch)
-            if _size(waiting) >= _part_size(len(self._state.parts)):
-                await self._send(waiting)
-                self._waiting = []
+        hashing: asyncio.Future[None] | None = None
+        try:
+            async for batch in _batches(chunks):
+                changed = True
+                if self._waiting is None:
+                    await self._keep(offset - self._state.parts_size)
+                if hashing is not None:
+                    await hashing
+                # Hashed in a thread while the next batch comes from the network.
+                hashing = asyncio.get_running_loop().run_in_executor(None, _feed, hash_, batch)
+                offset += _size(batch)
+                await self._add(batch)
+        finally:
+            if hashing is not None:
+                await hashing
         if not last and changed:
             await self._store_waiting()
         await self._sent()
         return offset
+
+    async def _add(self, batch: list[bytes]) -> None:
+        """Put bytes to those that wait in memory, and send them when they are enough for a part."""
+        waiting = [*(self._waiting or []), *batch]
+        self._waiting = waiting
+        if _size(waiting) >= _part_size(len(self._state.parts)):
+            await self._send(waiting)
+            self._waiting = []
 
     async def cut(self, size: int) -> None:
         """Go back to what was recorded, and take away what this request has stored beside it."""
@@ -204,11 +215,13 @@ class HeldParts:
             raise ObjectTooLarge(parts=_MOST_PARTS)
         # Its size is known now, so that the next one can be chosen while it is sent.
         self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, Part(number, _size(pieces), "")))
+        turns = self._objects.calls.turn()
+        await turns.acquire()  # nothing more is taken from the client until then
         self._sending = asyncio.create_task(self._send_part(number, pieces), name=f"part {number} of {self._handle}")
+        self._sending.add_done_callback(lambda _task: turns.release())
 
     async def _send_part(self, number: int, pieces: Sequence[bytes]) -> None:
-        async with self._objects.calls.turn():
-            etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
+        etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
         if etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
         part = Part(number, _size(pieces), etag)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
 from entrepot.app.parts import DATABASE_FILE, Parts, key_file, pending
+from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.settings import Settings, workers
@@ -34,6 +35,10 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     found = await asyncio.to_thread(_check_machine, settings)
     if settings.database:
         found += await examine_postgresql(settings.database, workers(settings))
+    if settings.storage:
+        from entrepot.platform.storage.s3.checkup import examine_bucket  # noqa: PLC0415 - only clusters have the client library
+
+        found += await examine_bucket(parse_bucket(settings.storage))
     for finding in found:
         yield finding
     try:

@@ -80,9 +80,8 @@ class Collector:
         """Delete the bytes of blobs that were condemned long enough ago, then their rows. Raises StorageAway."""
         found = await self._db.read(collection.condemned, seconds_us(self.condemned_for_s), at_most)
         await self._storage.require_presence()
-        for blob in found:
-            await self._storage.delete(blob.storage_key)
         if found:
+            await self._storage.delete_all([blob.storage_key for blob in found])
             await self._db.write(partial(collection.forget, blobs=[blob.id for blob in found]))
         return Freed(len(found), sum(blob.size for blob in found))
 

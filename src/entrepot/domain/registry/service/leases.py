@@ -77,6 +77,7 @@ class _Renewal:
             # When the database is away the lease may end; until this request ends, nobody else gets at the bytes.
             with suppress(Unavailable):
                 held = await self._db.write(renew, durable=False)
+        self._lease.held.revoke()
 
     async def stop(self) -> None:
         """End the task; a second call does nothing."""
@@ -102,6 +103,8 @@ async def _take(
             upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=times), durable=False)
             if upload is not None:
                 held.state = upload.storage_state
+                if found.held:
+                    held.inherit()
                 return Lease(upload, token, held)
             if await db.read(uploads.find, name.stored, id_) is None:
                 await storage.abort(found.handle)  # it ended just before it was held, and holding it made a file anew

@@ -13,6 +13,7 @@ from entrepot import __version__
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
@@ -78,6 +79,7 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database,
         )
+        self.modes = Modes(self.db)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:

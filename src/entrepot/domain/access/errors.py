@@ -7,3 +7,12 @@ class Denied(EntrepotError):
     """The actor may not do this."""
 
     summary = "{actor} may not {action} in {repository}"
+
+
+class RegistryReadOnly(EntrepotError):
+    """The administrator lets nobody change anything at the moment; pulls go on."""
+
+    summary = "this registry is read-only at the moment{because}: pulls go on, and what was refused can be tried again later"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(because=f" ({reason})" if reason else "")

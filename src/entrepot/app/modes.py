@@ -9,7 +9,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Mode
 from entrepot.platform.jobs import Board
 
-_PATIENCE_S: Final = 30.0  # with jobs: their processes look every second, and the end of one takes five
+PATIENCE_S: Final = 30.0  # with jobs: their processes look every second, and the end of one takes five
 _ASK_EVERY_S: Final = 0.1
 
 
@@ -28,7 +28,7 @@ async def current(settings: Settings) -> Mode:
         return await parts.modes.current()
 
 
-async def change(settings: Settings, *, read_only: bool, reason: str) -> Mode:
+async def change(settings: Settings, *, read_only: bool, reason: str, patience_s: float = PATIENCE_S) -> Mode:
     """Change the mode; when it is read-only, nothing is changed any more by clients or jobs of any node when this returns.
 
     Raises:
@@ -37,14 +37,14 @@ async def change(settings: Settings, *, read_only: bool, reason: str) -> Mode:
     async with opened(settings) as parts:
         mode = await parts.modes.change(read_only=read_only, reason=reason)
         if read_only:
-            await _until_jobs_rest(Board(parts.db))
+            await _until_jobs_rest(Board(parts.db), patience_s)
         return mode
 
 
-async def _until_jobs_rest(board: Board) -> None:
-    for _ in range(int(_PATIENCE_S / _ASK_EVERY_S)):
-        running = await board.count_running()
-        if not running:
-            return
+async def _until_jobs_rest(board: Board, patience_s: float) -> None:
+    left = round(patience_s / _ASK_EVERY_S)
+    while running := await board.count_running():
+        if not left:
+            raise JobsStillRun(count=running, waited_s=patience_s)
+        left -= 1
         await asyncio.sleep(_ASK_EVERY_S)
-    raise JobsStillRun(count=running, waited_s=int(_PATIENCE_S))

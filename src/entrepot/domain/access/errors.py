@@ -10,9 +10,9 @@ class Denied(EntrepotError):
 
 
 class RegistryReadOnly(EntrepotError):
-    """The administrator lets nobody change anything at the moment; pulls go on."""
+    """The administrator lets nobody change anything at the moment."""
 
-    summary = "this registry is read-only at the moment{because}: pulls go on, and what was refused can be tried again later"
+    summary = "this registry is read-only at the moment ({reason}): pulls go on, and what was refused can be tried again later"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(because=f" ({reason})" if reason else "")
+        super().__init__(reason=reason or "its administrator gave no reason")

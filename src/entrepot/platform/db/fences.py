@@ -17,7 +17,7 @@ class exclusively(Executable, ClauseElement):  # noqa: N801 - written like the s
 
 @compiles(exclusively, "sqlite")
 def _on_sqlite(_element: exclusively, _compiler: SQLCompiler, **_options: object) -> str:
-    return "SELECT 1"  # who may write is alone
+    return "SELECT 1 WHERE 0"  # who may write is alone
 
 
 @compiles(exclusively, "postgresql")

@@ -138,7 +138,8 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
     if retry_after_s is not None:
-        return [(b"retry-after", b"%d" % retry_after_s)]
+        allowed = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else []
+        return [(b"retry-after", b"%d" % retry_after_s), *allowed]
     if isinstance(error, MethodUnknown):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RangeNotSatisfiable):

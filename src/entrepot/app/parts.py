@@ -14,6 +14,7 @@ from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
@@ -88,6 +89,7 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database and not settings.storage,
         )
+        self.modes = Modes(self.db)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:

@@ -11,7 +11,7 @@ from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied
+from entrepot.domain.access.errors import Denied, RegistryReadOnly
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
@@ -161,7 +161,7 @@ def test_every_code_is_of_the_specification_or_of_docker() -> None:
 @pytest.mark.fast
 def test_every_row_has_a_request_below_that_brings_it_about() -> None:
     elsewhere = {Unavailable, ObjectLost, SizeMismatch, UploadBusy, HostRepeated, MetricsRefused}
-    elsewhere |= {BodyTooSlow, TooManyBodies, registry.TooManyUploads}
+    elsewhere |= {BodyTooSlow, TooManyBodies, registry.TooManyUploads, RegistryReadOnly}
     assert set(REQUESTS) | NOT_ASKED_FOR | elsewhere == set(OCI_ERRORS)
     sent = {OCI_ERRORS[kind].code for kind in (*REQUESTS, Unavailable, TooManyBodies)}
     assert sent == {row.code for row in OCI_ERRORS.values()}

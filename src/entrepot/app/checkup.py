@@ -73,8 +73,13 @@ async def _upload_through_proxy(settings: Settings) -> Finding:
     parts = Parts(settings)
     await parts.open()
     try:
-        upload = await parts.registry.uploads.status(ANYONE, _PROBED, id_)
-        sent = await asyncio.to_thread(probe.upload, location, lambda: parts.storage.received(upload.handle) > 0)
+        uploads, loop = parts.registry.uploads, asyncio.get_running_loop()
+        await uploads.status(ANYONE, _PROBED, id_)
+
+        def arrives() -> bool:
+            return asyncio.run_coroutine_threadsafe(uploads.is_held(id_), loop).result()
+
+        sent = await asyncio.to_thread(probe.upload, location, arrives)
         return judge(settings.public_url, sent)
     except UploadUnknown:
         told = f"{settings.public_url} leads to a registry with other data than {settings.data}"

@@ -60,7 +60,10 @@ class Condemned(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them."""
+    """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them.
+
+    `storage_state` is what the store said of these bytes, and wants back with the handle.
+    """
 
     id: str
     repository: int
@@ -68,6 +71,7 @@ class Upload(msgspec.Struct, frozen=True):
     algorithm: str
     received: int
     hash_state: bytes | None
+    storage_state: str | None = None
 
 
 class Referrer(msgspec.Struct, frozen=True):

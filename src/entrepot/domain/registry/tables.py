@@ -96,4 +96,5 @@ upload: Final = Table(
     instant("progressed_at"),
     instant("expires_at"),
     exact("client", nullable=True),  # the network address that begun it, by which open uploads are counted
+    exact("storage_state", nullable=True),  # what the store wants back with the handle: its own text
 )

@@ -19,6 +19,7 @@ _COLUMNS: Final = (
     upload.c.algorithm,
     upload.c.received,
     upload.c.hash_state,
+    upload.c.storage_state,
 )
 _IN_REPOSITORY: Final = (
     upload.c.id == bindparam("upload"),
@@ -64,6 +65,7 @@ _ADD: Final = Statement(
     )
 )
 _FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
+_IS_HELD: Final = Statement(select(upload.c.id).where(upload.c.id == bindparam("upload"), upload.c.lease_until > now_us()))
 _TAKE: Final = Statement(
     update(upload)
     .where(*_IN_REPOSITORY, upload.c.lease_until < now_us())
@@ -75,7 +77,14 @@ _RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, leas
 _ADVANCE: Final = Statement(
     update(upload)
     .where(*_HELD)
-    .values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0, **_PROGRESS)
+    .values(
+        received=bindparam("so_far"),
+        hash_state=bindparam("state"),
+        storage_state=bindparam("stored"),
+        lease=None,
+        lease_until=0,
+        **_PROGRESS,
+    )
 )
 _END: Final = Statement(delete(upload).where(*_HELD))
 _HANDLES: Final = ListStatement(
@@ -104,12 +113,16 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them."""
+    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them.
+
+    `stored` is what the store said of them.
+    """
 
     upload: str
     token: str
     received: int
     state: bytes | None
+    stored: str | None = None
 
 
 async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: Owner) -> bool:
@@ -139,6 +152,11 @@ async def find(db: Reader, name: str, id_: str) -> Upload | None:
     return Upload(*row) if row else None
 
 
+async def is_held(db: Reader, id_: str) -> bool:
+    """Tell whether a request works on the upload."""
+    return await db.one(_IS_HELD, upload=id_) is not None
+
+
 async def take(tx: Transaction, name: str, id_: str, token: str, times: Times) -> Upload | None:
     """Take the upload; None when there is none, or another holds it."""
     row = await tx.one(
@@ -165,6 +183,7 @@ async def advance(tx: Transaction, progress: Progress, lifetime_us: int) -> bool
         held=progress.token,
         so_far=progress.received,
         state=progress.state,
+        stored=progress.stored,
         lifetime_us=lifetime_us,
     )
     return changed > 0

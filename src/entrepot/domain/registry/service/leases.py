@@ -101,6 +101,7 @@ async def _take(
                 held = await stack.enter_async_context(storage.hold(found.handle, found.received))
             upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=times), durable=False)
             if upload is not None:
+                held.state = upload.storage_state
                 return Lease(upload, token, held)
             if await db.read(uploads.find, name.stored, id_) is None:
                 await storage.abort(found.handle)  # it ended just before it was held, and holding it made a file anew

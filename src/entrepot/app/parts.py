@@ -16,6 +16,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
+from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
     check_postgresql,
@@ -26,6 +27,7 @@ from entrepot.platform.db.migrate import (
     pending_sqlite,
     run_postgresql,
 )
+from entrepot.platform.db.recent import Recent
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
@@ -37,6 +39,7 @@ from entrepot.platform.storage.held import make_folder
 
 _log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
+RECENT_FOLDER: Final = "cache/recent"
 _PATIENCE_S: Final = 2.0  # with a disk that is asked whether it is there
 
 
@@ -90,7 +93,10 @@ class Parts:
             one_disk=not settings.database and not settings.storage,
         )
         self.modes = Modes(self.db)
-        self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
+        access = Access(settings.access)
+        # SQLite's file is not away while the blobs beside it are there.
+        self._served = Served(self.db, recent(settings), access) if settings.database else None
+        self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -100,18 +106,24 @@ class Parts:
         """Finish what runs and disconnect."""
         await self.db.close()
         await self.storage.close()
+        if self._served is not None:
+            self._served.close()
 
     async def trouble(self) -> Unavailable | None:
-        """Return what keeps pulls from being answered; a disk that takes no writes does not."""
+        """Return what keeps pulls from being answered; a disk that takes no writes does not. Of several the worst is told."""
+        away: Unavailable | None = None
         try:
             await self.db.read(answers)
+        except Unavailable as error:
+            away = error
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.storage.require_presence()
         except TimeoutError:
             return StorageUnavailable("storage")
         except Unavailable as error:
             return error
-        return None
+        return away
 
 
 def store(settings: Settings, room: Room | None = None) -> StorageDriver:
@@ -135,6 +147,11 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
         return PostgresqlDatabase(settings.database)
     file = Path(settings.data) / DATABASE_FILE
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
+
+
+def recent(settings: Settings) -> Recent:
+    """Return what the processes of this machine remember of what they served, not opened yet."""
+    return Recent(Path(settings.data).resolve() / RECENT_FOLDER, keep_s=KEPT_S, limit_bytes=KEPT_BYTES)
 
 
 def prepare(settings: Settings) -> list[str]:

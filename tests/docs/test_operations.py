@@ -106,7 +106,8 @@ def test_every_line_of_the_doctor_is_described(hub: Instance, profile: str) -> N
     assert {name for name in told if name not in section} == set()
     if profile == "postgresql":
         described = set(re.findall(r"^\| ([a-zA-Z ]+) \|", section, re.MULTILINE)) - {"line"}
-        assert described - {"certificate", "mode"} <= told  # which are there only with TLS, and while it is read-only
+        # These are there only with TLS, while it is read-only, and with a bucket.
+        assert described - {"certificate", "mode", "redirects"} <= told
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
 
 from entrepot.base.bucket import Bucket, BucketUnusable
@@ -117,8 +117,9 @@ class BucketStorage:
 
     async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `first` to `last`."""
-        async for piece in read(self._objects, key, first, last):
-            yield piece
+        async with aclosing(read(self._objects, key, first, last)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
         """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""

@@ -51,11 +51,9 @@ def daemon() -> Iterator[DockerDaemon]:
 
 @pytest.fixture(scope="module")
 def command(daemon: DockerDaemon) -> Program:
-    """The docker command, with its compose plugin, on that daemon or on the one that takes its place; in the project's folder."""
-    settings = daemon.folder / "settings"
-    (settings / "cli-plugins").mkdir(parents=True)
-    (settings / "cli-plugins" / "docker-compose").symlink_to(program("docker-compose").path)
-    return docker(daemon, program("docker"), settings).with_own({}, PROJECT)
+    """The docker command on that daemon, or on the one that takes its place; in the project's folder."""
+    (daemon.folder / "settings").mkdir()
+    return docker(daemon, program("docker"), daemon.folder / "settings").with_own({}, PROJECT)
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +248,8 @@ def test_the_balancer_of_the_compose_file_is_that_of_the_page() -> None:
 def cluster(daemon: DockerDaemon, command: Program, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     """The compose file, started by the page's commands; its images are ours."""
     folder = tmp_path_factory.mktemp("compose")
+    (daemon.folder / "settings" / "cli-plugins").mkdir()
+    (daemon.folder / "settings" / "cli-plugins" / "docker-compose").symlink_to(program("docker-compose").path)
     names = composed.make_images(command, folder / "images", _SERVICES)
     daemon.stop()
     networked = DockerDaemon(daemon.folder, networks=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from entrepot.app.parts import Parts, database
 from entrepot.base.settings import Settings
@@ -25,14 +26,19 @@ from support.stores import pieces
 FILE: Final = "entrepot.db"
 
 
-def prepared(data: Path, database_url: str) -> Settings:
-    """Make a data folder and a database of the newest schema; the store's folders are made by `parts` when they are needed."""
+def prepared(data: Path, database_url: str, storage: str = "") -> Settings:
+    """Make a data folder and a database of the newest schema; the store's place is made by `parts` when it is needed."""
     data.mkdir(parents=True, exist_ok=True)
     if database_url:
         run_postgresql(database_url)
     else:
         ensure_sqlite(data / FILE)
-    return Settings(data=str(data), database=database_url)
+    return Settings(data=str(data), database=database_url, storage=storage)
+
+
+def neighbour(place: Settings) -> Settings:
+    """Return the settings of another node of the same registry: with its own data folder, unless the blobs lie there."""
+    return msgspec.structs.replace(place, data=f"{place.data}-of-another-node") if place.storage else place
 
 
 @asynccontextmanager

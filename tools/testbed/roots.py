@@ -47,6 +47,8 @@ def make(cache: Path, root: Root) -> None:
         for users in _USERS:
             shutil.copy(tree / "usr" / "share" / "base-passwd" / f"{users}.master", tree / "etc" / users)
         _run(["tar", "--create", "--file", str(packed), "--directory", str(tree), "--numeric-owner", "."])
+        for older in target.parent.glob(f"{root.name}-*.tar"):
+            older.unlink()
         packed.rename(target)
 
 

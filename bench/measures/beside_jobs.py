@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -118,17 +118,18 @@ def _checking(server: Server) -> Iterator[None]:
     """Let `entrepot fsck` run again and again; a second later it has begun to read."""
     words = ["--data", server.place.data, *(["--database", server.place.database] if server.place.database else [])]
     command = [sys.executable, "-m", "entrepot", "fsck", *words]
-    script = 'while "$@" > /dev/null; do :; done'
+    script = 'while told=$("$@" 2>&1); do :; done; echo "$told"'
     loop = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script, "sh", *command]
-    checks = subprocess.Popen(loop, env=clean_environment(), start_new_session=True)
+    checks = subprocess.Popen(loop, env=clean_environment(), start_new_session=True, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(_SETTLE_S)
         yield
         if checks.poll() is not None:
-            raise BenchmarkFailed("fsck found a fault")
+            raise BenchmarkFailed(f"fsck ended: {checks.communicate()[0]}")
     finally:
-        os.killpg(checks.pid, 9)
-        checks.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(checks.pid, 9)
+        checks.communicate()
 
 
 def _evict(data: Path) -> None:

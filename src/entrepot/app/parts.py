@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
-from entrepot.base.bucket import parse_bucket
+from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
@@ -88,6 +89,7 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database and not settings.storage,
         )
+        self.modes = Modes(self.db)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
 
     async def open(self) -> None:
@@ -116,8 +118,11 @@ def store(settings: Settings, room: Room | None = None) -> StorageDriver:
     """Return the store that the settings name. Raises BucketUnusable where nobody is told how to get at it."""
     if settings.storage:
         # Imported here: only clusters have the client library.
-        from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
-
+        try:
+            from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            reason = f"{missing.name} is not installed: pip install 'entrepot[cluster]'"
+            raise BucketUnusable(bucket=settings.storage, reason=reason) from None
         return BucketStorage(parse_bucket(settings.storage))
     return FilesystemStorage(Path(settings.data).resolve(), room)
 

@@ -82,6 +82,11 @@ class Calls:
         self._away = False
         self._looking: asyncio.Task[None] | None = None
 
+    @property
+    def region(self) -> str:
+        """The region that we sign for."""
+        return self._credentials.region
+
     def turn(self) -> asyncio.Semaphore:
         """Return what lets only a few parts be sent at a time: they are in memory until they are stored."""
         return self._turns

@@ -55,7 +55,7 @@ class BucketStorage:
     async def _prepare(self) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
-            await self._calls.send(Call("PUT", codes=("BucketAlreadyOwnedByYou", "BucketAlreadyExists")))
+            await self._objects.make_bucket()
         elif answer.status in _REASONS:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
         if not await self._objects.is_marked():

@@ -89,7 +89,7 @@ class Nodes:
         self.folder = folder
         self.database = database
         self.storage = storage
-        self._environment = surroundings(**(environment or {}))
+        self.environment = surroundings(**(environment or {}))
         self._settings = settings
         self._key = folder / "secret.key"
         ensure_key(self._key)
@@ -143,7 +143,7 @@ class Nodes:
         data = self.folder / (f"node-{number}" if self.storage else "data")
         own: dict[str, Any] = {"storage": self.storage} if self.storage else {}
         own |= {**self._settings, **settings}
-        own |= {"environment": self._environment, "secret_key_file": self._key, "log": self.folder / f"node-{number}.log"}
+        own |= {"environment": self.environment, "secret_key_file": self._key, "log": self.folder / f"node-{number}.log"}
         if self._machines:
             node: Instance = Remote(self._machines[number - 1], data, database=self.database, **own)
         else:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from entrepot.platform.storage.s3.driver import BucketStorage
+from entrepot.platform.storage.s3.calls import Calls
+from entrepot.platform.storage.s3.objects import MARK, Objects
 from support import images
 from support.http import Answer, Client
+from support.s3 import Bucket
 
 _FIRST_BYTES: Final = 100_000
 _LIMIT_S: Final = 40.0
@@ -67,9 +69,12 @@ def insist(act: Callable[[], Answer | None], status: int) -> Answer:
         time.sleep(_PAUSE_S)
 
 
-async def everything(storage: object) -> set[str]:
-    """Return all that lies at a bucket's place: keys, multipart uploads, and what else there is but for its mark."""
-    assert isinstance(storage, BucketStorage)
-    objects = storage._objects
-    found = {each.key async for each in objects.listed("")} | {each.key async for each in objects.listed_uploads("")}
-    return found - {"entrepot.json"}
+async def everything(bucket: Bucket) -> set[str]:
+    """Return all that lies at a bucket's place but its mark: keys, and those of multipart uploads."""
+    calls = Calls(bucket.place(), bucket.environment)
+    objects = Objects(calls)
+    try:
+        found = {each.key async for each in objects.listed("")} | {each.key async for each in objects.listed_uploads("")}
+    finally:
+        await calls.close()
+    return found - {MARK}

@@ -18,12 +18,12 @@ from entrepot import __version__
 from support import nginx
 from support.http import Client
 from support.images import sha256
-from support.instance import surroundings
+from support.instance import Instance, surroundings
 from support.pages import Page
 from support.postgres import Cluster
 from support.processes import Server, accepts, children_named, free_port
 from support.s3 import _GRPC_PORTS, _PORTS, _free_ports
-from support.tools import PROJECT, Program, cache, program
+from support.tools import PROJECT, cache, program
 from support.wire import Repository
 
 _PAGE: Final = Page("cluster.md")
@@ -32,7 +32,7 @@ _ALPINE: Final = PROJECT / "tests" / "vectors" / "alpine-310.tar.gz"
 _LIMIT_S: Final = 300.0
 # Where else is tried what a section says.
 _TRIED: Final = {
-    "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_frozen.py", "cluster/test_hopping.py"),
+    "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_hopping.py"),
     "When the object store is away or fails": ("cluster/test_store_in_trouble.py",),
     "Upgrading": ("migrations/test_rolling.py",),
     "With containers": ("packaging/test_containers.py",),
@@ -71,9 +71,9 @@ def make_programs(folder: Path, postgres: Cluster) -> None:
     wrapper(folder, "weed", str(Path(sys.executable).with_name("weed")))
     skopeo, server = program("skopeo"), program("postgres")
     wrapper(folder, "skopeo", str(skopeo.path), "--policy", str(cache() / "policy.json"), environment=skopeo.environment)
-    psql = Program("psql", server.path.resolve().with_name("psql"), server.environment)
     where = ("--host=127.0.0.1", f"--port={postgres.port}", "--username=entrepot", "--dbname=postgres", "--no-psqlrc")
-    wrapper(folder, "psql", str(psql.path), *where, environment=psql.environment)
+    for name, options in (("psql", where), ("pg_dump", ()), ("pg_restore", ())):
+        wrapper(folder, name, str(server.path.resolve().with_name(name)), *options, environment=server.environment)
     (folder / "sudo").write_text('#!/bin/sh\n[ "$1 $2" = "-u postgres" ] || exit 1\nshift 2\nexec "$@"\n', "utf-8")
     (folder / "sudo").chmod(0o755)
 
@@ -207,6 +207,34 @@ def test_behind_the_balancer_of_the_page_every_request_may_go_anywhere_and_a_nod
     for _ in range(20):
         assert balancer.get(repo.at("manifests/v1")).content == manifest
     repo.image("v2", seed="after")
+
+
+def test_what_was_backed_up_is_restored_and_served(followed: Followed, postgres: Cluster, tmp_path: Path) -> None:
+    settings = dict(each.partition("=")[::2] for each in shlex.split((followed.folder / "etc" / "nodes.env").read_text("utf-8")))
+    repo = Repository(Client(f"http://127.0.0.1:{followed.ports[0]}"), "team/kept")
+    kept = repo.image("v1", seed="kept")
+    backing_up, restoring = (
+        block.replace("/backup", str(tmp_path)).replace("/var/lib/entrepot", str(tmp_path)) for block in _PAGE.blocks("Backups")
+    )
+
+    def run(commands: str, **variables: str) -> str:
+        path = f"{followed.folder / 'bin'}:{os.environ['PATH']}"
+        environment = surroundings(PATH=path, **{**settings, **variables})
+        done = subprocess.run(["bash", "-euc", commands], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(backing_up)
+    repo.image("v2", seed="later")
+    database = postgres.new_database()
+    run(restoring, ENTREPOT_DATABASE=database)
+    environment = surroundings(**{name: value for name, value in settings.items() if name.startswith("AWS_")})
+    own = {"storage": settings["ENTREPOT_STORAGE"], "secret_key_file": settings["ENTREPOT_SECRET_KEY_FILE"], "jobs": "none"}
+    with Instance(tmp_path / "2", database=database, environment=environment, **own) as restored:  # type: ignore[arg-type]  # as everywhere with settings by name
+        again = Repository(restored.client(), "team/kept")
+        assert again.tags() == ["v1"]
+        assert again.client.get(again.at("manifests/v1")).content == kept
+        assert again.client.get(again.at(f"blobs/{sha256(b'layer kept')}")).content == b"layer kept"
 
 
 def test_while_the_store_is_away_what_the_database_holds_goes_on_and_all_else_is_told_so(followed: Followed) -> None:

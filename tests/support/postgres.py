@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL with an en-US locale: durable like a real one, reachable from loopback only.
+"""A throw-away PostgreSQL with an en-US locale: durable like a real one, reachable from loopback and from namespaces of a test.
 
 The locale is deliberately not "C": text compares there in another order than bytes do, and the product must not care.
 """
@@ -7,19 +7,21 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from support.processes import Server, accepts, free_port
+from support.processes import Server, accepts, descendants, free_port
 from support.tools import Program, cache, program
 
 _START_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 30.0
 _LOCALE: Final = ("--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--encoding=UTF8")
+_LOOPBACK: Final = "127.0.0.1"
 _SETTINGS: Final = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -31,7 +33,9 @@ _SETTINGS: Final = {
 class Cluster:
     """A running PostgreSQL server of our own; it gives out fresh databases."""
 
-    def __init__(self) -> None:
+    def __init__(self, *addresses: str) -> None:
+        """Start it, listening on these addresses of this machine's cables to namespaces too."""
+        self._addresses = addresses
         # Under /tmp and not in pytest's folder: the server runs as another user, who may not enter that one.
         self._folder = Path(tempfile.mkdtemp(prefix="entrepot-postgres-"))
         self._user = _server_user()
@@ -46,12 +50,15 @@ class Cluster:
         self._run(
             "initdb", *_LOCALE, "--username=entrepot", "--auth=trust", "--no-sync", "--no-instructions", "--pgdata", str(data)
         )
+        with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.writelines(f"host all all {address}/30 trust\n" for address in addresses)
         self.start()
 
     def start(self) -> None:
         """Start the server, on the port that it had before if it was started before."""
         self.port = self.port or free_port()
-        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        own = {"port": str(self.port), "listen_addresses": ",".join((_LOOPBACK, *self._addresses))}
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, **own}.items()]
         command = [str(self._postgres.path), "-D", str(self._folder / "data"), *settings]
         self._server = Server(
             command,
@@ -70,16 +77,24 @@ class Cluster:
         """End all its processes at once."""
         self._server.kill()
 
+    def freeze(self) -> None:
+        """Let none of its processes run: it accepts connections, and says nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        self._signal_all(signal.SIGCONT)
+
     def remove(self) -> None:
         """Stop the server and delete all that it held."""
         self.stop()
         shutil.rmtree(self._folder)
 
-    def new_database(self) -> str:
-        """Make an empty database with the en-US locale and return its address."""
+    def new_database(self, address: str = _LOOPBACK) -> str:
+        """Make an empty database with the en-US locale and return its address, for whoever reaches this machine there."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
         self.query(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'")
-        return f"postgresql://entrepot@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://entrepot@{address}:{self.port}/{name}"
 
     def query(self, statement: str, database: str = "postgres") -> str:
         """Run one statement and return its rows, fields separated by `|`."""
@@ -94,6 +109,12 @@ class Cluster:
             "ON_ERROR_STOP=1",
         ]
         return self._run("psql", *where, "--command", statement, database)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        # The main process first: it begins another one for each connection.
+        for pid in (self._server.process.pid, *descendants(self._server.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _answers(self) -> bool:
         # During recovery it accepts the connection only to say that it is not ready.

@@ -11,6 +11,7 @@ from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
 from entrepot.app.modes import current
 from entrepot.app.parts import DATABASE_FILE, Parts, key_file, pending
+from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.settings import Settings, workers
@@ -35,6 +36,10 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     found = await asyncio.to_thread(_check_machine, settings)
     if settings.database:
         found += await examine_postgresql(settings.database, workers(settings))
+    if settings.storage:
+        from entrepot.platform.storage.s3.checkup import examine_bucket  # noqa: PLC0415 - only clusters have the client library
+
+        found += await examine_bucket(parse_bucket(settings.storage))
     for finding in found:
         yield finding
     try:
@@ -87,8 +92,13 @@ async def _upload_through_proxy(settings: Settings) -> Finding:
     parts = Parts(settings)
     await parts.open()
     try:
-        upload = await parts.registry.uploads.status(ANYONE, _PROBED, id_)
-        sent = await asyncio.to_thread(probe.upload, location, lambda: parts.storage.received(upload.handle) > 0)
+        uploads, loop = parts.registry.uploads, asyncio.get_running_loop()
+        await uploads.status(ANYONE, _PROBED, id_)
+
+        def arrives() -> bool:
+            return asyncio.run_coroutine_threadsafe(uploads.is_held(id_), loop).result()
+
+        sent = await asyncio.to_thread(probe.upload, location, arrives)
         return judge(settings.public_url, sent)
     except UploadUnknown:
         told = f"{settings.public_url} leads to a registry with other data than {settings.data}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
+from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
@@ -30,7 +31,7 @@ from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
-from entrepot.platform.storage.driver import StorageUnavailable
+from entrepot.platform.storage.driver import StorageDriver, StorageUnavailable
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.held import make_folder
 
@@ -63,6 +64,15 @@ class BlobsMissing(EntrepotError):
     )
 
 
+class BucketEmpty(EntrepotError):
+    """The database is of a registry whose blobs are not in the bucket."""
+
+    summary = (
+        "no registry has ever kept blobs at {storage}, and the database names some: correct --storage. If those bytes are lost "
+        "for good, put any object there with the key entrepot.json, and pushes will heal what they bring again"
+    )
+
+
 class Parts:
     """What a process of ours stands on; opened and closed as one. `claims` is where all that take bodies count what is coming."""
 
@@ -71,13 +81,13 @@ class Parts:
         room = Room(folder, settings.min_free, claims)
         self.ballast = room.ballast
         self.db = database(settings, room.ballast)
-        self.storage = FilesystemStorage(folder, room)
+        self.storage = store(settings, room)
         rules = Rules(
             settings.gc_grace,
             settings.sparse,
             settings.upload_lifetime,
             uploads_per_address=settings.uploads_per_address,
-            one_disk=not settings.database,
+            one_disk=not settings.database and not settings.storage,
         )
         self.modes = Modes(self.db)
         self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
@@ -89,7 +99,7 @@ class Parts:
     async def close(self) -> None:
         """Finish what runs and disconnect."""
         await self.db.close()
-        self.storage.close()
+        await self.storage.close()
 
     async def trouble(self) -> Unavailable | None:
         """Return what keeps pulls from being answered; a disk that takes no writes does not."""
@@ -102,6 +112,19 @@ class Parts:
         except Unavailable as error:
             return error
         return None
+
+
+def store(settings: Settings, room: Room | None = None) -> StorageDriver:
+    """Return the store that the settings name. Raises BucketUnusable where nobody is told how to get at it."""
+    if settings.storage:
+        # Imported here: only clusters have the client library.
+        try:
+            from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            reason = f"{missing.name} is not installed: pip install 'entrepot[cluster]'"
+            raise BucketUnusable(bucket=settings.storage, reason=reason) from None
+        return BucketStorage(parse_bucket(settings.storage))
+    return FilesystemStorage(Path(settings.data).resolve(), room)
 
 
 def database(settings: Settings, ballast: Ballast | None = None) -> Database:
@@ -128,17 +151,27 @@ def prepare(settings: Settings) -> list[str]:
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
-    revisions = run_postgresql(settings.database) if settings.database else []
-    storage = FilesystemStorage(data.resolve())
-    # On the empty folder below a disk that is not mounted, all blobs would be taken for lost. SQLite's database is away too.
-    if settings.database and not storage.was_begun() and asyncio.run(_names_blobs(settings)):
-        raise BlobsMissing(folder=data)
-    storage.prepare()
-    storage.close()
+    revisions = run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
+    asyncio.run(_prepare_store(settings))
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret
-    return revisions if settings.database else ensure_sqlite(data / DATABASE_FILE)
+    return revisions
+
+
+async def _prepare_store(settings: Settings) -> None:
+    """Make the store ready, unless the database names blobs and none were ever kept there: all would be taken for lost.
+
+    That is the empty folder below a disk that is not mounted, where SQLite's database is away too, or another bucket.
+    """
+    storage = store(settings)
+    try:
+        kept_apart = settings.database or settings.storage
+        if kept_apart and not await storage.was_begun() and await _names_blobs(settings):
+            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
+        await storage.prepare()
+    finally:
+        await storage.close()
 
 
 async def _names_blobs(settings: Settings) -> bool:
@@ -160,8 +193,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     data = Path(settings.data)
     parts = Parts(settings)
     try:
-        if not parts.storage.prepared():
-            raise DataFolderEmpty(folder=data)
+        if not await parts.storage.prepared():
+            raise BucketEmpty(storage=settings.storage) if settings.storage else DataFolderEmpty(folder=data)
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     if settings.database:
@@ -194,6 +227,7 @@ async def pending(settings: Settings) -> list[str]:
 def announce(settings: Settings, revisions: list[str]) -> None:
     """Write into the log what is about to be served."""
     where = "PostgreSQL" if settings.database else "SQLite"
-    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
+    told = {"listen": settings.listen, "data": settings.data, "database": where, "storage": settings.storage or "files"}
+    _log.info("starting", extra={"version": __version__, **told})
     if revisions:
         _log.info("migrated", extra={"to": revisions[-1]})

@@ -30,7 +30,8 @@ def meters(settings: Settings) -> Meters:
 def disk_kept(settings: Settings) -> AbstractContextManager[None]:
     """Look after the disk until the block is left."""
     folder = Path(settings.data).resolve()
-    return kept(Ballast(folder), FilesystemStorage(folder).prepared)
+    # Beside a bucket the ballast serves only what else lies in the data folder.
+    return kept(Ballast(folder), folder.is_dir if settings.storage else FilesystemStorage(folder).is_here)
 
 
 def web(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 
 ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
@@ -26,6 +27,7 @@ _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
 _NETWORKS: Final = frozenset({"metrics_allow"})
+_BUCKETS: Final = frozenset({"storage"})
 _MAX_PORT: Final = 65_535
 
 
@@ -59,6 +61,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "postgresql://USER:PASSWORD@HOST/NAME",
             "Database; empty means SQLite in the data folder.",
             pattern=r"^(postgresql://.+)?$",
+        ),
+    ] = ""
+    storage: Annotated[
+        str,
+        _expected(
+            "s3://BUCKET/PREFIX?endpoint=URL",
+            "Bucket for blobs, of any store that speaks S3; empty means files in the data folder.",
         ),
     ] = ""
     workers: Annotated[int, _expected("a number from 0 to 64", "Web processes; 0 means one for each processor.", ge=0, le=64)] = 0
@@ -216,9 +225,12 @@ def _value(name: str, raw: Any, origin: str) -> Any:
             _check_address(value)
         if name in _NETWORKS:
             _check_networks(value)
-    except ValueError:  # msgspec's is one as well
+        if name in _BUCKETS and value:
+            parse_bucket(value)
+    except ValueError as error:  # msgspec's is one as well
         shown = "***" if name in SECRETS else raw
-        raise SettingRefused(origin=origin, value=shown, expected=expected(name)) from None
+        reason = f", but {error}" if name in _BUCKETS else ""
+        raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value
 
 

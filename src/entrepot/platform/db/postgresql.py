@@ -1,4 +1,7 @@
-"""PostgreSQL through asyncpg: a small pool for each process, writes retried when the database says that they should be."""
+"""PostgreSQL through asyncpg: a small pool for each process, writes retried when the database says that they should be.
+
+Every call goes through the watch (`watch.py`), which knows when the server is away.
+"""
 
 import asyncio
 import random
@@ -11,6 +14,7 @@ import asyncpg
 from entrepot.platform.db.announcing import CHANNEL
 from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
+from entrepot.platform.db.watch import Watch
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -20,14 +24,24 @@ _MOST_WRITES: Final = 5  # of the connections; writes wait for one another's row
 _WRITE_PATIENCE_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
+_LOOK_TIMEOUT_S: Final = 1.0  # of a look on a connection that is there already
 _TRIES: Final = 8
+# A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
+_IDLE_TRANSACTION: Final = "10s"
 _RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-_AWAY = (
+# The connection is gone, or none could be made; whether the server is gone too only a look tells.
+_BROKEN = (
     OSError,
-    TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke in the middle of another request's statement says so
     asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was frozen
+    DatabaseUnavailable,  # it refused to connect us
+)
+# The server is there, and does not do what it was asked.
+_REFUSED = (
     asyncpg.InsufficientResourcesError,  # its disk is full, too
     asyncpg.PostgresSystemError,  # its disk gives errors
     asyncpg.OperatorInterventionError,
@@ -81,26 +95,33 @@ class PostgresqlDatabase:
         self._listening: asyncpg.Connection[Any] | None = None
         self._announced = asyncio.Event()
         self._turns = asyncio.Semaphore(_MOST_WRITES)
+        self._connections: set[asyncpg.Connection[Any]] = set()
+        self._watch = Watch(self._look, self._drop)
 
     async def open(self) -> None:
         """Connect once now, and more when there is more to do."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                connect=_connected,
-                min_size=1,
+                connect=self._connected,
+                min_size=0,
                 max_size=_POOL_SIZE,
                 timeout=_CONNECT_TIMEOUT_S,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 # Nothing of ours outlives its transaction, so the round trip that resets a session is not needed.
                 reset=_keep,
-                server_settings={"application_name": "entrepot"},
+                server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": _IDLE_TRANSACTION},
             )
-        except _AWAY as error:
+            await self._pool.release(await self._pool.acquire())
+        except DatabaseUnavailable:
+            raise
+        except (*_BROKEN, *_REFUSED) as error:
             raise DatabaseUnavailable from error
+        self._watch.begin()
 
     async def close(self) -> None:
         """Wait for running transactions and disconnect."""
+        await self._watch.end()
         if self._listening is not None:
             await self._listening.close()
         await self._pool.close()
@@ -108,11 +129,35 @@ class PostgresqlDatabase:
     async def read(
         self, query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run a query on a connection of the pool."""
+        """Run a query on a connection of the pool, and on another one if that broke and the server is there."""
         try:
-            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+            return await self._read(query, *args, **kwargs)
+        except _BROKEN as error:
+            await self._settle(error)
+        try:
+            return await self._read(query, *args, **kwargs)
+        except _BROKEN as error:
+            await self._settle(error)
+            raise DatabaseUnavailable from error
+
+    async def _read(
+        self, query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        try:
+            async with self._watch.calling(), self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
                 return await query(PostgresqlConnection(connection), *args, **kwargs)
-        except _AWAY as error:
+        except _REFUSED as error:
+            raise DatabaseUnavailable from error
+
+    async def _settle(self, error: Exception) -> None:
+        """Return when the server answers, so that what broke may be tried again.
+
+        Raises:
+            DatabaseAway: it does not.
+            DatabaseUnavailable: it does, and trying again would only take as long once more.
+        """
+        await self._watch.verdict()
+        if isinstance(error, TimeoutError):
             raise DatabaseUnavailable from error
 
     async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
@@ -138,23 +183,31 @@ class PostgresqlDatabase:
     async def _write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool) -> _T:
         for attempt in range(_TRIES):
             try:
-                async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection, connection.transaction():
+                async with (
+                    self._watch.calling(),
+                    self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection,
+                    connection.transaction(),
+                ):
                     if not durable:
                         await connection.execute("SET LOCAL synchronous_commit TO off")
                     return await body(PostgresqlConnection(connection))
             except _RETRY:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-            except _AWAY as error:
+            except _BROKEN as error:
+                await self._settle(error)
+                raise DatabaseUnavailable from error  # it may be committed: only the client knows whether to try again
+            except _REFUSED as error:
                 raise DatabaseUnavailable from error
         raise DatabaseUnavailable
 
     async def changed(self, timeout_s: float) -> None:
         """Return when an announcement came in, on a connection that does nothing but listen."""
+        self._watch.require()
         try:
             if self._listening is None or self._listening.is_closed():
                 await self._listen()
                 return  # what was announced before is not known
-        except _AWAY as error:
+        except (*_BROKEN, *_REFUSED) as error:
             raise DatabaseUnavailable from error
         # Not wait_for: Python 3.11's forgets that it was cancelled when an announcement comes in at that moment.
         with suppress(TimeoutError):
@@ -164,19 +217,51 @@ class PostgresqlDatabase:
 
     async def _listen(self) -> None:
         settings = {"application_name": "entrepot listener"}
-        connection = await _connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
+        connection = await self._connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
         await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
         connection.add_termination_listener(lambda _: self._announced.set())
         self._listening = connection
 
+    async def _look(self) -> None:
+        """Get an answer from the server: on a connection that is free, and if none is or that one is dead, on a new one."""
+        if self._pool.get_idle_size():
+            with suppress(*_BROKEN, *_REFUSED):
+                return await self._look_on_free()
+        settings = {"application_name": "entrepot look"}
+        try:
+            connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
+        except asyncpg.TooManyConnectionsError:
+            return None  # an answer too: those that are connected go on
+        try:
+            await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
 
-async def _connected(*where: Any, **how: Any) -> "asyncpg.Connection[Any]":
-    """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
-    try:
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
-    except asyncpg.PostgresError as error:
-        raise DatabaseUnavailable from error
-    return connection
+    async def _look_on_free(self) -> None:
+        connection = await self._pool.acquire(timeout=_LOOK_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(_LOOK_TIMEOUT_S):
+                await connection.execute("SELECT 1")
+        except BaseException:
+            connection.terminate()  # else giving it back would wait until the server has cancelled the statement
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    def _drop(self) -> None:
+        """End all connections here: what waits for a server that is away need not wait longer."""
+        for connection in list(self._connections):
+            connection.terminate()
+
+    async def _connected(self, *where: Any, **how: Any) -> "asyncpg.Connection[Any]":
+        """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
+        try:
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
+        except asyncpg.PostgresError as error:
+            raise DatabaseUnavailable from error
+        self._connections.add(connection)
+        connection.add_termination_listener(lambda _: self._connections.discard(connection))
+        return connection
 
 
 async def _keep(_connection: object) -> None:

@@ -6,7 +6,7 @@ The law of this module: a file's bytes are on the disk before its name is, and i
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from entrepot.platform.storage.feeding import Feeder
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile
 from entrepot.platform.storage.presence import folder_of, size_of, unlink
-from entrepot.spec.oci.digest import ALGORITHMS
+from entrepot.spec.oci.digest import ALGORITHMS, Digest
 
 _READ_BYTES: Final = 1 << 20
 # The server holds up to ten pieces for a client that takes them slowly: with many readers the pieces get smaller.
@@ -52,11 +52,14 @@ class FilesystemStorage:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
         self._feeder = Feeder()
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
 
         All are synced at each start: an earlier one may have died after it made them.
         """
+        await self._run(self._prepare)
+
+    def _prepare(self) -> None:
         with _wire_errors():
             self._uploads.mkdir(parents=True, exist_ok=True)
             for algorithm in ALGORITHMS:
@@ -67,15 +70,19 @@ class FilesystemStorage:
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 
-    def was_begun(self) -> bool:
+    async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in this folder. Raises OSError."""
         return self._blobs.is_dir()
 
-    def prepared(self) -> bool:
+    async def prepared(self) -> bool:
         """Tell whether `prepare` was done in this folder, which need not be there. Raises OSError."""
+        return self.is_here()
+
+    def is_here(self) -> bool:
+        """Tell whether the folders are there. Raises OSError."""
         return self._uploads.is_dir() and self._blobs.is_dir()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for running steps and end the threads."""
         self._threads.shutdown()
         self._readers_threads.shutdown()
@@ -88,7 +95,7 @@ class FilesystemStorage:
 
     def _require(self, fits: Callable[[], bool]) -> None:
         with _wire_errors():
-            if not self.prepared():
+            if not self.is_here():
                 raise StorageAway("storage")
             if not fits():
                 raise StorageFull("storage", retry_after_s=_FULL_FOR_S)
@@ -114,7 +121,7 @@ class FilesystemStorage:
 
     async def require_presence(self) -> None:
         """Look whether the folders are there. Raises StorageAway."""
-        if not await self._read(self.prepared):
+        if not await self._read(self.is_here):
             raise StorageAway("storage")
 
     def new_handle(self) -> str:
@@ -131,12 +138,9 @@ class FilesystemStorage:
         finally:
             await held.close()
 
-    def received(self, handle: str) -> int:
-        """Return how many bytes of an upload lie in the store, recorded or not."""
-        return size_of(self._uploads / handle) or 0
-
-    async def abort(self, handle: str) -> None:
+    async def abort(self, handle: str, state: str | None = None) -> None:
         """Delete the upload's bytes."""
+        del state
         await self._run(self._freeing, unlink, self._uploads / handle)
 
     async def size(self, key: str) -> int | None:
@@ -165,6 +169,16 @@ class FilesystemStorage:
             self._readers -= 1
             os.close(file)
 
+    def address(self, key: str, size: int) -> str | None:
+        """Return nothing: clients cannot reach the files themselves."""
+        del key, size
+        return None
+
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
+        """Return nothing: what is small is at hand already, or waits for a disk as what is large does."""
+        del key, size, digest
+        return None
+
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small file's bytes when the page cache has them: the loop must not wait for a disk."""
         if size > _SMALL_BYTES:
@@ -190,6 +204,11 @@ class FilesystemStorage:
     async def delete(self, key: str) -> None:
         """Delete the object's file."""
         await self._run(self._freeing, unlink, self._path(key))
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete the objects' files."""
+        for key in keys:
+            await self.delete(key)
 
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every blob's and every upload's file."""

@@ -13,7 +13,7 @@ import msgspec
 from entrepot.base.errors import EntrepotError, Unavailable, shown
 from entrepot.domain.access.errors import Denied, RegistryReadOnly
 from entrepot.domain.registry import errors as registry
-from entrepot.platform.storage.driver import ObjectLost, SizeMismatch, UploadBusy
+from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.web.shared.call import (
@@ -72,6 +72,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     manifest.ManifestInvalid: Row("MANIFEST_INVALID", 400),
     chunks.ChunkRangeInvalid: Row("BLOB_UPLOAD_INVALID", 400),
     chunks.ChunkSizeInvalid: Row("SIZE_INVALID", 400),
+    ObjectTooLarge: Row("SIZE_INVALID", 413),
     ObjectLost: Row("BLOB_UNKNOWN", 404),
     SizeMismatch: Row("BLOB_UPLOAD_INVALID", 400),
     UploadBusy: Row("BLOB_UPLOAD_INVALID", 409),

@@ -94,6 +94,14 @@ class Blobs:
         """Return a small blob's bytes when they can be had without waiting."""
         return self._storage.at_hand(link.storage_key, link.size)
 
+    async def fetch(self, link: Link, digest: Digest) -> bytes | None:
+        """Return a small blob's bytes where the store is best asked for all of them at once; None when they are to be read."""
+        return await self._storage.fetch(link.storage_key, link.size, digest)
+
+    def address(self, link: Link) -> str | None:
+        """Return where a client gets the bytes from the store itself; None when it is to get them here."""
+        return self._storage.address(link.storage_key, link.size)
+
     def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)

@@ -86,9 +86,8 @@ class Collector:
         """Delete the bytes of blobs that were condemned long enough ago, then their rows. Raises StorageAway."""
         found = await self._db.read(collection.condemned, seconds_us(self.condemned_for_s), at_most)
         await self._storage.require_presence()
-        for blob in found:
-            await self._storage.delete(blob.storage_key)
         if found:
+            await self._storage.delete_all([blob.storage_key for blob in found])
             await self._db.write(partial(collection.forget, blobs=[blob.id for blob in found]))
         return Freed(len(found), sum(blob.size for blob in found))
 
@@ -96,10 +95,10 @@ class Collector:
         """End uploads whose time is over, and delete their bytes; return how many. Raises StorageAway."""
         found = await self._db.read(collection.expired_uploads, at_most)
         await self._storage.require_presence()
-        handles = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
-        for handle in handles:
-            await self._storage.abort(handle)
-        return len(handles)
+        ended = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
+        for handle, state in ended:
+            await self._storage.abort(handle, state)
+        return len(ended)
 
     async def delete_orphans(self, rest: Callable[[], Awaitable[None]]) -> Freed:
         """Delete what lies in the store and belongs to no blob and no upload, and has for an hour; `rest` now and then."""

@@ -78,6 +78,7 @@ class _Renewal:
             # When the database is away or read-only the lease may end; until this request ends, nobody else gets at the bytes.
             with suppress(Unavailable, RegistryReadOnly):
                 held = await self._db.write(renew, durable=False)
+        self._lease.held.revoke()
 
     async def stop(self) -> None:
         """End the task; a second call does nothing."""
@@ -102,6 +103,9 @@ async def _take(
                 held = await stack.enter_async_context(storage.hold(found.handle, found.received))
             upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=times), durable=False)
             if upload is not None:
+                held.state = upload.storage_state
+                if found.held:
+                    held.inherit()
                 return Lease(upload, token, held)
             if await db.read(uploads.find, name.stored, id_) is None:
                 await storage.abort(found.handle)  # it ended just before it was held, and holding it made a file anew

@@ -35,7 +35,7 @@ TRIED: Final = {
     "Read-only": "tests/cli/test_mode.py",
     "Restarting without breaking off transfers": "tests/serving/test_stopping.py",
     "PostgreSQL is away": "tests/platform/db/test_away.py",
-    "The clock is wrong": "tests/platform/jobs/test_clocks.py",
+    "The clock is wrong": "tests/cluster/test_clocks.py",
     "The secret key": "tests/platform/secrets/test_keys.py",
     "Changing the key": "tests/app/test_secrets.py",
     "Where does the space go, and when does it come back?": "tests/serving/test_clean_up.py",

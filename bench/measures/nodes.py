@@ -15,10 +15,12 @@ from bench.measures.pulls import manifest_paths
 from bench.measures.pusher import Pushers
 from bench.processes import cpu_s, pss_bytes
 from bench.progress import say
-from bench.scale import CONNECTIONS, PUSHING_CLIENTS
+from bench.scale import PUSHING_CLIENTS
 from bench.servers import NODE_NAMES, REDIRECTING, Server
 
 _COUNTS: Final = (1, 2, 4)
+# To each node: a process that is asked over fewer connections answers fewer requests each time it wakes, and so costs more.
+_CONNECTIONS: Final = 16
 _DATABASE: Final = "PostgreSQL itself, {} (not in the row above)"
 _WARM_UP_S: Final = 1
 _REDIRECTED: Final = 200
@@ -26,7 +28,7 @@ _REDIRECTED_BYTES: Final = 100_000
 
 
 def several(fleet: Fleet, book: Book) -> None:
-    """Pull all tags at random from one node, from two and from four, with as many connections in all."""
+    """Pull all tags at random from one node, from two and from four, over as many connections to each."""
     paths = manifest_paths(fleet)
     nodes = _nodes(fleet, max(_COUNTS))
     for node in nodes:
@@ -36,8 +38,7 @@ def several(fleet: Fleet, book: Book) -> None:
         own, database = _cpu_s(nodes[:count]), cpu_s(fleet.postgres_pid)
         with ThreadPoolExecutor(count) as pool:
             runs = [
-                pool.submit(wrk.run, node.port, paths, fleet.scale.load_s, connections=CONNECTIONS // count)
-                for node in nodes[:count]
+                pool.submit(wrk.run, node.port, paths, fleet.scale.load_s, connections=_CONNECTIONS) for node in nodes[:count]
             ]
         loads = [run.result() for run in runs]
         requests = sum(load.requests for load in loads)

@@ -58,8 +58,8 @@ class Upload:
         return 0
 
 
-def insist(act: Callable[[], Answer | None], status: int) -> Answer:
-    """Try again until the answer is as it should be."""
+def insist(act: Callable[[], Answer | None], status: int, act_again: Callable[[], object] = lambda: None) -> Answer:
+    """Try again until the answer is as it should be; before each further try something else may be done again."""
     end = time.monotonic() + _LIMIT_S
     while True:
         answer = act()
@@ -67,6 +67,7 @@ def insist(act: Callable[[], Answer | None], status: int) -> Answer:
             return answer
         assert time.monotonic() < end, f"it does not succeed, but answers {answer}"
         time.sleep(_PAUSE_S)
+        act_again()
 
 
 async def everything(bucket: Bucket) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from entrepot import __version__
 from entrepot.base.bucket import parse_bucket
+from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
@@ -139,7 +140,7 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     if settings.database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
-        return PostgresqlDatabase(settings.database)
+        return PostgresqlDatabase(parse_database(settings.database))
     file = Path(settings.data) / DATABASE_FILE
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
 

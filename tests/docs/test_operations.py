@@ -32,6 +32,7 @@ TRIED: Final = {
     "Is all well with what it stands on?": "tests/cli/test_doctor.py",
     "Large pushes fail, small ones work": "tests/cli/test_doctor_proxies.py",
     "Upgrading, and going back": "tests/migrations/test_upgrading.py",
+    "Read-only": "tests/cli/test_mode.py",
     "Restarting without breaking off transfers": "tests/serving/test_stopping.py",
     "PostgreSQL is away": "tests/platform/db/test_away.py",
     "The clock is wrong": "tests/platform/jobs/test_clocks.py",

@@ -40,11 +40,12 @@ class Bucket:
     address: str
     prefix: str
     environment: dict[str, str] = field(default_factory=dict)
+    name: str = _NAME
 
     def url(self, **options: str) -> str:
         """Return the `--storage` setting; `endpoint` may be another one, and `public_endpoint` and the rest may be added."""
         words = {"endpoint": self.address, "create": "true", **options}
-        return f"s3://{_NAME}/{self.prefix}?" + "&".join(f"{name}={value}" for name, value in words.items())
+        return f"s3://{self.name}/{self.prefix}?" + "&".join(f"{name}={value}" for name, value in words.items())
 
     def place(self, **options: str) -> Place:
         """Return the setting as the product reads it."""

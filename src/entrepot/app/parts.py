@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
-from entrepot.base.bucket import parse_bucket
+from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import Database, answers
@@ -93,6 +94,7 @@ class Parts:
             one_disk=not settings.database and not settings.storage,
         )
         access = Access(settings.access)
+        self.modes = Modes(self.db)
         # SQLite's file is not away while the blobs beside it are there.
         self._served = Served(self.db, recent(settings), access) if settings.database else None
         self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
@@ -129,8 +131,11 @@ def store(settings: Settings, room: Room | None = None) -> StorageDriver:
     """Return the store that the settings name. Raises BucketUnusable where nobody is told how to get at it."""
     if settings.storage:
         # Imported here: only clusters have the client library.
-        from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
-
+        try:
+            from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            reason = f"{missing.name} is not installed: pip install 'entrepot[cluster]'"
+            raise BucketUnusable(bucket=settings.storage, reason=reason) from None
         return BucketStorage(parse_bucket(settings.storage))
     return FilesystemStorage(Path(settings.data).resolve(), room)
 

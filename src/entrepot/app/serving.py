@@ -53,7 +53,7 @@ def web(
         if trouble is not None:
             counted.failed(DATABASE if isinstance(trouble, DatabaseUnavailable) else STORAGE)
             return _DEGRADED if isinstance(trouble, DatabaseAway) and is_serving(trouble) else ""
-        return "ready\n" + (told_of(certificate.ends_at) if certificate else "")
+        return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
     gate = OpenGate(settings.public_url)
@@ -62,10 +62,11 @@ def web(
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
-    uploads = disk = ballast = None
+    uploads = disk = ballast = read_only = None
     away_s: float | None = 0
     try:
         uploads = await parts.registry.uploads.count_open()
+        read_only = int((await parts.modes.current()).read_only)
     except DatabaseAway as away:
         away_s = round(away.for_s, 1)
     except Unavailable:
@@ -81,4 +82,12 @@ async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -
         disk_min_free_bytes=settings.min_free,
         ballast_bytes=ballast,
         certificate_ends_at=int(certificate.ends_at.timestamp()) if certificate else None,
+        read_only=read_only,
     )
+
+
+async def _told_of_mode(parts: Parts) -> str:
+    """Return a line for probes while clients may change nothing; pulls do not wait for that."""
+    with suppress(Unavailable):
+        return "read-only\n" if (await parts.modes.current()).read_only else ""
+    return ""

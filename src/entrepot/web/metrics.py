@@ -25,6 +25,7 @@ class State(msgspec.Struct, frozen=True):
     disk_min_free_bytes: int
     ballast_bytes: int | None
     certificate_ends_at: int | None  # Unix time in seconds
+    read_only: int | None  # 1 while clients may change nothing, else 0
 
 
 class Metrics:
@@ -56,6 +57,7 @@ def _looked_at(state: State) -> Iterator[Family]:
         ("entrepot_disk_size_bytes", "Size of the data folder's file system.", state.disk_size_bytes),
         ("entrepot_certificate_expires_timestamp_seconds", "When the TLS certificate runs out.", state.certificate_ends_at),
         ("entrepot_disk_min_free_bytes", "Under so many free bytes pushes are refused.", state.disk_min_free_bytes),
+        ("entrepot_read_only", "1 while clients may change nothing: `entrepot mode`.", state.read_only),
         ("entrepot_disk_ballast_bytes", "Room held for deletions; 0 while it is given and pushes refused.", state.ballast_bytes),
     ):
         if value is not None:

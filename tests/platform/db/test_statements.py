@@ -13,7 +13,9 @@ import pytest
 import entrepot.domain
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE, Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.errors import RegistryError
 from entrepot.domain.registry.queries import repositories, uploads
 from entrepot.domain.registry.service import Rules, registry
@@ -143,6 +145,16 @@ async def clean_up(whole: Parts, settings: Settings) -> None:
     assert (await rooms.collector.delete_condemned()).objects == 2
 
 
+async def changes_of_mode(whole: Parts) -> None:
+    """Make the registry read-only, and normal again."""
+    modes = Modes(whole.db)
+    await modes.change(read_only=True, reason="é")
+    assert (await modes.current()).read_only
+    with pytest.raises(RegistryReadOnly):
+        await whole.registry.tags.delete(ANYONE, ONE, "A")
+    await modes.change(read_only=False)
+
+
 async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:
     async with parts(settings) as whole:
         recorder = Recorder(whole.db)
@@ -151,6 +163,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
+        await changes_of_mode(whole)
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}
     for table in METADATA.sorted_tables:

@@ -62,7 +62,8 @@ class Condemned(msgspec.Struct, frozen=True):
 class Upload(msgspec.Struct, frozen=True):
     """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them.
 
-    `storage_state` is what the store said of these bytes, and wants back with the handle.
+    `storage_state` is what the store said of these bytes, and wants back with the handle. `held` is told where it was looked for
+    only: a request has it, or had it and never let go.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Upload(msgspec.Struct, frozen=True):
     received: int
     hash_state: bytes | None
     storage_state: str | None = None
+    held: bool = False
 
 
 class Referrer(msgspec.Struct, frozen=True):

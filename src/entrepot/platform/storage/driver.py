@@ -5,7 +5,7 @@ any process that reads the row continues the upload. The handle is the unique pa
 whatever lies in the store belongs to the blob row with that key or to the upload row with that handle, else to nobody.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
@@ -105,6 +105,12 @@ class HeldUpload(Protocol):
     async def settle(self) -> None:
         """Take away what the row named before: it was committed, under the lease, that it names `state` now."""
 
+    def inherit(self) -> None:
+        """Be told that whoever held the upload before has not let go of it, and may still be writing."""
+
+    def revoke(self) -> None:
+        """Be told that another holds the upload: store nothing more of it."""
+
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes: nobody will ever say that it is there.
 
@@ -187,7 +193,7 @@ class StorageDriver(Protocol):
     def address(self, key: str, size: int) -> str | None:
         """Return where a client gets an object of this size from the store itself, for ten minutes; None when it is to ask us."""
 
-    async def fetch(self, key: str, size: int) -> bytes | None:
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
         """Return a small object's bytes, which `at_hand` may have the next time; None when it is to be read in pieces.
 
         Raises:
@@ -216,6 +222,9 @@ class StorageDriver(Protocol):
 
     async def delete(self, key: str) -> None:
         """Delete the object; nothing happens when there is none."""
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, of which some may be missing."""
 
     def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object and every upload's bytes, in no promised order."""

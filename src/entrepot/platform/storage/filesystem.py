@@ -6,7 +6,7 @@ The law of this module: a file's bytes are on the disk before its name is, and i
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from entrepot.platform.storage.feeding import Feeder
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile
 from entrepot.platform.storage.presence import folder_of, size_of, unlink
-from entrepot.spec.oci.digest import ALGORITHMS
+from entrepot.spec.oci.digest import ALGORITHMS, Digest
 
 _READ_BYTES: Final = 1 << 20
 # The server holds up to ten pieces for a client that takes them slowly: with many readers the pieces get smaller.
@@ -174,9 +174,9 @@ class FilesystemStorage:
         del key, size
         return None
 
-    async def fetch(self, key: str, size: int) -> bytes | None:
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
         """Return nothing: what is small is at hand already, or waits for a disk as what is large does."""
-        del key, size
+        del key, size, digest
         return None
 
     def at_hand(self, key: str, size: int) -> bytes | None:
@@ -204,6 +204,11 @@ class FilesystemStorage:
     async def delete(self, key: str) -> None:
         """Delete the object's file."""
         await self._run(self._freeing, unlink, self._path(key))
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete the objects' files."""
+        for key in keys:
+            await self.delete(key)
 
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every blob's and every upload's file."""

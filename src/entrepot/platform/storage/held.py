@@ -96,6 +96,12 @@ class HeldFile:
     async def settle(self) -> None:
         """Do nothing: it was the same file before."""
 
+    def inherit(self) -> None:
+        """Do nothing: the file's lock is ours, so that nobody else writes."""
+
+    def revoke(self) -> None:
+        """Do nothing: the file's lock is ours as long as it is open."""
+
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes. Raises SizeMismatch."""
         await self._run(self._in_turn, self._cut, size)

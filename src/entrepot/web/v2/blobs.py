@@ -41,7 +41,7 @@ async def get_blob(call: Call, registry: Registry, name: RepositoryName, last: s
             return _partial(registry, link, digest, ranges)
     small = registry.blobs.at_hand(link)
     if small is None:
-        small = await registry.blobs.fetch(link)
+        small = await registry.blobs.fetch(link, digest)
     if small is not None:
         return Answer(200, _whole(digest, link.size), small)
     return Answer(200, _whole(digest, link.size), stream=registry.blobs.read(link, 0, link.size - 1))

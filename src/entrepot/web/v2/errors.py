@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable, shown
-from entrepot.domain.access.errors import Denied
+from entrepot.domain.access.errors import Denied, RegistryReadOnly
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
@@ -47,6 +47,7 @@ class Row(msgspec.Struct, frozen=True):
 
 OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     Denied: Row("DENIED", 403),
+    RegistryReadOnly: Row("UNSUPPORTED", 405),
     HostRefused: Row("DENIED", 403),
     HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
@@ -92,7 +93,12 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
 }
 
 # Another request on an upload ends in a moment, a body in seconds, an upload in minutes.
-_RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {UploadBusy: 1, TooManyBodies: 5, registry.TooManyUploads: 60}
+_RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {
+    UploadBusy: 1,
+    TooManyBodies: 5,
+    RegistryReadOnly: 60,
+    registry.TooManyUploads: 60,
+}
 
 
 def oci_error(error: Exception, call: Call) -> Answer:
@@ -133,7 +139,8 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
     if retry_after_s is not None:
-        return [(b"retry-after", b"%d" % retry_after_s)]
+        allowed = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else []
+        return [(b"retry-after", b"%d" % retry_after_s), *allowed]
     if isinstance(error, MethodUnknown):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RangeNotSatisfiable):

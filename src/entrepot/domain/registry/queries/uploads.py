@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, or_, select, update
 
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.tables import repository, upload
@@ -64,7 +64,7 @@ _ADD: Final = Statement(
         ),
     )
 )
-_FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
+_FIND: Final = Statement(select(*_COLUMNS, case((upload.c.lease.is_(None), 0), else_=1)).where(*_IN_REPOSITORY))
 _IS_HELD: Final = Statement(select(upload.c.id).where(upload.c.id == bindparam("upload"), upload.c.lease_until > now_us()))
 _TAKE: Final = Statement(
     update(upload)
@@ -149,7 +149,7 @@ async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: 
 async def find(db: Reader, name: str, id_: str) -> Upload | None:
     """Return the repository's upload."""
     row = await db.one(_FIND, upload=id_, repository_name=name)
-    return Upload(*row) if row else None
+    return msgspec.structs.replace(Upload(*row[:-1]), held=bool(row[-1])) if row else None
 
 
 async def is_held(db: Reader, id_: str) -> bool:

@@ -3,6 +3,7 @@
 import msgspec
 
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Guarded
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
@@ -40,7 +41,11 @@ class Registry(msgspec.Struct, frozen=True):
 
 
 def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules, served: Served | None = None) -> Registry:
-    """Put the registry together; `served` is what goes on being served while the database is away, if it can be away."""
+    """Put the registry together: in all of its parts nothing is written while the registry is read-only.
+
+    `served` is what goes on being served while the database is away, if it can be away.
+    """
+    db = Guarded(db)
     blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
         manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from entrepot.base.clock import seconds_us
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import Access, Action, Actor
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
 from entrepot.domain.registry.events import COLLECT, Collect
@@ -66,8 +67,11 @@ class Blobs:
             raise BlobUnknown(repository=name.asked, digest=digest)
         if await self._db.read(blobs.is_fresh, name.stored, found.blob, self._fresh_us):
             return found
-        if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
-            return found
+        try:
+            if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
+                return found
+        except RegistryReadOnly:
+            return found  # nothing is collected before it could be written again for the grace time
         raise BlobUnknown(repository=name.asked, digest=digest)  # collected between the two statements
 
     async def delete(self, actor: Actor, name: RepositoryName, digest: Digest) -> None:
@@ -101,9 +105,9 @@ class Blobs:
         """Return a small blob's bytes when they can be had without waiting."""
         return self._storage.at_hand(link.storage_key, link.size)
 
-    async def fetch(self, link: Link) -> bytes | None:
+    async def fetch(self, link: Link, digest: Digest) -> bytes | None:
         """Return a small blob's bytes where the store is best asked for all of them at once; None when they are to be read."""
-        return await self._storage.fetch(link.storage_key, link.size)
+        return await self._storage.fetch(link.storage_key, link.size, digest)
 
     def address(self, link: Link) -> str | None:
         """Return where a client gets the bytes from the store itself; None when it is to get them here."""

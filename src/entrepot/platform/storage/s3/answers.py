@@ -12,6 +12,8 @@ from entrepot.platform.storage.driver import StorageAway, StorageFull, StorageRe
 _FULL_FOR_S: Final = 60  # until a client is to try again: a person has to do something
 _FULL: Final = frozenset({"InsufficientCapacity", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
 _READ_ONLY: Final = frozenset({"XMinioReadOnly", "ReadOnly"})
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _INSUFFICIENT_STORAGE: Final = 507
 
 
@@ -21,6 +23,14 @@ class BucketAway(StorageAway):
     summary = (
         "the registry's storage does not answer at the moment: its administrator must bring its bucket back if it stays away; "
         "try again in {retry_after_s} seconds"
+    )
+
+
+class StoreRefuses(StorageUnavailable):
+    """The store does not let us do what we asked for."""
+
+    summary = (
+        "the registry's storage refuses its credentials: its administrator must mend them; try again in {retry_after_s} seconds"
     )
 
 
@@ -58,6 +68,8 @@ def trouble(answer: Answer) -> StorageUnavailable:
         return StorageReadOnly("storage", retry_after_s=_FULL_FOR_S)
     if answer.code == "NoSuchBucket":
         return BucketAway("storage")
+    if answer.status in (_UNAUTHORIZED, _FORBIDDEN):
+        return StoreRefuses("storage")
     return StorageUnavailable("storage")
 
 

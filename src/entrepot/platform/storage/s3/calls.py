@@ -34,7 +34,7 @@ _SLOWEST_BYTES_PER_S: Final = 250_000
 _READ_S: Final = 30.0
 _LOOK_EVERY_S: Final = 1.0
 _LOOK_LIMIT_S: Final = 2.0
-_SENT_AT_ONCE: Final = 4
+_SENT_AT_ONCE: Final = 2
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
 _CLOCK_EVERY_S: Final = 30.0
@@ -120,7 +120,7 @@ class Calls:
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request once and give its answer, whose body comes as it is read; of whatever status.
+        """Send a request and give its answer, whose body comes as it is read; of whatever status.
 
         Raises:
             StorageUnavailable; what breaks off later is the client library's error, of the kinds in `LOST`
@@ -128,9 +128,13 @@ class Calls:
         self.require()
         try:
             response = await self._answer(call, _READ_S)
-        except LOST as error:
-            self._is_away(call, error)
-            raise BucketAway("storage") from error
+        except LOST:
+            await asyncio.sleep(_PAUSE_S)
+            try:
+                response = await self._answer(call, _READ_S)
+            except LOST as error:
+                self._is_away(call, error)
+                raise BucketAway("storage") from error
         try:
             yield response
         finally:
@@ -141,6 +145,16 @@ class Calls:
         base, host, root = self._public
         request = Request(call.method, host, root + encoded_path(call.key), call.query)
         return base + presign(request, valid_s, self._credentials.keys(), self._when())
+
+    async def fetched(self, address: str) -> int:
+        """Get an address as a client does, without our signature; return the status, 0 when nobody answers."""
+        session = await self._opened()
+        try:
+            timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+            async with session.get(URL(address, encoded=True), timeout=timeout) as response:
+                return response.status
+        except LOST:
+            return 0
 
     async def look(self) -> bool:
         """Ask once whether the store answers at all."""

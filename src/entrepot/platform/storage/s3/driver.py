@@ -4,7 +4,7 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -13,17 +13,20 @@ from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
 from entrepot.platform.storage.driver import ObjectLost, Stored
 from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
 from entrepot.platform.storage.s3.held import HeldParts
 from entrepot.platform.storage.s3.objects import BLOBS, QUARANTINE, Objects
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import read as read_state
+from entrepot.spec.oci.digest import Digest
 
 _SMALL_BYTES: Final = 64 << 10
 _REMEMBERED_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
 _REDIRECTED_BYTES: Final = 64 << 10
 _VALID_S: Final = 600
+_DELETED_AT_ONCE: Final = 16
 _FED_BYTES: Final = 1 << 20
 _UPLOAD: Final = "multipart/"  # before the key that stands for a multipart upload in what is listed
 _MISSING: Final = 404
@@ -44,6 +47,12 @@ class BucketStorage:
 
     async def prepare(self) -> None:
         """Note in the bucket that blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
+        try:
+            await self._prepare()
+        except StoreRefuses:
+            raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[403]) from None
+
+    async def _prepare(self) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
             await self._calls.send(Call("PUT", codes=("BucketAlreadyOwnedByYou", "BucketAlreadyExists")))
@@ -111,13 +120,17 @@ class BucketStorage:
         async for piece in read(self._objects, key, first, last):
             yield piece
 
-    async def fetch(self, key: str, size: int) -> bytes | None:
-        """Fetch a small object whole and remember it; None when it is not small."""
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
+        """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""
         if size > _SMALL_BYTES:
             return None
-        content = b"".join([piece async for piece in read(self._objects, key, 0, size - 1)])
-        self._remembered.forget(key)
-        self._remembered.put(key, content, size + _ENTRY_BYTES)
+        content = b""
+        for _ in range(2):
+            content = b"".join([piece async for piece in read(self._objects, key, 0, size - 1)])
+            if Digest.of(content, digest.algorithm) == digest:
+                self._remembered.forget(key)
+                self._remembered.put(key, content, size + _ENTRY_BYTES)
+                break
         return content
 
     def at_hand(self, key: str, size: int) -> bytes | None:
@@ -160,6 +173,11 @@ class BucketStorage:
             await self._objects.abort(whole, upload)
             return
         await self._objects.delete(key)
+
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, some at a time: the store's own call for many at once is not had everywhere."""
+        for place in range(0, len(keys), _DELETED_AT_ONCE):
+            await asyncio.gather(*(self.delete(key) for key in keys[place : place + _DELETED_AT_ONCE]))
 
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object, and every multipart upload under a key of its own."""

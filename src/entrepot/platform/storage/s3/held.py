@@ -8,13 +8,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
-from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch
+from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.objects import BLOBS, Objects
 from entrepot.platform.storage.s3.reading import read
@@ -23,10 +23,11 @@ from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
 _SMALLEST_PART: Final = 5 << 20  # all but the last must have as much
-_PART: Final = 8 << 20
+_PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sent, of each upload
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
 _LARGEST_PART: Final = 512 << 20
 _MOST_PARTS: Final = 10_000
+_LEFT_PARTS: Final = 100
 _BATCH_BYTES: Final = 1 << 20  # a step to a thread costs as much as hashing 64 KiB
 
 
@@ -43,6 +44,8 @@ class HeldParts:
         self._made: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._whole = ""
+        self._leap = 0
+        self._revoked = False
 
     @property
     def state(self) -> str | None:
@@ -73,22 +76,41 @@ class HeldParts:
         changed = offset < self._state.size
         if changed:
             await self._keep(offset - self._state.parts_size)
-        async for batch in _batches(chunks):
-            if self._waiting is None:
-                await self._keep(offset - self._state.parts_size)
-            changed = True
-            waiting = self._waiting or []
-            waiting.extend(batch)
-            self._waiting = waiting
-            await asyncio.to_thread(_feed, hash_, batch)
-            offset += _size(batch)
-            if _size(waiting) >= _part_size(len(self._state.parts)):
-                await self._send(waiting)
-                self._waiting = []
+        hashing: asyncio.Future[None] | None = None
+        try:
+            async for batch in _batches(chunks):
+                changed = True
+                if self._waiting is None:
+                    await self._keep(offset - self._state.parts_size)
+                if hashing is not None:
+                    await hashing
+                # Hashed in a thread while the next batch comes from the network.
+                hashing = asyncio.get_running_loop().run_in_executor(None, _feed, hash_, batch)
+                offset += _size(batch)
+                await self._add(batch)
+        finally:
+            if hashing is not None:
+                await hashing
         if not last and changed:
             await self._store_waiting()
         await self._sent()
         return offset
+
+    async def _add(self, batch: list[bytes]) -> None:
+        """Put bytes to those that wait in memory, and send them when they are enough for a part."""
+        waiting = [*(self._waiting or []), *batch]
+        self._waiting = waiting
+        if _size(waiting) >= _part_size(len(self._state.parts)):
+            await self._send(waiting)
+            self._waiting = []
+
+    def inherit(self) -> None:
+        """Leave numbers for the parts that the holder of before may still send: until it learns that it is that no more."""
+        self._leap = _LEFT_PARTS
+
+    def revoke(self) -> None:
+        """Send no part any more."""
+        self._revoked = True
 
     async def cut(self, size: int) -> None:
         """Go back to what was recorded, and take away what this request has stored beside it."""
@@ -199,16 +221,21 @@ class HeldParts:
         if not self._state.upload:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
-        number = self._state.parts[-1].number + 1 if self._state.parts else 1
+        if self._revoked:
+            raise UploadBusy
+        number = self._next_number()
+        self._leap = 0
         if number > _MOST_PARTS:
             raise ObjectTooLarge(parts=_MOST_PARTS)
         # Its size is known now, so that the next one can be chosen while it is sent.
         self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, Part(number, _size(pieces), "")))
+        turns = self._objects.calls.turn()
+        await turns.acquire()  # nothing more is taken from the client until then
         self._sending = asyncio.create_task(self._send_part(number, pieces), name=f"part {number} of {self._handle}")
+        self._sending.add_done_callback(lambda _task: turns.release())
 
     async def _send_part(self, number: int, pieces: Sequence[bytes]) -> None:
-        async with self._objects.calls.turn():
-            etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
+        etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
         if etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
         part = Part(number, _size(pieces), etag)
@@ -239,19 +266,22 @@ class HeldParts:
         self._require(size)
         key, upload = self._state.key, self._state.upload
         await self._keep(size - self._state.parts_size)
+        parts = [(part.number, part.etag) for part in self._state.parts]
         if self._waiting:
-            await self._send(self._waiting)
-            await self._sent()
-            self._waiting = []
-        parts = self._state.parts
-        done = await self._objects.complete(key, upload, [(part.number, part.etag) for part in parts])
+            # Where the upload is no more it may be an object already: then the ETag says whether this part is its last.
+            etag = await self._objects.put_part(key, upload, self._next_number(), self._waiting)
+            parts.append((self._next_number(), _md5_of(self._waiting) if etag is None else etag))
+        done = await self._objects.complete(key, upload, parts)
         answer = await self._objects.head(key)
         found = int(answer.headers["content-length"]) if answer else 0
-        etag = answer.headers.get("etag", "").strip('"') if answer else ""
-        if found != size or not _agree(etag, [part.etag for part in parts]):
-            raise SizeMismatch(found=found if not done else 0, expected=size)
+        whole = answer.headers.get("etag", "").strip('"') if answer else ""
+        if found != size or not _agree(whole, [part for _, part in parts]):
+            raise SizeMismatch(found=0 if done else found, expected=size)
         self._whole = key
         return key
+
+    def _next_number(self) -> int:
+        return (self._state.parts[-1].number if self._state.parts else 0) + 1 + self._leap
 
     def _new_key(self) -> str:
         key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
@@ -280,9 +310,15 @@ def _size(pieces: Sequence[bytes]) -> int:
     return sum(map(len, pieces))
 
 
-def _feed(hash_: RunningHash, pieces: Sequence[bytes]) -> None:
+def _feed(hash_: Any, pieces: Sequence[bytes]) -> None:
     for piece in pieces:
         hash_.update(piece)
+
+
+def _md5_of(pieces: Sequence[bytes]) -> str:
+    hash_ = hashlib.md5(usedforsecurity=False)
+    _feed(hash_, pieces)
+    return hash_.hexdigest()
 
 
 async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:

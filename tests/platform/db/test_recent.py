@@ -124,6 +124,15 @@ def test_what_cannot_be_forgotten_alone_is_forgotten_with_all_else(folder: Path,
     assert until_found(recent, "b") == b"two"
 
 
+def test_where_the_data_folder_is_not_there_none_is_made(tmp_path: Path) -> None:
+    recent = Recent(tmp_path / "data" / "cache" / "recent", keep_s=600, limit_bytes=LIMIT)
+    recent.note(Note("a", now(), b"one"))
+    recent.forget("a")
+    recent.close()
+    assert recent.find("a") is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_nothing_can_be_written_nothing_is_remembered(tmp_path: Path) -> None:
     (tmp_path / "cache").write_bytes(b"a file in its place")
     recent = Recent(tmp_path / "cache" / "recent", keep_s=600, limit_bytes=LIMIT)

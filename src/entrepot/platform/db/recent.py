@@ -160,7 +160,9 @@ class Recent:
             yield self._connection or self._open()
 
     def _open(self) -> sqlite3.Connection:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not what these are in: where its disk is away, nothing must be begun in its place.
+        for folder in (self._folder.parent, self._folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
         connection = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         try:
             connection.execute("PRAGMA journal_mode=WAL")

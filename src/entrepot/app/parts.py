@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -171,6 +171,9 @@ def prepare(settings: Settings) -> list[str]:
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
     revisions = run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
     asyncio.run(_prepare_store(settings))
+    if settings.database:
+        with suppress(OSError):  # on a full disk nothing is remembered, and that keeps nobody from starting
+            (data / RECENT_FOLDER).parent.mkdir(mode=0o700, exist_ok=True)
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret

@@ -7,29 +7,33 @@ there is. Each failure is tried once, which the node may get over, and then for 
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import pytest
 
 from entrepot.base.settings import Settings
 from entrepot.domain.registry.service.collection import Collector
+from entrepot.platform.storage.driver import StorageUnavailable
 from support import images
 from support.counts import LONG
-from support.faulty import CUT, ERROR, HANGS, LATE, LOST, REFUSED, SLOW_DOWN, WAYS, WRONG, Faulty
+from support.faulty import HANGS, WAYS, WRONG, Faulty
 from support.http import Answer, Client
 from support.instance import Instance, surroundings
 from support.parts import parts, sql
 from support.postgres import Cluster
-from support.s3 import S3Server
+from support.s3 import Bucket, S3Server
 from support.trouble import Upload, everything, insist
 
 MIB: Final = 1 << 20
 SMALL: Final = 30_000
 LARGE: Final = 9 * MIB + 12_345
 FOR_EVER: Final = 1_000
+QUICK_WAYS: Final = [*(way for way in WAYS if way != HANGS), pytest.param(HANGS, marks=pytest.mark.long)]
 SAMPLE: Final = 14  # of all the failures of a push, in `make test`
 _numbers: Final = itertools.count(1)
 
@@ -42,6 +46,7 @@ class Troubled:
     node: Instance
     other: Instance
     place: Settings
+    bucket: Bucket
 
     def content(self, size: int) -> bytes:
         """Return content that nobody has pushed yet."""
@@ -59,7 +64,8 @@ def troubled(postgres: Cluster, s3: S3Server, tmp_path_factory: pytest.TempPathF
             Instance(folder / "node", database=database, environment=environment, storage=storage, jobs="none") as node,
             Instance(folder / "other", database=database, environment=environment, storage=bucket.url(), jobs="none") as other,
         ):
-            yield Troubled(faulty, node, other, Settings(data=str(other.data), database=database, storage=bucket.url()))
+            place = Settings(data=str(other.data), database=database, storage=bucket.url())
+            yield Troubled(faulty, node, other, place, bucket)
 
 
 def check_truth(troubled: Troubled, repository: str, content: bytes, *, acknowledged: bool) -> None:
@@ -106,7 +112,7 @@ def test_no_half_blob_is_ever_seen_whatever_call_of_a_push_fails_in_whatever_way
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-@pytest.mark.parametrize("way", [REFUSED, LOST, CUT, WRONG, ERROR, SLOW_DOWN, LATE, pytest.param(HANGS, marks=pytest.mark.long)])
+@pytest.mark.parametrize("way", QUICK_WAYS)
 def test_a_pull_gets_what_was_pushed_or_notices_that_it_did_not(troubled: Troubled, repository: str, size: int, way: str) -> None:
     content = troubled.content(size)
     digest = images.sha256(content)
@@ -142,6 +148,43 @@ def test_a_store_that_is_away_is_told_at_once_and_is_asked_again_when_it_is_back
     check_truth(troubled, repository, content, acknowledged=True)
 
 
+@pytest.mark.parametrize("way", QUICK_WAYS)
+def test_an_upload_is_cancelled_whatever_the_store_does(troubled: Troubled, repository: str, way: str) -> None:
+    client = troubled.node.client()
+    place = insist(lambda: client.post(f"/v2/{repository}/blobs/uploads/"), 202).headers["location"]
+    assert client.patch(place, body=troubled.content(LARGE)).status == 202
+    troubled.faulty.fail(way, None, FOR_EVER)
+    assert client.delete(place).status in (204, 503)
+    troubled.faulty.forget()
+    insist(lambda: client.get(place), 404, act_again=lambda: client.delete(place))
+
+
+@pytest.mark.parametrize("way", QUICK_WAYS)
+def test_what_cannot_be_deleted_is_not_forgotten(troubled: Troubled, repository: str, way: str) -> None:
+    content = troubled.content(SMALL)
+    insist(Upload(troubled.node.client(), repository, content).go_on, 201)
+    digest = images.sha256(content)
+    behind = msgspec.structs.replace(troubled.place, storage=troubled.bucket.url(endpoint=troubled.faulty.url))
+    told = "SELECT storage_key FROM blob WHERE digest = $1"
+
+    async def scenario() -> None:
+        ((key,),) = await sql(behind, told, digest)
+        await sql(behind, "DELETE FROM repository_blob WHERE blob = (SELECT id FROM blob WHERE digest = $1)", digest)
+        await sql(behind, "UPDATE blob SET condemned_at = 1 WHERE digest = $1", digest)
+        for times in (FOR_EVER, 0):
+            async with parts(behind) as whole:
+                collector = Collector(whole.db, whole.storage, whole.registry.blobs, gc_grace_s=3600)
+                troubled.faulty.fail(way, "DeleteObject", times)
+                with suppress(StorageUnavailable):
+                    await collector.delete_condemned()
+                troubled.faulty.forget()
+            is_there = key in await everything(troubled.bucket)
+            assert not is_there or await sql(behind, told, digest), "it lies there, and no row says so any more"
+        assert not is_there
+
+    with_keys(troubled, scenario)
+
+
 def test_what_all_these_failures_left_behind_is_found_and_goes(troubled: Troubled) -> None:
     async def scenario() -> None:
         place = troubled.place
@@ -155,9 +198,14 @@ def test_what_all_these_failures_left_behind_is_found_and_goes(troubled: Trouble
             async for orphan in whole.registry.blobs.leftovers():
                 await whole.storage.delete(orphan.key)
             keys = {str(row[0]) for row in await sql(place, "SELECT storage_key FROM blob")}
-            assert await everything(whole.storage) == keys
+            assert await everything(troubled.bucket) == keys
 
+    with_keys(troubled, scenario)
+
+
+def with_keys(troubled: Troubled, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario in this process with the keys of the bucket."""
     with pytest.MonkeyPatch.context() as changed:
-        for name, value in troubled.node.environment.items():
+        for name, value in troubled.bucket.environment.items():
             changed.setenv(name, value)
         asyncio.run(scenario())

@@ -18,6 +18,7 @@ Address = tuple[str, int]
 _PIECE_BYTES: Final = 1 << 18
 _LIMIT_S: Final = 30.0
 _CONNECT_S: Final = 2.0
+_LONGEST_HEAD: Final = 1 << 20  # more than any server of ours takes: it is its answer that a test asks for
 # Sent at a close, it drops what was not sent yet and tells the other side of it.
 _RESET: Final = struct.pack("ii", 1, 0)
 
@@ -162,7 +163,7 @@ class Relay:
         await self._close()
 
     async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._accepted, self._address, self.port)
+        self._server = await asyncio.start_server(self._accepted, self._address, self.port, limit=_LONGEST_HEAD)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
@@ -214,17 +215,21 @@ class Passage:
         """Pass the request on, and its answer back.
 
         Raises:
-            Broken: the place took no connection, or went silent or away before the whole answer was there.
+            Broken: the place took no connection, or either side went silent or away before the whole answer was there.
         """
         server = await _connect(place, self.patience_s)
-        asking = asyncio.ensure_future(self._ask(server))
+        asking, answering = asyncio.ensure_future(self._ask(server)), asyncio.ensure_future(self._answer(server))
         try:
-            await self._answer(server)
+            await asyncio.wait((asking, answering), return_when=asyncio.FIRST_COMPLETED)
+            if asking.done() and not answering.done():
+                await asking  # whoever broke off is not waiting for an answer, and the place is to notice it
+            await answering
             # Whoever is answered before all was said cannot say anything else on this connection.
             self.asked.is_open &= asking.done()
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            for each in (asking, answering):
+                each.cancel()
+            await asyncio.gather(asking, answering, return_exceptions=True)
             server.writer.transport.abort()
 
     async def _ask(self, server: Ends) -> None:

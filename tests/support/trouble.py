@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from entrepot.platform.storage.s3.driver import BucketStorage
+from entrepot.platform.storage.s3.calls import Calls
+from entrepot.platform.storage.s3.objects import MARK, Objects
 from support import images
 from support.http import Answer, Client
+from support.s3 import Bucket
 
 _FIRST_BYTES: Final = 100_000
 _LIMIT_S: Final = 40.0
@@ -56,8 +58,8 @@ class Upload:
         return 0
 
 
-def insist(act: Callable[[], Answer | None], status: int) -> Answer:
-    """Try again until the answer is as it should be."""
+def insist(act: Callable[[], Answer | None], status: int, act_again: Callable[[], object] = lambda: None) -> Answer:
+    """Try again until the answer is as it should be; before each further try something else may be done again."""
     end = time.monotonic() + _LIMIT_S
     while True:
         answer = act()
@@ -65,11 +67,15 @@ def insist(act: Callable[[], Answer | None], status: int) -> Answer:
             return answer
         assert time.monotonic() < end, f"it does not succeed, but answers {answer}"
         time.sleep(_PAUSE_S)
+        act_again()
 
 
-async def everything(storage: object) -> set[str]:
-    """Return all that lies at a bucket's place: keys, multipart uploads, and what else there is but for its mark."""
-    assert isinstance(storage, BucketStorage)
-    objects = storage._objects
-    found = {each.key async for each in objects.listed("")} | {each.key async for each in objects.listed_uploads("")}
-    return found - {"entrepot.json"}
+async def everything(bucket: Bucket) -> set[str]:
+    """Return all that lies at a bucket's place but its mark: keys, and those of multipart uploads."""
+    calls = Calls(bucket.place(), bucket.environment)
+    objects = Objects(calls)
+    try:
+        found = {each.key async for each in objects.listed("")} | {each.key async for each in objects.listed_uploads("")}
+    finally:
+        await calls.close()
+    return found - {MARK}

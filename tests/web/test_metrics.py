@@ -43,6 +43,7 @@ def until(client: Client, seen: Callable[[Numbers], bool]) -> Numbers:
     return found
 
 
+@pytest.mark.single
 def test_requests_are_counted_by_route_method_and_status(hub: Instance, repository: str) -> None:
     client = hub.client()
     before = numbers(client)

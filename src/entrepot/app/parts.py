@@ -77,6 +77,16 @@ class BucketEmpty(EntrepotError):
     )
 
 
+class BucketTaken(EntrepotError):
+    """The database is new, and the bucket has blobs, which it would not know."""
+
+    summary = (
+        "another registry keeps its blobs at {storage}, since this one's database is new: name a prefix of its own with "
+        "--storage, or the right database. If nobody needs those bytes, delete the object entrepot.json there, "
+        "and they will be cleaned up"
+    )
+
+
 class Parts:
     """What a process of ours stands on; opened and closed as one. `claims` is where all that take bodies count what is coming."""
 
@@ -159,7 +169,8 @@ def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, BlobsMissing, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, BlobsMissing, BucketEmpty, BucketTaken, BucketUnusable, SecretKeyUnusable, DatabaseTooNew,
+        MigrationFailed, Unavailable
     """
     data = Path(settings.data)
     try:
@@ -187,19 +198,25 @@ async def _prepare_store(settings: Settings) -> None:
     """
     storage = store(settings)
     try:
-        kept_apart = settings.database or settings.storage
-        if kept_apart and not await storage.was_begun() and await _names_blobs(settings):
-            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
+        if settings.database or settings.storage:
+            await _fit(settings, storage)
         await storage.prepare()
     finally:
         await storage.close()
 
 
-async def _names_blobs(settings: Settings) -> bool:
+async def _fit(settings: Settings, storage: StorageDriver) -> None:
+    """Look whether the database and a store that lies apart from it are of one registry. Raises what `prepare` does."""
+    begun = await storage.was_begun()
     parts = Parts(settings)
     await parts.open()
     try:
-        return bool(await parts.registry.checker.page(0))
+        if not begun and await parts.registry.checker.page(0):
+            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
+        # The clean-up would take another registry's blobs for what a crash left.
+        if settings.storage and begun and await parts.registry.blobs.is_new():
+            async for _ in parts.storage.list_all():
+                raise BucketTaken(storage=settings.storage)
     finally:
         await parts.close()
 

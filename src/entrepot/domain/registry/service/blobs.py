@@ -117,6 +117,10 @@ class Blobs:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)
 
+    async def is_new(self) -> bool:
+        """Tell whether nothing was ever pushed to this registry, so that no bytes in the store are its own."""
+        return not await self._db.read(repositories.any_repository)
+
     async def leftovers(self) -> AsyncIterator[Stored]:
         """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it."""
         batch: list[Stored] = []

@@ -21,12 +21,13 @@ _NONE: Final = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_A
 class Credentials:
     """The keys in force. Raises BucketUnusable when there are none."""
 
-    def __init__(self, bucket: Bucket, environment: Mapping[str, str]) -> None:
+    def __init__(self, bucket: Bucket, environment: Mapping[str, str], look_every_s: float = _LOOK_EVERY_S) -> None:
         self._bucket = bucket.told
         self.region = bucket.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or _DEFAULT_REGION
         access, secret = environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", "")
         self._file: Path | None = None
         self._profile = environment.get("AWS_PROFILE") or "default"
+        self._look_every_s = look_every_s
         self._looked_at = time.monotonic()
         self._changed_ns = 0
         if access and secret:
@@ -40,7 +41,7 @@ class Credentials:
 
     def keys(self) -> Keys:
         """Return the keys; those of a file are at most ten seconds old."""
-        if self._file is not None and time.monotonic() - self._looked_at > _LOOK_EVERY_S:
+        if self._file is not None and time.monotonic() - self._looked_at > self._look_every_s:
             self._looked_at = time.monotonic()
             try:
                 if self._file.stat().st_mtime_ns != self._changed_ns:

@@ -14,8 +14,10 @@ from typing import Final
 import pytest
 
 from conftest import new_database
-from support.commands import history, place, run
+from entrepot.base.settings import Settings
+from support.commands import history
 from support.instance import Instance
+from support.modes import change
 from support.wire import Repository, digest_of
 from support.workers import OfOne, one_for_each
 
@@ -139,10 +141,11 @@ def _broken_off(send: Callable[[], object]) -> None:
 def test_all_of_them_obey_the_mode_as_soon_as_it_was_changed(hub: Instance, each: list[OfOne], repository: str) -> None:
     repos = [Repository(client, repository) for client in each]
     pushed = repos[0].image("v1")
-    assert run("mode", "read-only", *place(hub)).returncode == 0
+    settings = Settings(data=str(hub.data), database=hub.database)
+    change(settings, read_only=True)
     try:
         assert [repo.put("v2", pushed).status for repo in repos] == [405] * WORKERS
         assert [repo.client.get(repo.at("manifests/v1")).status for repo in repos] == [200] * WORKERS
     finally:
-        assert run("mode", "normal", *place(hub)).returncode == 0
+        change(settings, read_only=False)
     assert [repo.put("v2", pushed).status for repo in repos] == [201] * WORKERS

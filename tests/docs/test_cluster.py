@@ -33,6 +33,8 @@ _LIMIT_S: Final = 300.0
 # Where else is tried what a section says.
 _TRIED: Final = {
     "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_hopping.py"),
+    "When the database is away": ("serving/test_database_away.py", "platform/db/test_watch.py"),
+    "Through PgBouncer": ("serving/test_pooler.py", "platform/db/test_pooler.py"),
     "When the object store is away or fails": ("cluster/test_store_in_trouble.py",),
     "Upgrading": ("migrations/test_rolling.py",),
     "With containers": ("packaging/test_containers.py",),

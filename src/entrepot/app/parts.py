@@ -5,12 +5,13 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
 from entrepot.base.bucket import BucketUnusable, parse_bucket
+from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
@@ -103,8 +104,8 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database and not settings.storage,
         )
-        self.modes = Modes(self.db)
         access = Access(settings.access)
+        self.modes = Modes(self.db)
         # SQLite's file is not away while the blobs beside it are there.
         self._served = Served(self.db, recent(settings), access) if settings.database else None
         self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
@@ -155,7 +156,7 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     if settings.database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
-        return PostgresqlDatabase(settings.database)
+        return PostgresqlDatabase(parse_database(settings.database))
     file = Path(settings.data) / DATABASE_FILE
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
 
@@ -182,6 +183,9 @@ def prepare(settings: Settings) -> list[str]:
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
     revisions = run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
     asyncio.run(_prepare_store(settings))
+    if settings.database:
+        with suppress(OSError):  # on a full disk nothing is remembered, and that keeps nobody from starting
+            (data / RECENT_FOLDER).parent.mkdir(mode=0o700, exist_ok=True)
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret

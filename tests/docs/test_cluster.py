@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,21 +14,36 @@ from typing import Final
 
 import pytest
 
+from entrepot import __version__
 from support import nginx
 from support.http import Client
 from support.images import sha256
-from support.instance import surroundings
+from support.instance import Instance, surroundings
 from support.pages import Page
 from support.postgres import Cluster
-from support.processes import Server, accepts, free_port
+from support.processes import Server, accepts, children_named, free_port
 from support.s3 import _GRPC_PORTS, _PORTS, _free_ports
-from support.tools import PROJECT, Program, cache, program
+from support.tools import PROJECT, cache, program
 from support.wire import Repository
 
 _PAGE: Final = Page("cluster.md")
 _TITLE: Final = "From nothing to two nodes"
 _ALPINE: Final = PROJECT / "tests" / "vectors" / "alpine-310.tar.gz"
 _LIMIT_S: Final = 300.0
+# Where else is tried what a section says.
+_TRIED: Final = {
+    "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_hopping.py"),
+    "When the object store is away or fails": ("cluster/test_store_in_trouble.py",),
+    "Upgrading": ("migrations/test_rolling.py",),
+    "With containers": ("packaging/test_containers.py",),
+}
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("section", "files"), _TRIED.items())
+def test_what_is_tried_elsewhere_is_still_there(section: str, files: tuple[str, ...]) -> None:
+    assert _PAGE.section(section)
+    assert all((PROJECT / "tests" / file).exists() for file in files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,7 @@ class Followed:
     ports: tuple[int, int]
     pids: tuple[int, int]
     said: str
+    shell: int
 
 
 def wrapper(folder: Path, name: str, *command: str, environment: dict[str, str] | None = None) -> None:
@@ -54,9 +71,9 @@ def make_programs(folder: Path, postgres: Cluster) -> None:
     wrapper(folder, "weed", str(Path(sys.executable).with_name("weed")))
     skopeo, server = program("skopeo"), program("postgres")
     wrapper(folder, "skopeo", str(skopeo.path), "--policy", str(cache() / "policy.json"), environment=skopeo.environment)
-    psql = Program("psql", server.path.resolve().with_name("psql"), server.environment)
     where = ("--host=127.0.0.1", f"--port={postgres.port}", "--username=entrepot", "--dbname=postgres", "--no-psqlrc")
-    wrapper(folder, "psql", str(psql.path), *where, environment=psql.environment)
+    for name, options in (("psql", where), ("pg_dump", ()), ("pg_restore", ())):
+        wrapper(folder, name, str(server.path.resolve().with_name(name)), *options, environment=server.environment)
     (folder / "sudo").write_text('#!/bin/sh\n[ "$1 $2" = "-u postgres" ] || exit 1\nshift 2\nexec "$@"\n', "utf-8")
     (folder / "sudo").chmod(0o755)
 
@@ -83,6 +100,19 @@ def commands(folder: Path, postgres: Cluster, ports: tuple[int, int]) -> str:
     return text
 
 
+@pytest.mark.long
+def test_the_installation_brings_the_programs_that_the_page_then_uses(tmp_path: Path) -> None:
+    debian, *installing = _PAGE.blocks(_TITLE)[0].splitlines()
+    assert debian.startswith("apt-get install --yes ")
+    python = f'python3() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
+    script = (
+        python + "\n".join(installing).replace("/opt/entrepot", str(tmp_path / "venv")) + "\nentrepot version\nweed version\n"
+    )
+    done = subprocess.run(["bash", "-euc", script], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=_LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    assert __version__ in done.stdout
+
+
 @pytest.fixture(scope="module")
 def followed(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     """All commands of the page in one shell, which then stays, and with it what they started."""
@@ -98,7 +128,7 @@ def followed(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
         shell.wait_until(lambda: accepts(ports[0]), _LIMIT_S)
         said = shell.log_end(1000)
         first, second = re.findall(r"^pids (\d+) (\d+)$", said, re.MULTILINE)[0]
-        yield Followed(folder, ports, (int(first), int(second)), said)
+        yield Followed(folder, ports, (int(first), int(second)), said, shell.process.pid)
     finally:
         shell.kill()
 
@@ -117,6 +147,7 @@ def test_the_doctor_finds_database_and_bucket_well(followed: Followed) -> None:
     told = followed.said[followed.said.rindex("step ") :]
     assert re.search(r"^ok +database +PostgreSQL ", told, re.MULTILINE)
     assert re.search(r"^ok +schema ", told, re.MULTILINE)
+    assert re.search(r"^ok +bucket ", told, re.MULTILINE)
     assert not re.search(r"^error ", told, re.MULTILINE), told
 
 
@@ -176,3 +207,49 @@ def test_behind_the_balancer_of_the_page_every_request_may_go_anywhere_and_a_nod
     for _ in range(20):
         assert balancer.get(repo.at("manifests/v1")).content == manifest
     repo.image("v2", seed="after")
+
+
+def test_what_was_backed_up_is_restored_and_served(followed: Followed, postgres: Cluster, tmp_path: Path) -> None:
+    settings = dict(each.partition("=")[::2] for each in shlex.split((followed.folder / "etc" / "nodes.env").read_text("utf-8")))
+    repo = Repository(Client(f"http://127.0.0.1:{followed.ports[0]}"), "team/kept")
+    kept = repo.image("v1", seed="kept")
+    backing_up, restoring = (
+        block.replace("/backup", str(tmp_path)).replace("/var/lib/entrepot", str(tmp_path)) for block in _PAGE.blocks("Backups")
+    )
+
+    def run(commands: str, **variables: str) -> str:
+        path = f"{followed.folder / 'bin'}:{os.environ['PATH']}"
+        environment = surroundings(PATH=path, **{**settings, **variables})
+        done = subprocess.run(["bash", "-euc", commands], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(backing_up)
+    repo.image("v2", seed="later")
+    database = postgres.new_database()
+    run(restoring, ENTREPOT_DATABASE=database)
+    environment = surroundings(**{name: value for name, value in settings.items() if name.startswith("AWS_")})
+    own = {"storage": settings["ENTREPOT_STORAGE"], "secret_key_file": settings["ENTREPOT_SECRET_KEY_FILE"], "jobs": "none"}
+    with Instance(tmp_path / "2", database=database, environment=environment, **own) as restored:  # type: ignore[arg-type]  # as everywhere with settings by name
+        again = Repository(restored.client(), "team/kept")
+        assert again.tags() == ["v1"]
+        assert again.client.get(again.at("manifests/v1")).content == kept
+        assert again.client.get(again.at(f"blobs/{sha256(b'layer kept')}")).content == b"layer kept"
+
+
+def test_while_the_store_is_away_what_the_database_holds_goes_on_and_all_else_is_told_so(followed: Followed) -> None:
+    client = Client(f"http://127.0.0.1:{followed.ports[0]}")
+    repo = Repository(client, "team/away")
+    manifest, large = repo.image("v1"), os.urandom(200_000)
+    chunked(repo, large, 1)
+    (weed,) = children_named(followed.shell, "weed")
+    os.kill(weed, signal.SIGKILL)
+    blob = repo.at(f"blobs/{sha256(large)}")
+    assert (client.get(blob).status, client.head(blob).status) == (503, 503)
+    refused = client.post(repo.at(f"blobs/uploads/?digest={sha256(b'new')}"), body=b"new")
+    assert (refused.status, refused.error_code) == (503, "UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+    assert client.get(repo.at("manifests/v1")).content == manifest
+    assert repo.tags() == ["v1"]
+    assert client.get("/readyz").status == 503
+    assert "bucket_away" in (followed.folder / "nodes" / "1.log").read_text("utf-8")

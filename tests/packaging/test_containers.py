@@ -1,13 +1,15 @@
-"""The image of packaging/container, built and run by the commands of docs/install.md on a real daemon.
+"""The image of packaging/container and the compose file, built and run by the commands of our pages on a real daemon.
 
-The daemon can pull nothing, so the base is put together from Debian's packages. Its containers share the host's network, as it
-makes none of its own.
+The daemon can pull nothing, so all bases are put together from Debian's packages. It makes no network, and its containers share
+the host's; for the compose file another one takes its place, which makes networks and stands in one of its own. The tests of
+that come last.
 """
 
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,8 @@ from typing import Any, Final
 
 import pytest
 
-from support import bases
+from support import bases, composed
+from support.composed import Composed
 from support.daemons import DockerDaemon, docker
 from support.http import Client
 from support.instance import Instance
@@ -29,19 +32,28 @@ from support.tools import PROJECT, Program, program
 from support.wire import Repository
 
 _PAGE: Final = Page("install.md")
+_CLUSTER: Final = Page("cluster.md")
+_COMPOSE: Final = PROJECT / "packaging" / "compose"
+_SERVICES: Final = ("nginx", "postgres", "s3", "valkey")
 _HEALTH: Final = PROJECT / "packaging" / "container" / "health.py"
+_ALPINE: Final = PROJECT / "tests" / "vectors" / "alpine-310.tar.gz"
 _LIMIT_S: Final = 60.0
 
 
 @pytest.fixture(scope="module")
-def command() -> Iterator[Program]:
-    """The docker command of a daemon of our own, started in the project's folder."""
+def daemon() -> Iterator[DockerDaemon]:
+    """A docker daemon of our own, on the host's network."""
     with tempfile.TemporaryDirectory(prefix="entrepot-", ignore_cleanup_errors=True) as folder:
-        daemon = DockerDaemon(Path(folder))
-        (Path(folder) / "settings").mkdir()
-        found = docker(daemon, program("docker"), Path(folder) / "settings")
-        yield found.with_own({}, PROJECT)
-        daemon.stop()
+        started = DockerDaemon(Path(folder))
+        yield started
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def command(daemon: DockerDaemon) -> Program:
+    """The docker command on that daemon, or on the one that takes its place; in the project's folder."""
+    (daemon.folder / "settings").mkdir()
+    return docker(daemon, program("docker"), daemon.folder / "settings").with_own({}, PROJECT)
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +229,77 @@ def test_the_health_check_asks_a_server_that_answers(serve: Callable[..., Instan
 def test_the_health_check_says_that_nothing_answers() -> None:
     done = asked(listen=f"[::1]:{free_port()}")
     assert (done.returncode, "does not answer" in done.stdout) == (1, True)
+
+
+def test_the_balancer_of_the_compose_file_is_that_of_the_page() -> None:
+    (of_the_page,) = _CLUSTER.blocks("A balancer", "nginx")
+    own = (_COMPOSE / "nginx.conf").read_text("utf-8").partition("\n")[2]
+    for here, there in (
+        ("node-1:5000", "127.0.0.1:5001"),
+        ("node-2:5000", "127.0.0.1:5002"),
+        ("listen 5000", "listen 127.0.0.1:5000"),
+    ):
+        assert here in own
+        own = own.replace(here, there)
+    assert own == of_the_page
+
+
+@pytest.fixture(scope="module")
+def cluster(daemon: DockerDaemon, command: Program, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    """The compose file, started by the page's commands; its images are ours."""
+    folder = tmp_path_factory.mktemp("compose")
+    (daemon.folder / "settings" / "cli-plugins").mkdir()
+    (daemon.folder / "settings" / "cli-plugins" / "docker-compose").symlink_to(program("docker-compose").path)
+    names = composed.make_images(command, folder / "images", _SERVICES)
+    daemon.stop()
+    networked = DockerDaemon(daemon.folder, networks=True)
+    shutil.copytree(_COMPOSE, folder / "packaging" / "compose", ignore=shutil.ignore_patterns("secrets"))
+    started = Composed(command, folder, {"ENTREPOT_IMAGE": image, **names})
+    try:
+        started.follow(_CLUSTER.blocks("With containers")[0])
+        yield started
+    finally:
+        started.compose("down", "--volumes", "--timeout", "10", check=False)
+        networked.stop()
+
+
+def test_two_nodes_are_started_a_push_survives_the_death_of_one_and_it_comes_back(cluster: Composed) -> None:
+    cluster.command.run("load", "--input", str(_ALPINE))
+    cluster.command.run("tag", "alpine:3.10", "alpine:latest")
+    before = cluster.image_id("alpine:latest")
+    told = cluster.follow(_CLUSTER.blocks("With containers")[1])
+    assert "Downloaded newer image" in told
+    assert cluster.image_id("localhost:5000/team/app:v1") == before
+    assert {name: state for name, state in cluster.states().items() if state != "running"} == {}
+
+
+def test_each_container_has_only_its_own_secrets_and_only_the_balancer_is_published(cluster: Composed) -> None:
+    seen = {name: set(cluster.inside(name, "sh", "-c", "ls /run/secrets 2>/dev/null; true").split()) for name in cluster.states()}
+    node = {"database.url", "secret.key", "s3.credentials"}
+    assert seen == {
+        "balancer": set(),
+        "node-1": node,
+        "node-2": node,
+        "postgres": {"postgres.password"},
+        "s3": {"s3.json"},
+        "valkey": set(),
+    }
+    assert cluster.published() == {"balancer": ["127.0.0.1:5000"]}
+    secrets = [(cluster.folder / "secrets" / name).read_text("utf-8").strip() for name in ("postgres.password", "secret.key")]
+    assert not [secret for secret in secrets if secret in cluster.described()]
+
+
+def test_the_doctor_finds_nothing_wrong_in_a_node_and_a_node_keeps_no_blob(cluster: Composed) -> None:
+    # The public address is the balancer's, which is at another place when seen from a node.
+    told = cluster.inside("node-2", "entrepot", "doctor", "--public-url", "")
+    assert re.search(r"^ok +database +PostgreSQL", told, re.MULTILINE)
+    assert not re.search(r"^(error|warning) ", told, re.MULTILINE), told
+    assert "/data/blobs/" not in cluster.inside("node-2", "find", "/data", "-type", "f")
+
+
+@pytest.mark.long
+def test_the_volumes_hold_everything(cluster: Composed) -> None:
+    cluster.compose("down", "--timeout", "20")
+    cluster.compose("up", "--detach", "--wait")
+    cluster.command.run("rmi", "--force", "localhost:5000/team/app:v1", check=False)
+    assert "localhost:5000/team/app:v1" in cluster.command.run("pull", "localhost:5000/team/app:v1").stdout

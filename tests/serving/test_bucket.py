@@ -180,6 +180,19 @@ def test_another_bucket_than_the_one_with_the_blobs_is_refused(tmp_path: Path, s
         assert "correct --storage" in done.stderr
 
 
+def test_a_new_database_on_the_blobs_of_another_registry_is_refused(tmp_path: Path, s3: S3Server) -> None:
+    bucket = s3.new_bucket()
+    with serving(tmp_path / "data", bucket) as instance:
+        repository(instance).blob(SMALL)
+    words = ["migrate", "--storage", bucket.url(), "--data"]
+    done = run(*words, str(tmp_path / "new"), **bucket.environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a prefix of its own" in done.stderr
+    assert run(*words, str(tmp_path / "data"), **bucket.environment).returncode == 0
+    asked(bucket, "DELETE", f"{bucket.prefix}/entrepot.json")
+    assert run(*words, str(tmp_path / "new"), **bucket.environment).returncode == 0
+
+
 def test_while_the_store_is_away_nothing_is_missing_and_it_is_refused_at_once(tmp_path: Path) -> None:
     with served() as server, serving(tmp_path / "data", server.new_bucket()) as instance:
         repo = repository(instance)

@@ -20,6 +20,8 @@ def load(command: Program, name: str) -> str:
     try:
         where = Path(json.loads((cache() / "roots.json").read_text("utf-8"))[name]["path"])
     except (FileNotFoundError, KeyError):
+        where = None
+    if where is None or not where.exists():
         missing(f"the root file system {name} is not there: run python3 -m tools.testbed install")
     command.run("import", str(where), f"{name}:root", limit_s=_LIMIT_S)
     return f"{name}:root"

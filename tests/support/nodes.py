@@ -137,13 +137,17 @@ class Nodes:
         """Return an HTTP client that goes through the balancer."""
         return Client(self.url)
 
-    def add(self, **settings: object) -> Instance:
-        """Start one more node; what balances already does not know of it."""
+    def add(self, variables: Mapping[str, str] | None = None, **settings: object) -> Instance:
+        """Start one more node, with variables of its own if there are any; what balances already does not know of it."""
         number = len(self.nodes) + 1
         data = self.folder / (f"node-{number}" if self.storage else "data")
         own: dict[str, Any] = {"storage": self.storage} if self.storage else {}
         own |= {**self._settings, **settings}
-        own |= {"environment": self.environment, "secret_key_file": self._key, "log": self.folder / f"node-{number}.log"}
+        own |= {
+            "environment": {**self.environment, **(variables or {})},
+            "secret_key_file": self._key,
+            "log": self.folder / f"node-{number}.log",
+        }
         if self._machines:
             node: Instance = Remote(self._machines[number - 1], data, database=self.database, **own)
         else:

@@ -14,7 +14,7 @@ _VERSION_FLAGS: Final = {
     "nginx": "-v",
     "wrk": "-v",
     "strace": "-V",
-    **dict.fromkeys(("crane", "oras", "regctl", "helm", "caddy", "traefik"), "version"),
+    **dict.fromkeys(("crane", "oras", "regctl", "helm", "caddy", "traefik", "docker-compose"), "version"),
 }
 
 

@@ -16,6 +16,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
+from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
     check_postgresql,
@@ -26,6 +27,7 @@ from entrepot.platform.db.migrate import (
     pending_sqlite,
     run_postgresql,
 )
+from entrepot.platform.db.recent import Recent
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
@@ -37,6 +39,7 @@ from entrepot.platform.storage.held import make_folder
 
 _log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
+RECENT_FOLDER: Final = "cache/recent"
 _PATIENCE_S: Final = 2.0  # with a disk that is asked whether it is there
 
 
@@ -73,6 +76,16 @@ class BucketEmpty(EntrepotError):
     )
 
 
+class BucketTaken(EntrepotError):
+    """The database is new, and the bucket has blobs, which it would not know."""
+
+    summary = (
+        "another registry keeps its blobs at {storage}, since this one's database is new: name a prefix of its own with "
+        "--storage, or the right database. If nobody needs those bytes, delete the object entrepot.json there, "
+        "and they will be cleaned up"
+    )
+
+
 class Parts:
     """What a process of ours stands on; opened and closed as one. `claims` is where all that take bodies count what is coming."""
 
@@ -90,7 +103,10 @@ class Parts:
             one_disk=not settings.database and not settings.storage,
         )
         self.modes = Modes(self.db)
-        self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
+        access = Access(settings.access)
+        # SQLite's file is not away while the blobs beside it are there.
+        self._served = Served(self.db, recent(settings), access) if settings.database else None
+        self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -100,18 +116,24 @@ class Parts:
         """Finish what runs and disconnect."""
         await self.db.close()
         await self.storage.close()
+        if self._served is not None:
+            self._served.close()
 
     async def trouble(self) -> Unavailable | None:
-        """Return what keeps pulls from being answered; a disk that takes no writes does not."""
+        """Return what keeps pulls from being answered; a disk that takes no writes does not. Of several the worst is told."""
+        away: Unavailable | None = None
         try:
             await self.db.read(answers)
+        except Unavailable as error:
+            away = error
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.storage.require_presence()
         except TimeoutError:
             return StorageUnavailable("storage")
         except Unavailable as error:
             return error
-        return None
+        return away
 
 
 def store(settings: Settings, room: Room | None = None) -> StorageDriver:
@@ -137,11 +159,17 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
 
 
+def recent(settings: Settings) -> Recent:
+    """Return what the processes of this machine remember of what they served, not opened yet."""
+    return Recent(Path(settings.data).resolve() / RECENT_FOLDER, keep_s=KEPT_S, limit_bytes=KEPT_BYTES)
+
+
 def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, BlobsMissing, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, BlobsMissing, BucketEmpty, BucketTaken, BucketUnusable, SecretKeyUnusable, DatabaseTooNew,
+        MigrationFailed, Unavailable
     """
     data = Path(settings.data)
     try:
@@ -166,19 +194,25 @@ async def _prepare_store(settings: Settings) -> None:
     """
     storage = store(settings)
     try:
-        kept_apart = settings.database or settings.storage
-        if kept_apart and not await storage.was_begun() and await _names_blobs(settings):
-            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
+        if settings.database or settings.storage:
+            await _fit(settings, storage)
         await storage.prepare()
     finally:
         await storage.close()
 
 
-async def _names_blobs(settings: Settings) -> bool:
+async def _fit(settings: Settings, storage: StorageDriver) -> None:
+    """Look whether the database and a store that lies apart from it are of one registry. Raises what `prepare` does."""
+    begun = await storage.was_begun()
     parts = Parts(settings)
     await parts.open()
     try:
-        return bool(await parts.registry.checker.page(0))
+        if not begun and await parts.registry.checker.page(0):
+            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
+        # The clean-up would take another registry's blobs for what a crash left.
+        if settings.storage and begun and await parts.registry.blobs.is_new():
+            async for _ in parts.storage.list_all():
+                raise BucketTaken(storage=settings.storage)
     finally:
         await parts.close()
 

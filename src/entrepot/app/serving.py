@@ -5,11 +5,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
-from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.domain.registry.service.served import is_serving
+from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.keeper import kept
 from entrepot.platform.serving.connections import Connections
@@ -20,6 +22,8 @@ from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
 from entrepot.web.v2.router import Router
+
+_DEGRADED: Final = "degraded: the database is away, and what was pulled here lately is served for a minute; all else is refused\n"
 
 
 def meters(settings: Settings) -> Meters:
@@ -48,7 +52,7 @@ def web(
         trouble = await parts.trouble()
         if trouble is not None:
             counted.failed(DATABASE if isinstance(trouble, DatabaseUnavailable) else STORAGE)
-            return ""
+            return _DEGRADED if isinstance(trouble, DatabaseAway) and is_serving(trouble) else ""
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
@@ -59,14 +63,20 @@ def web(
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
     uploads = disk = ballast = read_only = None
-    with suppress(Unavailable):
+    away_s: float | None = 0
+    try:
         uploads = await parts.registry.uploads.count_open()
         read_only = int((await parts.modes.current()).read_only)
+    except DatabaseAway as away:
+        away_s = round(away.for_s, 1)
+    except Unavailable:
+        away_s = None
     with suppress(OSError):
         disk = os.statvfs(settings.data)
         ballast = parts.ballast.held_bytes()
     return State(
         open_uploads=uploads,
+        database_away_s=away_s,
         disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
         disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
         disk_min_free_bytes=settings.min_free,

@@ -106,7 +106,8 @@ class Watch:
         if self._is_away:
             return
         self._is_away = True
-        reason = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
+        cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
+        reason = f"{type(cause).__name__}: {cause}".removesuffix(": ")
         _log.warning("database_away", extra={"reason": reason})
         self._lost()
         for calling in self._running:

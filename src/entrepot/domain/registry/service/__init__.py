@@ -8,6 +8,7 @@ from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.manifests import Manifests
+from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.tags import Tags
 from entrepot.domain.registry.service.uploads import Uploads
 from entrepot.platform.db.database import Database
@@ -39,12 +40,15 @@ class Registry(msgspec.Struct, frozen=True):
     checker: Checker
 
 
-def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules) -> Registry:
-    """Put the registry together: in all of its parts nothing is written while the registry is read-only."""
+def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules, served: Served | None = None) -> Registry:
+    """Put the registry together: in all of its parts nothing is written while the registry is read-only.
+
+    `served` is what goes on being served while the database is away, if it can be away.
+    """
     db = Guarded(db)
-    blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s)
+    blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
-        manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None),
+        manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
         blobs=blobs,
         uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, access),

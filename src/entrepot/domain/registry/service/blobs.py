@@ -12,6 +12,7 @@ from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUn
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
 from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.service.served import Served
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
 from entrepot.platform.storage.driver import StorageDriver, Stored
@@ -26,8 +27,11 @@ _BATCH: Final = 500
 class Blobs:
     """The blobs of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int) -> None:
+    def __init__(
+        self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int, served: Served | None = None
+    ) -> None:
         self._db = db
+        self._served = served
         self._storage = storage
         self._access = access
         self._fresh_us = seconds_us(gc_grace_s / _TOUCH_AFTER)
@@ -39,7 +43,10 @@ class Blobs:
             Denied, BlobUnknown, RepositoryUnknown
         """
         self._access.require(actor, Action.PULL, name.asked)
-        found = await self._db.recall(blobs.link, name.stored, str(digest))
+        if self._served is not None:
+            found = await self._served.recall(Link, blobs.link, name.stored, str(digest))
+        else:
+            found = await self._db.recall(blobs.link, name.stored, str(digest))
         if found is None:
             if await self._db.read(repositories.repository_id, name.stored) is None:
                 raise RepositoryUnknown(repository=name.asked)
@@ -88,7 +95,11 @@ class Blobs:
             await blobs.unlink(tx, repository, blob)
             await enqueue(tx, Collect(), key=COLLECT, again=True)
 
-        await self._db.write(remove)
+        try:
+            await self._db.write(remove)
+        finally:  # also when nobody knows whether it was committed
+            if self._served is not None:
+                await self._served.forget(Link, name.stored, str(digest))
 
     def at_hand(self, link: Link) -> bytes | None:
         """Return a small blob's bytes when they can be had without waiting."""
@@ -105,6 +116,10 @@ class Blobs:
     def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)
+
+    async def is_new(self) -> bool:
+        """Tell whether nothing was ever pushed to this registry, so that no bytes in the store are its own."""
+        return not await self._db.read(repositories.any_repository)
 
     async def leftovers(self) -> AsyncIterator[Stored]:
         """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it."""

@@ -9,6 +9,7 @@ import msgspec
 
 from entrepot.platform.storage.driver import StorageAway, StorageFull, StorageReadOnly, StorageUnavailable
 
+_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _FULL_FOR_S: Final = 60  # until a client is to try again: a person has to do something
 _FULL: Final = frozenset({"InsufficientCapacity", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
 _READ_ONLY: Final = frozenset({"XMinioReadOnly", "ReadOnly"})
@@ -94,7 +95,13 @@ def uploads(body: bytes) -> Iterator[Listed]:
 def completion(parts: list[tuple[int, str]]) -> bytes:
     """Write the document that completes a multipart upload; parts are number and ETag."""
     lines = "".join(f'<Part><PartNumber>{number}</PartNumber><ETag>"{etag}"</ETag></Part>' for number, etag in parts)
-    return f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{lines}</CompleteMultipartUpload>'.encode()
+    return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{lines}</CompleteMultipartUpload>'.encode()
+
+
+def location(region: str) -> bytes:
+    """Write the document that says where a bucket is to be made."""
+    inner = f"<LocationConstraint>{region}</LocationConstraint>"
+    return f'<CreateBucketConfiguration xmlns="{_NAMESPACE}">{inner}</CreateBucketConfiguration>'.encode()
 
 
 def _parsed(body: bytes) -> ET.Element | None:

@@ -5,7 +5,7 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
 
 from entrepot.base.bucket import Bucket, BucketUnusable
@@ -55,7 +55,7 @@ class BucketStorage:
     async def _prepare(self) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
-            await self._calls.send(Call("PUT", codes=("BucketAlreadyOwnedByYou", "BucketAlreadyExists")))
+            await self._objects.make_bucket()
         elif answer.status in _REASONS:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
         if not await self._objects.is_marked():
@@ -117,8 +117,9 @@ class BucketStorage:
 
     async def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `first` to `last`."""
-        async for piece in read(self._objects, key, first, last):
-            yield piece
+        async with aclosing(read(self._objects, key, first, last)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
         """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""

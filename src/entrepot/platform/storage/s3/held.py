@@ -28,7 +28,7 @@ _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a
 _LARGEST_PART: Final = 512 << 20
 _MOST_PARTS: Final = 10_000
 _LEFT_PARTS: Final = 100
-_BATCH_BYTES: Final = 1 << 20  # a step to a thread costs as much as hashing 64 KiB
+_BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
 
 
 class HeldParts:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from entrepot.platform.storage.driver import StorageUnavailable
-from entrepot.platform.storage.s3.answers import Answer, BucketAway, Listed, completion, field, objects, uploads
+from entrepot.platform.storage.s3.answers import Answer, BucketAway, Listed, completion, field, location, objects, uploads
 from entrepot.platform.storage.s3.calls import Call, Calls
 
 BLOBS: Final = "blobs/"
@@ -17,7 +17,9 @@ QUARANTINE: Final = "quarantine/"
 MARK: Final = "entrepot.json"
 _MARK_CONTENT: Final = b'{"what": "blobs of an Entrepot registry; without this object they are taken for being elsewhere"}\n'
 _OCTETS: Final = {"content-type": "application/octet-stream"}
+_SMALL_BYTES: Final = 64 << 10
 _PAGE: Final = 1000
+_FIRST_REGION: Final = "us-east-1"  # which must not be named
 _COMPLETION_S: Final = 120.0
 _COPY_S: Final = 300.0
 _LARGEST_COPY: Final = 5 << 30
@@ -38,8 +40,8 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 async def sums_of(pieces: Sequence[bytes]) -> Sums:
-    """Compute both in a thread."""
-    return await asyncio.to_thread(_sums, pieces)
+    """Compute both, in a thread where that takes longer than going there."""
+    return _sums(pieces) if sum(map(len, pieces)) < _SMALL_BYTES else await asyncio.to_thread(_sums, pieces)
 
 
 def _sums(pieces: Sequence[bytes]) -> Sums:
@@ -80,6 +82,14 @@ class Objects:
         """Return an object's bytes, None when it is missing."""
         answer = await self.head(key)
         return None if answer is None else int(answer.headers["content-length"])
+
+    async def make_bucket(self) -> None:
+        """Make the bucket, unless it was made just now; in the region that we sign for, which Amazon's wants to be told."""
+        region = self.calls.region
+        body = b"" if region == _FIRST_REGION else location(region)
+        sums = _sums([body])
+        codes = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+        await self.calls.send(Call("PUT", headers=sums.headers, body=[body], payload=sums.sha256, codes=codes))
 
     async def is_marked(self) -> bool:
         """Tell whether blobs have ever been kept here."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 import aiohttp
@@ -35,9 +36,10 @@ async def read(objects: Objects, key: str, first: int, last: int, *, to_the_end:
     while place <= last:
         began = place
         try:
-            async for piece in _answer(objects, key, place, last):
-                place += len(piece)
-                yield piece
+            async with aclosing(_answer(objects, key, place, last)) as answer:
+                async for piece in answer:
+                    place += len(piece)
+                    yield piece
             if to_the_end:
                 return
             reason: Exception | None = None

@@ -21,6 +21,7 @@ from yarl import URL
 
 from entrepot.base.bucket import Bucket
 from entrepot.base.clock import now_us
+from entrepot.platform.storage.driver import StorageUnavailable
 from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
 from entrepot.platform.storage.s3.credentials import Credentials
 from entrepot.platform.storage.s3.memory import Memory

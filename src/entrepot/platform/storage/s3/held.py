@@ -144,6 +144,7 @@ class HeldParts:
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
         """Feed the first `size` bytes to `hash_`. Parts cannot be read: so they are made an object first. Raises SizeMismatch."""
+        self._require(size)
         if self._state.upload:
             key = await self._complete(size, None)
             pieces: AsyncIterator[bytes] = read(self._objects, key, 0, size - 1)

@@ -4,15 +4,17 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
+from urllib.parse import quote, unquote
 
 from entrepot.base.bucket import Bucket, BucketUnusable
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, Stored, StoreTaken
+from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored, StoreTaken
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
@@ -22,6 +24,7 @@ from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
+_log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 64 << 10
 _REMEMBERED_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
@@ -120,8 +123,12 @@ class BucketStorage:
             known = read_state(state, 0)
             if known.upload:
                 await self._objects.abort(known.key, known.upload)
-            if known.tail is not None:
-                await self._objects.delete(known.tail.key)
+            for tail in known.tails:
+                await self._objects.delete(tail.key)
+
+    def memory_bytes(self) -> int:
+        """Return how many bytes of uploads wait in this process."""
+        return self._calls.memory.held_bytes
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
@@ -137,14 +144,14 @@ class BucketStorage:
         """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""
         if size > _SMALL_BYTES:
             return None
-        content = b""
         for _ in range(2):
             content = b"".join([piece async for piece in read(self._objects, key, 0, size - 1)])
             if Digest.of(content, digest.algorithm) == digest:
                 self._remembered.forget(key)
                 self._remembered.put(key, content, size + _ENTRY_BYTES)
-                break
-        return content
+                return content
+        _log.error("blob_damaged", extra={"digest": str(digest), "storage_key": key})
+        raise StorageUnavailable("storage")
 
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small object that was read lately."""
@@ -183,7 +190,7 @@ class BucketStorage:
         self._remembered.forget(key)
         if key.startswith(_UPLOAD):
             upload, _, whole = key.removeprefix(_UPLOAD).partition("/")
-            await self._objects.abort(whole, upload)
+            await self._objects.abort(whole, unquote(upload))
             return
         await self._objects.delete(key)
 
@@ -197,7 +204,7 @@ class BucketStorage:
         async for found in self._objects.listed_uploads(BLOBS):
             if not _OURS.fullmatch(found.key):
                 continue  # below our prefix may be that of another registry
-            yield Stored(f"{_UPLOAD}{found.upload}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
+            yield Stored(f"{_UPLOAD}{quote(found.upload, safe='')}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
         async for found in self._objects.listed(BLOBS):
             if not _OURS.fullmatch(found.key):
                 continue

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -31,6 +31,13 @@ class _Mark(msgspec.Struct, frozen=True):
 
     what: str = "blobs of an Entrepot registry; without this object they are taken for being elsewhere"
     registry: str = ""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A part that was sent."""
+
+    etag: str | None
+    md5: str
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -87,7 +94,7 @@ class Objects:
     async def size(self, key: str) -> int | None:
         """Return an object's bytes, None when it is missing."""
         answer = await self.head(key)
-        return None if answer is None else int(answer.headers["content-length"])
+        return None if answer is None else answer.size
 
     async def make_bucket(self) -> None:
         """Make the bucket, unless it was made just now; in the region that we sign for, which Amazon's wants to be told."""
@@ -155,13 +162,13 @@ class Objects:
             raise StorageUnavailable("storage")
         return upload
 
-    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> str | None:
-        """Store a part; return its ETag, None when there is no such multipart upload any more."""
+    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> Stored:
+        """Store a part; return its ETag, None when there is no such multipart upload any more, and its MD5 sum."""
         sums = await sums_of(pieces)
         query = (("partNumber", str(number)), ("uploadId", upload))
         call = Call("PUT", self.whole(key), query, sums.headers, pieces, sums.sha256, codes=("NoSuchUpload",))
         answer = await self.calls.send(call)
-        return None if answer.code else answer.headers.get("etag", "").strip('"')
+        return Stored(None if answer.code else answer.headers.get("etag", "").strip('"'), b64decode(sums.md5).hex())
 
     async def complete(self, key: str, upload: str, parts: list[tuple[int, str]]) -> bool:
         """Make the parts an object; False when the store has no such upload (any more), or other parts."""
@@ -188,9 +195,11 @@ class Objects:
             body = (await self.calls.send(Call("GET", "", tuple(query)))).body
             for found in objects(body):
                 yield self._ours(found)
-            token = field(body, "NextContinuationToken")
+            before, token = token, field(body, "NextContinuationToken")
             if field(body, "IsTruncated") != "true" or not token:
                 return
+            if token == before:
+                raise StorageUnavailable("storage")  # it would go on for ever
 
     async def listed_uploads(self, prefix: str) -> AsyncIterator[Listed]:
         """Yield the multipart uploads below a prefix."""
@@ -203,9 +212,11 @@ class Objects:
             for found in uploads(body):
                 if found.key.startswith(self.whole(prefix)):
                     yield self._ours(found)
-            key, id_ = field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker")
+            before, (key, id_) = (key, id_), (field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker"))
             if field(body, "IsTruncated") != "true" or not key:
                 return
+            if (key, id_) == before:
+                raise StorageUnavailable("storage")
 
     def _ours(self, found: Listed) -> Listed:
         return Listed(found.key.removeprefix(self._prefix), found.size, found.modified_at_us, found.upload)

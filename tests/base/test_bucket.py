@@ -49,7 +49,7 @@ def test_an_address_is_taken_apart(text: str, expected: Bucket) -> None:
         ("s3://images?region=EU 1", "region is 'EU 1'"),
         ("s3://images?endpoint=s3.here:9000", "expected http(s)://HOST"),
         ("s3://images?endpoint=http://s3.here/images", "has a path"),
-        ("s3://images?endpoint=http://me@s3.here", "expected http(s)://HOST"),
+        ("s3://images?endpoint=http://me@s3.here", "credentials do not stand in endpoint"),
         ("s3://images?public_endpoint=http://s3.here:0", "public_endpoint has the port 0"),
         ("s3://images?endpoint=http://s3.here:x", "Port could not be"),
     ],

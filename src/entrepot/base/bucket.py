@@ -91,7 +91,7 @@ def _options(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
     except ValueError:
-        raise ValueError(f"'{query}' are no options: write name=value, with & between them") from None
+        raise ValueError("what stands behind the ? are no options: write name=value, with & between them") from None
     options = dict(pairs)
     if len(options) != len(pairs):
         raise ValueError("an option stands in it twice")
@@ -114,8 +114,10 @@ def _address(name: str, text: str) -> str:
     if not text:
         return ""
     parts = urlsplit(text)
+    if "@" in parts.netloc:
+        raise ValueError(f"credentials do not stand in {name}, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     port = parts.port  # raises ValueError where it is none
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{name} is '{text}', expected http(s)://HOST[:PORT]")
     if parts.path.strip("/"):
         raise ValueError(f"{name} is '{text}', which has a path: the bucket's name follows by itself")

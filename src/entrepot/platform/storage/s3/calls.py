@@ -8,11 +8,11 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,8 +21,10 @@ from yarl import URL
 
 from entrepot.base.bucket import Bucket
 from entrepot.base.clock import now_us
+from entrepot.platform.storage.driver import StorageUnavailable
 from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
 from entrepot.platform.storage.s3.credentials import Credentials
+from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.signing import NOTHING, Request, encoded_path, encoded_query, presign, sign
 
 _log: Final = logging.getLogger(__name__)
@@ -31,16 +33,18 @@ _PAUSE_S: Final = 0.15
 _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
-_READ_S: Final = 30.0
+_READ_S: Final = 10.0
 _LOOK_EVERY_S: Final = 1.0
 _LOOK_LIMIT_S: Final = 2.0
 _SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
+_UNBELIEVABLE_S: Final = 86_400.0
 _CLOCK_EVERY_S: Final = 30.0
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _BAD: Final = 400
+_Result = TypeVar("_Result")
 LOST: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -79,6 +83,8 @@ class Calls:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
+        self.memory = Memory()
+        self._running: set[asyncio.Timeout] = set()
         self._away = False
         self._looking: asyncio.Task[None] | None = None
 
@@ -109,8 +115,9 @@ class Calls:
             if attempt:
                 await asyncio.sleep(_PAUSE_S * 4 ** (attempt - 1))
             try:
-                answer, last = await self._once(call), None
+                answer, last = await self._unless_away(self._once(call)), None
             except LOST as error:
+                await self._find_out(call, error)
                 last = error
                 continue
             if answer.code in call.codes or (answer.status in call.expected and _is_whole(answer)):
@@ -118,8 +125,8 @@ class Calls:
             if not _may_help(answer):
                 break
         if answer is None or last is not None:
-            self._is_away(call, last)
-            raise BucketAway("storage") from last
+            _log.warning("bucket_lost", extra={"method": call.method, "reason": f"{type(last).__name__}: {last}"})
+            raise StorageUnavailable("storage") from last
         _log.warning("bucket_refused", extra={"method": call.method, "status": answer.status, "code": answer.code})
         raise trouble(answer)
 
@@ -132,14 +139,15 @@ class Calls:
         """
         self.require()
         try:
-            response = await self._answer(call, _READ_S)
-        except LOST:
+            response = await self._unless_away(self._answer(call, _READ_S))
+        except LOST as error:
+            await self._find_out(call, error)
             await asyncio.sleep(_PAUSE_S)
             try:
-                response = await self._answer(call, _READ_S)
-            except LOST as error:
-                self._is_away(call, error)
-                raise BucketAway("storage") from error
+                response = await self._unless_away(self._answer(call, _READ_S))
+            except LOST as again:
+                await self._find_out(call, again)
+                raise StorageUnavailable("storage") from again
         try:
             yield response
         finally:
@@ -219,17 +227,36 @@ class Calls:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop or self._session.closed:
             self._keeper = _kept()
+            self._running = set()
             self._loop, self._looking, self._turns = loop, None, asyncio.Semaphore(_SENT_AT_ONCE)
             self._session = await anext(self._keeper)
         return self._session
 
-    def _is_away(self, call: Call, error: Exception | None) -> None:
-        """Refuse all calls from now on, until one that looks for the store in the background is answered."""
-        if self._looking is not None and not self._looking.done():
+    async def _unless_away(self, step: Coroutine[Any, Any, _Result]) -> _Result:
+        """Do a step, which ends at once when somebody else finds the store away."""
+        async with asyncio.timeout(None) as limit:
+            self._running.add(limit)
+            try:
+                return await step
+            finally:
+                self._running.discard(limit)
+
+    async def _find_out(self, call: Call, error: Exception) -> None:
+        """Look whether the store answers at all, after a call that was lost. Raises BucketAway where it does not.
+
+        Then all calls are refused, those under way too, until one that looks for it in the background is answered.
+        """
+        self.require()
+        if await self.look():
             return
-        _log.warning("bucket_away", extra={"method": call.method, "reason": f"{type(error).__name__}: {error}"})
-        self._away = True
-        self._looking = asyncio.create_task(self._look(), name="looking for the bucket")
+        if self._looking is None or self._looking.done():
+            _log.warning("bucket_away", extra={"method": call.method, "reason": f"{type(error).__name__}: {error}"})
+            self._away = True
+            self._looking = asyncio.create_task(self._look(), name="looking for the bucket")
+            now = asyncio.get_running_loop().time()
+            for limit in self._running:
+                limit.reschedule(now)
+        raise BucketAway("storage") from error
 
     async def _look(self) -> None:
         while not await self.look():  # noqa: ASYNC110 - nobody would set an event
@@ -245,7 +272,7 @@ class Calls:
         if time.monotonic() - self._told_at < _CLOCK_EVERY_S and self._told_at:
             return
         ahead_s = _ahead_s(date)
-        if ahead_s is not None:
+        if ahead_s is not None and abs(ahead_s) < _UNBELIEVABLE_S:
             self._told_at = time.monotonic()
             self._ahead_s = ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0
 

@@ -4,14 +4,17 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 """
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
+from urllib.parse import quote, unquote
 
 from entrepot.base.bucket import Bucket, BucketUnusable
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, Stored
+from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored, StoreTaken
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
@@ -21,6 +24,7 @@ from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
+_log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 64 << 10
 _REMEMBERED_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
@@ -30,6 +34,7 @@ _DELETED_AT_ONCE: Final = 16
 _FED_BYTES: Final = 1 << 20
 _UPLOAD: Final = "multipart/"  # before the key that stands for a multipart upload in what is listed
 _MISSING: Final = 404
+_OURS: Final = re.compile(rf"{BLOBS}[0-9a-f]{{32}}\.[0-9a-f]{{16}}")
 _FIXED: Final = (
     ("response-content-disposition", "attachment"),
     ("response-content-type", "application/octet-stream"),
@@ -45,21 +50,31 @@ class BucketStorage:
         self._objects = Objects(self._calls)
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
 
-    async def prepare(self) -> None:
-        """Note in the bucket that blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
+    async def prepare(self, identity: str = "") -> None:
+        """Note in the bucket whose blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
         try:
-            await self._prepare()
+            await self._prepare(identity)
         except StoreRefuses:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[403]) from None
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, identity: str) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
             await self._objects.make_bucket()
         elif answer.status in _REASONS:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
-        if not await self._objects.is_marked():
-            await self._objects.mark()
+        found = await self._objects.marked()
+        if found is None or (identity and not found):
+            await self._objects.mark(identity)
+
+    async def identity(self) -> str | None:
+        """Return whose the bucket's mark says that it is."""
+        return await self._objects.marked()
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Compare the bucket's mark. Raises StoreTaken."""
+        if await self._objects.marked() != (identity or ""):
+            raise StoreTaken("storage")
 
     async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in the bucket."""
@@ -108,8 +123,12 @@ class BucketStorage:
             known = read_state(state, 0)
             if known.upload:
                 await self._objects.abort(known.key, known.upload)
-            if known.tail is not None:
-                await self._objects.delete(known.tail.key)
+            for tail in known.tails:
+                await self._objects.delete(tail.key)
+
+    def memory_bytes(self) -> int:
+        """Return how many bytes of uploads wait in this process."""
+        return self._calls.memory.held_bytes
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
@@ -125,14 +144,14 @@ class BucketStorage:
         """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""
         if size > _SMALL_BYTES:
             return None
-        content = b""
         for _ in range(2):
             content = b"".join([piece async for piece in read(self._objects, key, 0, size - 1)])
             if Digest.of(content, digest.algorithm) == digest:
                 self._remembered.forget(key)
                 self._remembered.put(key, content, size + _ENTRY_BYTES)
-                break
-        return content
+                return content
+        _log.error("blob_damaged", extra={"digest": str(digest), "storage_key": key})
+        raise StorageUnavailable("storage")
 
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small object that was read lately."""
@@ -171,7 +190,7 @@ class BucketStorage:
         self._remembered.forget(key)
         if key.startswith(_UPLOAD):
             upload, _, whole = key.removeprefix(_UPLOAD).partition("/")
-            await self._objects.abort(whole, upload)
+            await self._objects.abort(whole, unquote(upload))
             return
         await self._objects.delete(key)
 
@@ -183,8 +202,12 @@ class BucketStorage:
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object, and every multipart upload under a key of its own."""
         async for found in self._objects.listed_uploads(BLOBS):
-            yield Stored(f"{_UPLOAD}{found.upload}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
+            if not _OURS.fullmatch(found.key):
+                continue  # below our prefix may be that of another registry
+            yield Stored(f"{_UPLOAD}{quote(found.upload, safe='')}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
         async for found in self._objects.listed(BLOBS):
+            if not _OURS.fullmatch(found.key):
+                continue
             yield Stored(found.key, _handle_of(found.key), found.size, found.modified_at_us)
 
 

@@ -8,14 +8,15 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
-from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.hashing import RunningHash, new_hash
+from entrepot.platform.storage.s3.answers import Answer
 from entrepot.platform.storage.s3.objects import BLOBS, Objects
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import NOTHING, Part, Tail, written
@@ -25,9 +26,11 @@ from entrepot.spec.oci.digest import Digest
 _SMALLEST_PART: Final = 5 << 20  # all but the last must have as much
 _PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sent, of each upload
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
-_LARGEST_PART: Final = 512 << 20
+_LARGEST_PART: Final = 64 << 20
 _MOST_PARTS: Final = 10_000
-_LEFT_PARTS: Final = 100
+_LEFT_PARTS: Final = 32
+_MOST_TAILS: Final = 32
+_MD5_DIGITS: Final = 32
 _BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
 
 
@@ -40,11 +43,10 @@ class HeldParts:
         self._recorded = size
         self._before = NOTHING
         self._state = NOTHING
-        self._waiting: list[bytes] | None = None  # the bytes behind the parts, once they are in memory
+        self._waiting: list[bytes] = []  # the bytes behind parts and tails, which are in memory only
         self._made: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._whole = ""
-        self._leap = 0
         self._revoked = False
 
     @property
@@ -73,15 +75,11 @@ class HeldParts:
 
     async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool) -> int:
         self._require(offset)
-        changed = offset < self._state.size
-        if changed:
+        if offset < self._size():
             await self._keep(offset - self._state.parts_size)
         hashing: asyncio.Future[None] | None = None
         try:
             async for batch in _batches(chunks):
-                changed = True
-                if self._waiting is None:
-                    await self._keep(offset - self._state.parts_size)
                 if hashing is not None:
                     await hashing
                 # Hashed in a thread while the next batch comes from the network.
@@ -91,22 +89,41 @@ class HeldParts:
         finally:
             if hashing is not None:
                 await hashing
-        if not last and changed:
+        if not last and self._waiting:
             await self._store_waiting()
         await self._sent()
         return offset
 
     async def _add(self, batch: list[bytes]) -> None:
-        """Put bytes to those that wait in memory, and send them when they are enough for a part."""
-        waiting = [*(self._waiting or []), *batch]
-        self._waiting = waiting
-        if _size(waiting) >= _part_size(len(self._state.parts)):
-            await self._send(waiting)
+        """Put bytes to those that wait in memory, and send them when they are enough for a part.
+
+        Bodies that stall must not fill the memory: whoever finds it full for a second stores what it has as it comes.
+        """
+        self._waiting.extend(batch)
+        self._count()
+        if self._state.tails_size + _size(self._waiting) >= _part_size(len(self._state.parts)):
+            await self._keep(self._state.tails_size + _size(self._waiting))
+            await self._send(self._waiting)
             self._waiting = []
+            self._count()
+        elif not await self._objects.calls.memory.fits():
+            await self._store_waiting()
+
+    def _count(self) -> None:
+        self._objects.calls.memory.count(id(self), _size(self._waiting))
+
+    async def settle(self) -> None:
+        """Delete what the row named and names no more, now that this is recorded."""
+        old = {*self._made, *(tail.key for tail in self._before.tails)}
+        gone = old - {tail.key for tail in self._state.tails} - {self._whole}
+        self._before, self._made = self._state, []
+        with suppress(EntrepotError):  # it is found by the clean-up
+            for key in gone:
+                await self._objects.delete(key)
 
     def inherit(self) -> None:
         """Leave numbers for the parts that the holder of before may still send: until it learns that it is that no more."""
-        self._leap = _LEFT_PARTS
+        self._state = msgspec.structs.replace(self._state, next=self._state.next + _LEFT_PARTS)
 
     def revoke(self) -> None:
         """Send no part any more."""
@@ -117,7 +134,8 @@ class HeldParts:
         del size  # it is what was recorded: nothing of that is changed before it is recorded anew
         await self._stop_sending()
         made, state = self._made, self._state
-        self._made, self._waiting, self._state, self._whole = [], None, self._before, ""
+        self._made, self._waiting, self._state, self._whole = [], [], self._before, ""
+        self._count()
         with suppress(EntrepotError):  # it is found by the clean-up
             if state.upload and state.upload != self._before.upload:
                 await self._objects.abort(state.key, state.upload)
@@ -126,94 +144,85 @@ class HeldParts:
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
         """Feed the first `size` bytes to `hash_`. Parts cannot be read: so they are made an object first. Raises SizeMismatch."""
+        self._require(size)
         if self._state.upload:
-            key = await self._complete(size)
+            key = await self._complete(size, None)
             pieces: AsyncIterator[bytes] = read(self._objects, key, 0, size - 1)
         else:
             await self._keep(size)
-            pieces = _each(self._waiting or [])
+            pieces = _each(self._waiting)
         async for batch in _batches(pieces):
             await asyncio.to_thread(_feed, hash_, batch)
 
     async def finish(self, digest: Digest, size: int) -> str:
         """Make the first `size` bytes an object and return its key. Raises SizeMismatch."""
-        del digest  # the key was chosen before it was known
         self._require(size)
+        if self._revoked:
+            raise UploadBusy
         if self._state.upload:
-            return await self._complete(size)
-        tail = self._state.tail
-        if tail is not None and tail.size == size:
-            found = await self._objects.size(tail.key)
+            return await self._complete(size, digest)
+        if len(self._state.tails) == 1 and not self._waiting and self._state.tails_size == size:
+            key = self._state.tails[0].key
+            found = await self._objects.size(key)
             if found != size:
                 raise SizeMismatch(found=found or 0, expected=size)
-            return tail.key
+            self._whole = key
+            return key
         await self._keep(size)
-        key = self._new_key()
-        await self._objects.put(key, self._waiting or [])
-        return key
+        self._whole = self._new_key()
+        await self._objects.put(self._whole, self._waiting)
+        return self._whole
 
     async def drop(self, digest: Digest) -> None:
         """Delete everything of an upload whose row is no more."""
         del digest
         await self._stop_sending()
-        state, made = self._state, self._made
-        for each in {state.upload: state, self._before.upload: self._before}.values():
+        for each in {each.upload: each for each in (self._state, self._before)}.values():
             if each.upload:
                 await self._objects.abort(each.key, each.upload)
-        tails = [each.tail.key for each in (state, self._before) if each.tail]
-        for key in {*made, *tails, *([self._whole] if self._whole else [])}:
+        tails = [tail.key for each in (self._state, self._before) for tail in each.tails]
+        for key in {*self._made, *tails, *([self._whole] if self._whole else [])}:
             await self._objects.delete(key)
-
-    async def settle(self) -> None:
-        """Delete what the row named and names no more, now that this is recorded."""
-        old, new = self._before.tail, self._state.tail
-        self._before, self._made = self._state, []
-        if old is not None and old != new:
-            with suppress(EntrepotError):  # it is found by the clean-up
-                await self._objects.delete(old.key)
 
     async def close(self) -> None:
         """Let go."""
+        self._objects.calls.memory.count(id(self), 0)
         await self._stop_sending()
 
     def _require(self, size: int) -> None:
         """Raise SizeMismatch where the store was given fewer bytes, or where a part would have to be cut."""
-        found = self._state.parts_size + self._waiting_size()
-        if found < size or size < self._state.parts_size:
-            raise SizeMismatch(found=found, expected=size)
+        if self._size() < size or size < self._state.parts_size:
+            raise SizeMismatch(found=self._size(), expected=size)
 
-    def _waiting_size(self) -> int:
-        if self._waiting is not None:
-            return _size(self._waiting)
-        return self._state.tail.size if self._state.tail else 0
+    def _size(self) -> int:
+        return self._state.size + _size(self._waiting)
 
     async def _keep(self, size: int) -> None:
         """Have the first `size` of the bytes behind the parts in memory, and only those."""
-        if self._waiting is None:
-            self._waiting = []
-            tail = self._state.tail
-            if tail is not None and size:
-                content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
-                if hashlib.sha256(content).hexdigest() != tail.sha256:
-                    raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
-                self._waiting = [content]
-        if _size(self._waiting) < size:
-            raise SizeMismatch(found=self._state.parts_size + _size(self._waiting), expected=self._state.parts_size + size)
+        loaded: list[bytes] = []
+        for tail in self._state.tails:
+            content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
+            if hashlib.sha256(content).hexdigest() != tail.sha256:
+                raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
+            loaded.append(content)
+        self._waiting = [*loaded, *self._waiting]
+        self._state = msgspec.structs.replace(self._state, tails=())
         if _size(self._waiting) > size:
-            self._waiting = [b"".join(self._waiting)[:size]]
-        self._state = msgspec.structs.replace(self._state, tail=None)
+            self._waiting = [b"".join(self._waiting)[:size]] if size else []
+        self._count()
 
     async def _store_waiting(self) -> None:
-        """Make what waits in memory durable: as a part where it may be one, else as the tail."""
-        waiting = self._waiting or []
-        if self._state.upload and _size(waiting) >= _SMALLEST_PART:
-            await self._send(waiting)
-            self._waiting = []
-        elif waiting:
-            key, size = self._new_key(), _size(waiting)
-            sha256 = await self._objects.put(key, waiting)
-            self._state = msgspec.structs.replace(self._state, tail=Tail(key, size, sha256))
-            self._waiting = None
+        """Make what waits in memory durable: as a part where it may be one, else as one more tail."""
+        if self._state.upload and _size(self._waiting) >= _SMALLEST_PART and not self._state.tails:
+            await self._send(self._waiting)
+        elif self._waiting:
+            if len(self._state.tails) >= _MOST_TAILS:
+                await self._keep(self._state.tails_size + _size(self._waiting))
+            key, size = self._new_key(), _size(self._waiting)
+            sha256 = await self._objects.put(key, self._waiting)
+            self._state = msgspec.structs.replace(self._state, tails=(*self._state.tails, Tail(key, size, sha256)))
+        self._waiting = []
+        self._count()
 
     async def _send(self, pieces: Sequence[bytes]) -> None:
         """Begin to send a part, when the one before it has been sent."""
@@ -223,22 +232,22 @@ class HeldParts:
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
         if self._revoked:
             raise UploadBusy
-        number = self._next_number()
-        self._leap = 0
+        number = self._state.next
         if number > _MOST_PARTS:
             raise ObjectTooLarge(parts=_MOST_PARTS)
         # Its size is known now, so that the next one can be chosen while it is sent.
-        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, Part(number, _size(pieces), "")))
+        parts = (*self._state.parts, Part(number, _size(pieces), ""))
+        self._state = msgspec.structs.replace(self._state, parts=parts, next=number + 1)
         turns = self._objects.calls.turn()
         await turns.acquire()  # nothing more is taken from the client until then
         self._sending = asyncio.create_task(self._send_part(number, pieces), name=f"part {number} of {self._handle}")
         self._sending.add_done_callback(lambda _task: turns.release())
 
     async def _send_part(self, number: int, pieces: Sequence[bytes]) -> None:
-        etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
-        if etag is None:
+        stored = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
+        if stored.etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
-        part = Part(number, _size(pieces), etag)
+        part = Part(number, _size(pieces), stored.etag, stored.etag == stored.md5)
         self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts[:-1], part))
 
     async def _sent(self) -> None:
@@ -259,29 +268,35 @@ class HeldParts:
             if not sending.cancelled():
                 sending.exception()
 
-    async def _complete(self, size: int) -> str:
+    async def _complete(self, size: int, digest: Digest | None) -> str:
         """Make the parts an object; repeatable, also by another process when that was not recorded. Raises SizeMismatch."""
         if self._whole:
             return self._whole
         self._require(size)
         key, upload = self._state.key, self._state.upload
         await self._keep(size - self._state.parts_size)
-        parts = [(part.number, part.etag) for part in self._state.parts]
+        parts = list(self._state.parts)
         if self._waiting:
             # Where the upload is no more it may be an object already: then the ETag says whether this part is its last.
-            etag = await self._objects.put_part(key, upload, self._next_number(), self._waiting)
-            parts.append((self._next_number(), _md5_of(self._waiting) if etag is None else etag))
-        done = await self._objects.complete(key, upload, parts)
+            stored = await self._objects.put_part(key, upload, self._state.next, self._waiting)
+            etag = stored.md5 if stored.etag is None else stored.etag
+            parts.append(Part(self._state.next, _size(self._waiting), etag, etag == stored.md5))
+        done = await self._objects.complete(key, upload, [(part.number, part.etag) for part in parts])
         answer = await self._objects.head(key)
-        found = int(answer.headers["content-length"]) if answer else 0
-        whole = answer.headers.get("etag", "").strip('"') if answer else ""
-        if found != size or not _agree(whole, [part for _, part in parts]):
-            raise SizeMismatch(found=0 if done else found, expected=size)
+        if answer is None or answer.size != size or not await self._is_whole(answer, parts, digest, done=done):
+            raise SizeMismatch(found=0 if answer is None or answer.size == size else answer.size, expected=size)
         self._whole = key
         return key
 
-    def _next_number(self) -> int:
-        return (self._state.parts[-1].number if self._state.parts else 0) + 1 + self._leap
+    async def _is_whole(self, answer: Answer, parts: list[Part], digest: Digest | None, *, done: bool) -> bool:
+        """Tell whether the object is made of these parts, and not of others that somebody else has sent."""
+        agrees = _agree(answer.headers.get("etag", "").strip('"'), parts)
+        if agrees is not None or done or digest is None:
+            return done if agrees is None else agrees
+        hash_ = new_hash(digest.algorithm)  # nothing but its bytes can tell
+        async for batch in _batches(read(self._objects, self._state.key, 0, answer.size - 1)):
+            await asyncio.to_thread(_feed, hash_, batch)
+        return hash_.hexdigest() == digest.hex
 
     def _new_key(self) -> str:
         key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
@@ -289,15 +304,12 @@ class HeldParts:
         return key
 
 
-def _agree(whole: str, parts: list[str]) -> bool:
-    """Tell whether an object's ETag is that of these parts, as far as it is made of MD5 sums: stores that encrypt use others."""
-    try:
-        joined = b"".join(bytes.fromhex(part) for part in parts)
-    except ValueError:
-        return True
+def _agree(whole: str, parts: list[Part]) -> bool | None:
+    """Tell whether an object's ETag is that of these parts; None where the store makes them by another rule than by MD5 sums."""
     made, hyphen, count = whole.partition("-")
-    if not hyphen or len(made) != len(parts[0]):
-        return True
+    if not hyphen or not all(part.is_md5 for part in parts) or len(made) != _MD5_DIGITS:
+        return None
+    joined = b"".join(bytes.fromhex(part.etag) for part in parts)
     return count == str(len(parts)) and made == hashlib.md5(joined, usedforsecurity=False).hexdigest()
 
 
@@ -310,15 +322,9 @@ def _size(pieces: Sequence[bytes]) -> int:
     return sum(map(len, pieces))
 
 
-def _feed(hash_: Any, pieces: Sequence[bytes]) -> None:
+def _feed(hash_: RunningHash, pieces: Sequence[bytes]) -> None:
     for piece in pieces:
         hash_.update(piece)
-
-
-def _md5_of(pieces: Sequence[bytes]) -> str:
-    hash_ = hashlib.md5(usedforsecurity=False)
-    _feed(hash_, pieces)
-    return hash_.hexdigest()
 
 
 async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:

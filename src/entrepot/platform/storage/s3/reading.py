@@ -60,8 +60,11 @@ async def _answer(objects: Objects, key: str, first: int, last: int) -> AsyncGen
         async with objects.calls.stream(call) as response:
             if response.status == _BEHIND_THE_END:
                 return
-            if response.status != _PARTIAL and (response.status != _OK or first):
+            if response.status not in (_OK, _PARTIAL):
                 await _refused(objects, key, response)
+            # A page of something in between is not taken for the blob.
+            if response.status == _OK or not response.headers.get("content-range", "").startswith(f"bytes {first}-"):
+                raise _BrokeOff(f"{response.status} to a range, with another or none")
             rest = last + 1 - first
             async for piece in response.content.iter_any():
                 some = piece[:rest]

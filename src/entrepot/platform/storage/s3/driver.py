@@ -4,6 +4,7 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from entrepot.base.bucket import Bucket, BucketUnusable
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, Stored
+from entrepot.platform.storage.driver import ObjectLost, Stored, StoreTaken
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
@@ -30,6 +31,7 @@ _DELETED_AT_ONCE: Final = 16
 _FED_BYTES: Final = 1 << 20
 _UPLOAD: Final = "multipart/"  # before the key that stands for a multipart upload in what is listed
 _MISSING: Final = 404
+_OURS: Final = re.compile(rf"{BLOBS}[0-9a-f]{{32}}\.[0-9a-f]{{16}}")
 _FIXED: Final = (
     ("response-content-disposition", "attachment"),
     ("response-content-type", "application/octet-stream"),
@@ -45,21 +47,31 @@ class BucketStorage:
         self._objects = Objects(self._calls)
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
 
-    async def prepare(self) -> None:
-        """Note in the bucket that blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
+    async def prepare(self, identity: str = "") -> None:
+        """Note in the bucket whose blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
         try:
-            await self._prepare()
+            await self._prepare(identity)
         except StoreRefuses:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[403]) from None
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, identity: str) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
             await self._objects.make_bucket()
         elif answer.status in _REASONS:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
-        if not await self._objects.is_marked():
-            await self._objects.mark()
+        found = await self._objects.marked()
+        if found is None or (identity and not found):
+            await self._objects.mark(identity)
+
+    async def identity(self) -> str | None:
+        """Return whose the bucket's mark says that it is."""
+        return await self._objects.marked()
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Compare the bucket's mark. Raises StoreTaken."""
+        if await self._objects.marked() != (identity or ""):
+            raise StoreTaken("storage")
 
     async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in the bucket."""
@@ -183,8 +195,12 @@ class BucketStorage:
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object, and every multipart upload under a key of its own."""
         async for found in self._objects.listed_uploads(BLOBS):
+            if not _OURS.fullmatch(found.key):
+                continue  # below our prefix may be that of another registry
             yield Stored(f"{_UPLOAD}{found.upload}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
         async for found in self._objects.listed(BLOBS):
+            if not _OURS.fullmatch(found.key):
+                continue
             yield Stored(found.key, _handle_of(found.key), found.size, found.modified_at_us)
 
 

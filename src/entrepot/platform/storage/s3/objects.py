@@ -15,7 +15,6 @@ from entrepot.platform.storage.s3.calls import Call, Calls
 BLOBS: Final = "blobs/"
 QUARANTINE: Final = "quarantine/"
 MARK: Final = "entrepot.json"
-_MARK_CONTENT: Final = b'{"what": "blobs of an Entrepot registry; without this object they are taken for being elsewhere"}\n'
 _OCTETS: Final = {"content-type": "application/octet-stream"}
 _SMALL_BYTES: Final = 64 << 10
 _PAGE: Final = 1000
@@ -25,6 +24,13 @@ _COPY_S: Final = 300.0
 _LARGEST_COPY: Final = 5 << 30
 _COPIED_PART: Final = 1 << 30
 _MISSING: Final = 404
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """The content of the mark."""
+
+    what: str = "blobs of an Entrepot registry; without this object they are taken for being elsewhere"
+    registry: str = ""
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -101,9 +107,19 @@ class Objects:
         if not await self.is_marked():
             raise BucketAway("storage")
 
-    async def mark(self) -> None:
-        """Note that blobs are kept here."""
-        await self.put(MARK, [_MARK_CONTENT])
+    async def marked(self) -> str | None:
+        """Return whose blobs are kept here, empty when the mark does not say; None when there is no mark."""
+        answer = await self.calls.send(Call("GET", self.whole(MARK), expected=(200, _MISSING)))
+        if answer.status == _MISSING:
+            return None
+        try:
+            return msgspec.json.decode(answer.body, type=_Mark).registry
+        except msgspec.DecodeError:
+            return ""
+
+    async def mark(self, identity: str) -> None:
+        """Note that blobs are kept here, and whose."""
+        await self.put(MARK, [msgspec.json.encode(_Mark(registry=identity))])
 
     async def delete(self, key: str) -> None:
         """Delete an object that may be missing."""
@@ -166,7 +182,7 @@ class Objects:
         """Yield the objects below a prefix."""
         token = ""
         while True:
-            query = [("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix))]
+            query = [("delimiter", "/"), ("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix))]
             if token:
                 query.append(("continuation-token", token))
             body = (await self.calls.send(Call("GET", "", tuple(query)))).body

@@ -25,6 +25,7 @@ _OPTIONS: Final = {
     "style": "path or host",
 }
 _HIGHEST_PORT: Final = 65_535
+_NO_CREDENTIALS: Final = "credentials do not stand in it, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -55,11 +56,14 @@ class Bucket(msgspec.Struct, frozen=True):
 
 def parse_bucket(text: str) -> Bucket:
     """Take the setting apart. Raises ValueError with the reason."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("it is no address") from None  # the reason would repeat it
     if parts.scheme != "s3" or not parts.netloc:
         raise ValueError("it does not begin with s3://BUCKET")
     if "@" in parts.netloc:
-        raise ValueError("credentials do not stand in it, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        raise ValueError(_NO_CREDENTIALS)
     if not _NAME.fullmatch(parts.netloc):
         raise ValueError(f"'{parts.netloc}' is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens")
     if parts.fragment:
@@ -91,7 +95,7 @@ def _options(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
     except ValueError:
-        raise ValueError(f"'{query}' are no options: write name=value, with & between them") from None
+        raise ValueError("what stands after the ? are no options: write name=value, with & between them") from None
     options = dict(pairs)
     if len(options) != len(pairs):
         raise ValueError("an option stands in it twice")
@@ -113,9 +117,11 @@ def _address(name: str, text: str) -> str:
     """Return an endpoint without a slash at its end."""
     if not text:
         return ""
+    if "@" in text:
+        raise ValueError(_NO_CREDENTIALS)  # nothing of it is told: it would stand in a log
     parts = urlsplit(text)
     port = parts.port  # raises ValueError where it is none
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{name} is '{text}', expected http(s)://HOST[:PORT]")
     if parts.path.strip("/"):
         raise ValueError(f"{name} is '{text}', which has a path: the bucket's name follows by itself")

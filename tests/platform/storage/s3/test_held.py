@@ -171,14 +171,14 @@ def test_bytes_that_the_store_lost_are_never_made_a_blob(bucket: Bucket, harm: s
             state = await patched(storage, handle, None, CONTENT[: 6 * MIB])
             state = await patched(storage, handle, state, CONTENT[6 * MIB : 7 * MIB])
             known = read(state, 0)
-            assert known.tail is not None
-            whole = f"{bucket.prefix}/{known.tail.key}"
+            assert known.tails
+            whole = f"{bucket.prefix}/{known.tails[-1].key}"
             if harm == "upload":
                 asked(bucket, "DELETE", f"{bucket.prefix}/{known.key}", f"uploadId={known.upload}")
             elif harm == "tail":
                 asked(bucket, "DELETE", whole)
             else:
-                asked(bucket, "PUT", whole, body=bytes(known.tail.size))
+                asked(bucket, "PUT", whole, body=bytes(known.tails[-1].size))
             with pytest.raises(Exception, match=r"start the upload again|are not in the registry's storage"):
                 await finished(storage, handle, state, CONTENT[: 7 * MIB])
 

@@ -16,6 +16,8 @@ _READ_ONLY: Final = frozenset({"XMinioReadOnly", "ReadOnly"})
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _INSUFFICIENT_STORAGE: Final = 507
+_LARGEST_ERROR: Final = 64 << 10
+_LONGEST_NUMBER: Final = 19
 
 
 class BucketAway(StorageAway):
@@ -43,6 +45,11 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes = b""
     code: str = ""
 
+    @property
+    def length(self) -> int:
+        """How long the object is. Raises StorageUnavailable where the store does not say."""
+        return number(self.headers.get("content-length", ""))
+
 
 class Listed(msgspec.Struct, frozen=True):
     """An object or a multipart upload in a list; `upload` is empty for objects."""
@@ -55,7 +62,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 def error_code(body: bytes) -> str:
     """Return the code of an error document, also of one that came with status 200; empty when it is none."""
-    if b"<Error" not in body[:1000]:
+    if b"<Error" not in body[:1000] or len(body) > _LARGEST_ERROR:
         return ""
     root = _parsed(body)
     return _text(root, "Code") if root is not None and _name(root) == "Error" else ""
@@ -83,7 +90,7 @@ def field(body: bytes, name: str) -> str:
 def objects(body: bytes) -> Iterator[Listed]:
     """Yield what a ListObjectsV2 answer lists."""
     for found in _children(body, "Contents"):
-        yield Listed(_text(found, "Key"), int(_text(found, "Size") or 0), _time_us(_text(found, "LastModified")))
+        yield Listed(_text(found, "Key"), number(_text(found, "Size")), _time_us(_text(found, "LastModified")))
 
 
 def uploads(body: bytes) -> Iterator[Listed]:
@@ -104,11 +111,28 @@ def location(region: str) -> bytes:
     return f'<CreateBucketConfiguration xmlns="{_NAMESPACE}">{inner}</CreateBucketConfiguration>'.encode()
 
 
+def number(text: str) -> int:
+    """Return a number of bytes that the store told. Raises StorageUnavailable where it is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        raise StorageUnavailable("storage")
+    return int(text)
+
+
 def _parsed(body: bytes) -> ET.Element | None:
+    """Parse what the store wrote; None where it cannot be. No store declares a document type, whose entities may be endless."""
+    parser = ET.XMLParser(target=_Builder())  # noqa: S314 - see above: from our own store, bounded, and without entities
     try:
-        return ET.fromstring(body)  # noqa: S314 - from our own store, bounded, and expat expands no entity endlessly
-    except ET.ParseError:
+        parser.feed(body)
+        root: ET.Element = parser.close()
+    except (ET.ParseError, LookupError, ValueError):
         return None
+    return root
+
+
+class _Builder(ET.TreeBuilder):
+    def doctype(self, *_: object) -> None:
+        """Refuse it."""
+        raise ValueError("a document type")
 
 
 def _children(body: bytes, name: str) -> Iterator[ET.Element]:
@@ -130,5 +154,5 @@ def _time_us(text: str) -> int:
     """Return microseconds UTC of a time as S3 writes it; 0, which is very old, never: what cannot be read is refused."""
     try:
         return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise StorageUnavailable("storage") from error

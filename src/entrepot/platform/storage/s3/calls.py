@@ -24,6 +24,7 @@ from entrepot.base.clock import now_us
 from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
 from entrepot.platform.storage.s3.credentials import Credentials
 from entrepot.platform.storage.s3.signing import NOTHING, Request, encoded_path, encoded_query, presign, sign
+from entrepot.platform.storage.s3.watch import Watch
 
 _log: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 3
@@ -31,13 +32,11 @@ _PAUSE_S: Final = 0.15
 _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
-_READ_S: Final = 30.0
-_LOOK_EVERY_S: Final = 1.0
-_LOOK_LIMIT_S: Final = 2.0
 _SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
 _CLOCK_EVERY_S: Final = 30.0
+_FARTHEST_CLOCK_S: Final = 86_400.0  # what says that it is another day is no clock
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _BAD: Final = 400
@@ -79,8 +78,7 @@ class Calls:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
-        self._away = False
-        self._looking: asyncio.Task[None] | None = None
+        self._watch = Watch(self._look)
 
     @property
     def region(self) -> str:
@@ -93,8 +91,7 @@ class Calls:
 
     def require(self) -> None:
         """Do nothing when the store answered lately, or was never asked. Raises BucketAway."""
-        if self._away and self._looking is not None and not self._looking.done():
-            raise BucketAway("storage")
+        self._watch.require()
 
     async def send(self, call: Call) -> Answer:
         """Send a request and read its answer; one of another status or code than expected is an error.
@@ -112,13 +109,14 @@ class Calls:
                 answer, last = await self._once(call), None
             except LOST as error:
                 last = error
+                await self._watch.verdict()
                 continue
             if answer.code in call.codes or (answer.status in call.expected and _is_whole(answer)):
                 return answer
             if not _may_help(answer):
                 break
         if answer is None or last is not None:
-            self._is_away(call, last)
+            _log.warning("bucket_call_lost", extra={"method": call.method, "reason": f"{type(last).__name__}: {last}"})
             raise BucketAway("storage") from last
         _log.warning("bucket_refused", extra={"method": call.method, "status": answer.status, "code": answer.code})
         raise trouble(answer)
@@ -132,13 +130,14 @@ class Calls:
         """
         self.require()
         try:
-            response = await self._answer(call, _READ_S)
+            response = await self._answer(call, _ANSWER_S)
         except LOST:
+            await self._watch.verdict()
             await asyncio.sleep(_PAUSE_S)
             try:
-                response = await self._answer(call, _READ_S)
+                response = await self._answer(call, _ANSWER_S)
             except LOST as error:
-                self._is_away(call, error)
+                await self._watch.verdict()
                 raise BucketAway("storage") from error
         try:
             yield response
@@ -161,15 +160,6 @@ class Calls:
         except LOST:
             return 0
 
-    async def look(self) -> bool:
-        """Ask once whether the store answers at all."""
-        try:
-            async with asyncio.timeout(_LOOK_LIMIT_S):
-                answer = await self._once(Call("HEAD", expected=()))
-        except LOST:
-            return False
-        return answer.status < _SERVER_ERROR
-
     async def clock_difference_s(self) -> float | None:
         """Return by how much the store's clock is ahead of ours, to the second; None when it does not say."""
         answer = await self._once(Call("HEAD", expected=()))
@@ -177,8 +167,8 @@ class Calls:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._loop is asyncio.get_running_loop():
+            await self._watch.end()
         if self._keeper is not None and self._loop is asyncio.get_running_loop():
             await self._keeper.aclose()
         self._keeper = None
@@ -193,23 +183,26 @@ class Calls:
         if call.body or call.method in ("PUT", "POST"):
             headers["content-length"] = str(call.size)
         limit_s = None if sock_read_s else call.limit_s + call.size / _SLOWEST_BYTES_PER_S
-        return await session.request(
-            call.method,
-            URL(f"{self._base}{path}{'?' if text else ''}{text}", encoded=True),
-            headers=headers,
-            data=_pieces(call.body) if call.size else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
-        )
+        async with asyncio.timeout(None) as end:
+            with self._watch.calling(end):
+                response = await session.request(
+                    call.method,
+                    URL(f"{self._base}{path}{'?' if text else ''}{text}", encoded=True),
+                    headers=headers,
+                    data=_pieces(call.body) if call.size else None,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
+                )
+        self._watch.answered()
+        return response
 
     async def _once(self, call: Call) -> Answer:
         async with await self._answer(call) as response:
             body = b""
             if call.method != "HEAD":
-                async for piece in response.content.iter_any():
-                    body += piece
-                    if len(body) > _LARGEST_ANSWER:
-                        raise aiohttp.ClientPayloadError("the answer is too long")
+                async with asyncio.timeout(None) as end:
+                    with self._watch.calling(end):
+                        body = await _body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
         self._learn(headers.get("date"))
         return Answer(response.status, headers, body, error_code(body))
@@ -219,23 +212,20 @@ class Calls:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop or self._session.closed:
             self._keeper = _kept()
-            self._loop, self._looking, self._turns = loop, None, asyncio.Semaphore(_SENT_AT_ONCE)
+            self._loop, self._watch, self._turns = loop, Watch(self._look), asyncio.Semaphore(_SENT_AT_ONCE)
             self._session = await anext(self._keeper)
         return self._session
 
-    def _is_away(self, call: Call, error: Exception | None) -> None:
-        """Refuse all calls from now on, until one that looks for the store in the background is answered."""
-        if self._looking is not None and not self._looking.done():
-            return
-        _log.warning("bucket_away", extra={"method": call.method, "reason": f"{type(error).__name__}: {error}"})
-        self._away = True
-        self._looking = asyncio.create_task(self._look(), name="looking for the bucket")
-
     async def _look(self) -> None:
-        while not await self.look():  # noqa: ASYNC110 - nobody would set an event
-            await asyncio.sleep(_LOOK_EVERY_S)
-        self._away = False
-        _log.info("bucket_back")
+        """Ask once whether the store answers at all: raise when it does not."""
+        call = Call("HEAD", expected=())
+        session = await self._opened()
+        request = Request(call.method, self._host, self._root, call.query)
+        headers = sign(request, call.headers, call.payload, self._credentials.keys(), self._when())
+        url = URL(f"{self._base}{self._root}", encoded=True)
+        async with session.request(call.method, url, headers=headers, allow_redirects=False) as response:
+            if response.status >= _SERVER_ERROR:
+                raise aiohttp.ClientPayloadError(f"it answers {response.status}")
 
     def _when(self) -> tuple[datetime, str]:
         return datetime.fromtimestamp(now_us() / 1_000_000 + self._ahead_s, UTC), self._credentials.region
@@ -245,7 +235,7 @@ class Calls:
         if time.monotonic() - self._told_at < _CLOCK_EVERY_S and self._told_at:
             return
         ahead_s = _ahead_s(date)
-        if ahead_s is not None:
+        if ahead_s is not None and abs(ahead_s) < _FARTHEST_CLOCK_S:
             self._told_at = time.monotonic()
             self._ahead_s = ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0
 
@@ -299,6 +289,16 @@ async def _kept() -> AsyncGenerator[aiohttp.ClientSession, None]:
     finally:
         with suppress(asyncio.CancelledError):
             await session.close()
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer's body. Raises ClientPayloadError where it is longer than any answer that we ask for."""
+    body = b""
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST_ANSWER:
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return body
 
 
 async def _pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -4,23 +4,27 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
+from urllib.parse import quote, unquote
 
 from entrepot.base.bucket import Bucket, BucketUnusable
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, Stored
+from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
 from entrepot.platform.storage.s3.held import HeldParts
+from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.objects import BLOBS, QUARANTINE, Objects
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
+_log: Final = logging.getLogger(__name__)
 _SMALL_BYTES: Final = 64 << 10
 _REMEMBERED_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 300  # of a remembered blob beside its own bytes: its key, the objects, its place in the memory
@@ -43,6 +47,7 @@ class BucketStorage:
         self._bucket = bucket
         self._calls = Calls(bucket, environment)
         self._objects = Objects(self._calls)
+        self._memory = Memory()
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
 
     async def prepare(self) -> None:
@@ -95,7 +100,7 @@ class BucketStorage:
     @asynccontextmanager
     async def hold(self, handle: str, size: int) -> AsyncIterator[HeldParts]:
         """Give the upload's bytes; the row's lease keeps others away, and asks the bucket nothing."""
-        held = HeldParts(self._objects, handle, size)
+        held = HeldParts(self._objects, handle, size, self._memory)
         try:
             yield held
         finally:
@@ -108,8 +113,8 @@ class BucketStorage:
             known = read_state(state, 0)
             if known.upload:
                 await self._objects.abort(known.key, known.upload)
-            if known.tail is not None:
-                await self._objects.delete(known.tail.key)
+            for tail in known.tails:
+                await self._objects.delete(tail.key)
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
@@ -122,17 +127,21 @@ class BucketStorage:
                 yield piece
 
     async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
-        """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""
+        """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again.
+
+        Raises:
+            ObjectLost, StorageUnavailable: also where the bytes are wrong each time
+        """
         if size > _SMALL_BYTES:
             return None
-        content = b""
         for _ in range(2):
             content = b"".join([piece async for piece in read(self._objects, key, 0, size - 1)])
             if Digest.of(content, digest.algorithm) == digest:
                 self._remembered.forget(key)
                 self._remembered.put(key, content, size + _ENTRY_BYTES)
-                break
-        return content
+                return content
+        _log.error("blob_damaged", extra={"key": key, "digest": str(digest)})
+        raise StorageUnavailable("storage")
 
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small object that was read lately."""
@@ -171,7 +180,7 @@ class BucketStorage:
         self._remembered.forget(key)
         if key.startswith(_UPLOAD):
             upload, _, whole = key.removeprefix(_UPLOAD).partition("/")
-            await self._objects.abort(whole, upload)
+            await self._objects.abort(whole, unquote(upload))
             return
         await self._objects.delete(key)
 
@@ -183,7 +192,7 @@ class BucketStorage:
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object, and every multipart upload under a key of its own."""
         async for found in self._objects.listed_uploads(BLOBS):
-            yield Stored(f"{_UPLOAD}{found.upload}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
+            yield Stored(f"{_UPLOAD}{quote(found.upload, safe='')}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
         async for found in self._objects.listed(BLOBS):
             yield Stored(found.key, _handle_of(found.key), found.size, found.modified_at_us)
 

@@ -7,16 +7,18 @@ nothing that a row may name is deleted before a transaction under the lease's to
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from typing import Final
 
 import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
-from entrepot.platform.storage.hashing import RunningHash
+from entrepot.platform.storage.hashing import RunningHash, new_hash
+from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.objects import BLOBS, Objects
+from entrepot.platform.storage.s3.pieces import agree, batches, each, feed, is_batch, size_of
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import NOTHING, Part, Tail, written
 from entrepot.platform.storage.s3.state import read as read_state
@@ -25,22 +27,27 @@ from entrepot.spec.oci.digest import Digest
 _SMALLEST_PART: Final = 5 << 20  # all but the last must have as much
 _PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sent, of each upload
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
-_LARGEST_PART: Final = 512 << 20
+_LARGEST_PART: Final = 64 << 20
 _MOST_PARTS: Final = 10_000
 _LEFT_PARTS: Final = 100
-_BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
+_MOST_TAILS: Final = 32  # so that many small requests do not read and write again what came before, each of them
+_MANY_PIECES: Final = 256  # each costs some memory of its own, so tiny ones are joined
 
 
 class HeldParts:
-    """An upload's bytes in a bucket."""
+    """An upload's bytes in a bucket. What waits in memory may be written at any time by those who need room there."""
 
-    def __init__(self, objects: Objects, handle: str, size: int) -> None:
+    def __init__(self, objects: Objects, handle: str, size: int, memory: Memory) -> None:
         self._objects = objects
         self._handle = handle
         self._recorded = size
         self._before = NOTHING
         self._state = NOTHING
-        self._waiting: list[bytes] | None = None  # the bytes behind the parts, once they are in memory
+        self._share = memory.share(self._write, objects.calls.require)
+        self._coming: list[bytes] = []  # bytes that nobody has hashed yet
+        self._waiting: list[bytes] = []  # bytes behind the parts and tails
+        self._hash: RunningHash | None = None
+        self._hashing: asyncio.Future[None] | None = None
         self._made: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._whole = ""
@@ -65,44 +72,58 @@ class HeldParts:
             SizeMismatch, ObjectTooLarge
         """
         del spare  # what is small waits in memory in any case, and nobody knows how much will come
+        self._hash = hash_
         try:
-            return await self._append(offset, chunks, hash_, last=last)
+            return await self._append(offset, chunks, last=last)
         except EntrepotError:
             await self.cut(offset)
             raise
-
-    async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool) -> int:
-        self._require(offset)
-        changed = offset < self._state.size
-        if changed:
-            await self._keep(offset - self._state.parts_size)
-        hashing: asyncio.Future[None] | None = None
-        try:
-            async for batch in _batches(chunks):
-                changed = True
-                if self._waiting is None:
-                    await self._keep(offset - self._state.parts_size)
-                if hashing is not None:
-                    await hashing
-                # Hashed in a thread while the next batch comes from the network.
-                hashing = asyncio.get_running_loop().run_in_executor(None, _feed, hash_, batch)
-                offset += _size(batch)
-                await self._add(batch)
         finally:
-            if hashing is not None:
-                await hashing
-        if not last and changed:
-            await self._store_waiting()
-        await self._sent()
+            await self._hashed()
+
+    async def _append(self, offset: int, chunks: AsyncIterator[bytes], *, last: bool) -> int:
+        self._require(offset)
+        if offset < self._state.size:
+            async with self._share.lock, self._reading():
+                await self._keep(offset - self._state.parts_size)
+        async for chunk in chunks:
+            await self._share.take(len(chunk))
+            async with self._share.lock:
+                self._coming.append(chunk)
+                offset += len(chunk)
+                if len(self._coming) >= _MANY_PIECES or is_batch(self._coming):
+                    await self._take_in()
+        async with self._share.lock:
+            await self._take_in()
+            if not last:
+                await self._store_waiting()
+            await self._sent()
         return offset
 
-    async def _add(self, batch: list[bytes]) -> None:
-        """Put bytes to those that wait in memory, and send them when they are enough for a part."""
-        waiting = [*(self._waiting or []), *batch]
-        self._waiting = waiting
-        if _size(waiting) >= _part_size(len(self._state.parts)):
-            await self._send(waiting)
-            self._waiting = []
+    async def _take_in(self) -> None:
+        """Put what came to what waits, and send that when it is enough for a part."""
+        batch, self._coming = self._coming, []
+        if not batch:
+            return
+        if len(batch) >= _MANY_PIECES:
+            batch = [b"".join(batch)]
+        await self._hashed()
+        # Hashed in a thread while the next batch comes from the network.
+        self._hashing = asyncio.get_running_loop().run_in_executor(None, feed, self._hash, batch)
+        self._waiting += batch
+        if self._state.tails_size + size_of(self._waiting) >= _part_size(len(self._state.parts)):
+            await self._send_waiting()
+
+    async def _hashed(self) -> None:
+        hashing, self._hashing = self._hashing, None
+        if hashing is not None:
+            await hashing
+
+    async def _write(self) -> None:
+        """Make what waits durable, because others need the memory."""
+        async with self._share.lock:
+            await self._take_in()
+            await self._store_waiting()
 
     def inherit(self) -> None:
         """Leave numbers for the parts that the holder of before may still send: until it learns that it is that no more."""
@@ -115,108 +136,144 @@ class HeldParts:
     async def cut(self, size: int) -> None:
         """Go back to what was recorded, and take away what this request has stored beside it."""
         del size  # it is what was recorded: nothing of that is changed before it is recorded anew
-        await self._stop_sending()
-        made, state = self._made, self._state
-        self._made, self._waiting, self._state, self._whole = [], None, self._before, ""
-        with suppress(EntrepotError):  # it is found by the clean-up
-            if state.upload and state.upload != self._before.upload:
-                await self._objects.abort(state.key, state.upload)
-            for key in made:
-                await self._objects.delete(key)
+        async with self._share.lock:
+            await self._stop_sending()
+            self._let_go()
+            made, state = self._made, self._state
+            self._made, self._state, self._whole = [], self._before, ""
+            with suppress(EntrepotError):  # it is found by the clean-up
+                if state.upload and state.upload != self._before.upload:
+                    await self._objects.abort(state.key, state.upload)
+                for key in made:
+                    await self._objects.delete(key)
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
         """Feed the first `size` bytes to `hash_`. Parts cannot be read: so they are made an object first. Raises SizeMismatch."""
-        if self._state.upload:
-            key = await self._complete(size)
-            pieces: AsyncIterator[bytes] = read(self._objects, key, 0, size - 1)
-        else:
-            await self._keep(size)
-            pieces = _each(self._waiting or [])
-        async for batch in _batches(pieces):
-            await asyncio.to_thread(_feed, hash_, batch)
+        async with self._share.lock, self._reading():
+            if self._state.upload:
+                key = await self._complete(size, None)
+                pieces: AsyncIterator[bytes] = read(self._objects, key, 0, size - 1)
+            else:
+                await self._keep(size)
+                pieces = each(self._waiting)
+            async for batch in batches(pieces):
+                await asyncio.to_thread(feed, hash_, batch)
 
     async def finish(self, digest: Digest, size: int) -> str:
-        """Make the first `size` bytes an object and return its key. Raises SizeMismatch."""
-        del digest  # the key was chosen before it was known
-        self._require(size)
-        if self._state.upload:
-            return await self._complete(size)
-        tail = self._state.tail
-        if tail is not None and tail.size == size:
-            found = await self._objects.size(tail.key)
+        """Make the first `size` bytes an object and return its key, which was chosen before. Raises SizeMismatch."""
+        async with self._share.lock:
+            if not self._whole:
+                self._require(size)
+                async with self._reading():
+                    self._whole = await (self._complete(size, digest) if self._state.upload else self._put(size))
+            self._let_go()
+            return self._whole
+
+    async def _put(self, size: int) -> str:
+        """Make an object of what is no multipart upload."""
+        tails = self._state.tails
+        if len(tails) == 1 and tails[0].size == size:
+            found = await self._objects.size(tails[0].key)
             if found != size:
                 raise SizeMismatch(found=found or 0, expected=size)
-            return tail.key
+            return tails[0].key
         await self._keep(size)
         key = self._new_key()
-        await self._objects.put(key, self._waiting or [])
+        await self._objects.put(key, self._waiting)
         return key
 
     async def drop(self, digest: Digest) -> None:
         """Delete everything of an upload whose row is no more."""
         del digest
-        await self._stop_sending()
-        state, made = self._state, self._made
-        for each in {state.upload: state, self._before.upload: self._before}.values():
-            if each.upload:
-                await self._objects.abort(each.key, each.upload)
-        tails = [each.tail.key for each in (state, self._before) if each.tail]
-        for key in {*made, *tails, *([self._whole] if self._whole else [])}:
-            await self._objects.delete(key)
+        async with self._share.lock:
+            await self._stop_sending()
+            self._let_go()
+            state, made = self._state, self._made
+            for each_ in {state.upload: state, self._before.upload: self._before}.values():
+                if each_.upload:
+                    await self._objects.abort(each_.key, each_.upload)
+            tails = [tail.key for tail in (*state.tails, *self._before.tails)]
+            for key in {*made, *tails, *([self._whole] if self._whole else [])}:
+                await self._objects.delete(key)
 
     async def settle(self) -> None:
         """Delete what the row named and names no more, now that this is recorded."""
-        old, new = self._before.tail, self._state.tail
+        old = {*self._made, *(tail.key for tail in self._before.tails)}
+        new = {self._whole, *(tail.key for tail in self._state.tails)}
         self._before, self._made = self._state, []
-        if old is not None and old != new:
-            with suppress(EntrepotError):  # it is found by the clean-up
-                await self._objects.delete(old.key)
+        with suppress(EntrepotError):  # it is found by the clean-up
+            for key in old - new:
+                await self._objects.delete(key)
 
     async def close(self) -> None:
         """Let go."""
         await self._stop_sending()
+        async with self._share.lock:
+            self._share.close()
 
     def _require(self, size: int) -> None:
         """Raise SizeMismatch where the store was given fewer bytes, or where a part would have to be cut."""
-        found = self._state.parts_size + self._waiting_size()
+        found = self._state.size + size_of(self._waiting)
         if found < size or size < self._state.parts_size:
             raise SizeMismatch(found=found, expected=size)
 
-    def _waiting_size(self) -> int:
-        if self._waiting is not None:
-            return _size(self._waiting)
-        return self._state.tail.size if self._state.tail else 0
+    def _let_go(self) -> None:
+        """Hold in memory no more what waits there."""
+        self._share.stored(size_of(self._waiting) + size_of(self._coming))
+        self._waiting, self._coming = [], []
+
+    def _reading(self) -> AbstractAsyncContextManager[None]:
+        """Return a block in which tails may be read back into memory."""
+        return self._share.joining() if self._state.tails else nullcontext()
 
     async def _keep(self, size: int) -> None:
         """Have the first `size` of the bytes behind the parts in memory, and only those."""
-        if self._waiting is None:
-            self._waiting = []
-            tail = self._state.tail
-            if tail is not None and size:
-                content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
-                if hashlib.sha256(content).hexdigest() != tail.sha256:
-                    raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
-                self._waiting = [content]
-        if _size(self._waiting) < size:
-            raise SizeMismatch(found=self._state.parts_size + _size(self._waiting), expected=self._state.parts_size + size)
-        if _size(self._waiting) > size:
+        await self._join()
+        found = size_of(self._waiting)
+        if found < size:
+            raise SizeMismatch(found=self._state.parts_size + found, expected=self._state.parts_size + size)
+        if found > size:
             self._waiting = [b"".join(self._waiting)[:size]]
-        self._state = msgspec.structs.replace(self._state, tail=None)
+            self._share.stored(found - size)
+
+    async def _join(self) -> None:
+        """Read the tails back."""
+        contents = []
+        for tail in self._state.tails:
+            content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
+            if hashlib.sha256(content).hexdigest() != tail.sha256:
+                raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
+            contents.append(content)
+        self._share.add(size_of(contents))
+        self._waiting = [*contents, *self._waiting]
+        self._state = msgspec.structs.replace(self._state, tails=())
 
     async def _store_waiting(self) -> None:
-        """Make what waits in memory durable: as a part where it may be one, else as the tail."""
-        waiting = self._waiting or []
-        if self._state.upload and _size(waiting) >= _SMALLEST_PART:
-            await self._send(waiting)
-            self._waiting = []
-        elif waiting:
-            key, size = self._new_key(), _size(waiting)
-            sha256 = await self._objects.put(key, waiting)
-            self._state = msgspec.structs.replace(self._state, tail=Tail(key, size, sha256))
-            self._waiting = None
+        """Make what waits in memory durable: as a part where it may be one, else as a tail."""
+        if not self._waiting:
+            return
+        if self._state.upload and self._state.tails_size + size_of(self._waiting) >= _SMALLEST_PART:
+            await self._send_waiting()
+        elif len(self._state.tails) < _MOST_TAILS:
+            await self._put_tail()
+        else:
+            async with self._reading():
+                await self._join()
+                await self._put_tail()
 
-    async def _send(self, pieces: Sequence[bytes]) -> None:
-        """Begin to send a part, when the one before it has been sent."""
+    async def _put_tail(self) -> None:
+        key, size = self._new_key(), size_of(self._waiting)
+        tail = Tail(key, size, await self._objects.put(key, self._waiting))
+        self._state = msgspec.structs.replace(self._state, tails=(*self._state.tails, tail))
+        self._let_go()
+
+    async def _send_waiting(self) -> None:
+        async with self._reading():
+            await self._join()
+            await self._send()
+
+    async def _send(self) -> None:
+        """Begin to send what waits as a part, when the one before it has been sent."""
         await self._sent()
         if not self._state.upload:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
@@ -227,29 +284,29 @@ class HeldParts:
         self._leap = 0
         if number > _MOST_PARTS:
             raise ObjectTooLarge(parts=_MOST_PARTS)
+        pieces, self._waiting = self._waiting, []
+        part = Part(number, size_of(pieces), "")
+        self._share.send(part.size)
         # Its size is known now, so that the next one can be chosen while it is sent.
-        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, Part(number, _size(pieces), "")))
+        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, part))
         turns = self._objects.calls.turn()
         await turns.acquire()  # nothing more is taken from the client until then
-        self._sending = asyncio.create_task(self._send_part(number, pieces), name=f"part {number} of {self._handle}")
+        self._sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
         self._sending.add_done_callback(lambda _task: turns.release())
+        self._sending.add_done_callback(lambda _task: self._share.sent(part.size))
 
-    async def _send_part(self, number: int, pieces: Sequence[bytes]) -> None:
-        etag = await self._objects.put_part(self._state.key, self._state.upload, number, pieces)
+    async def _send_part(self, part: Part, pieces: Sequence[bytes]) -> None:
+        etag, md5 = await self._objects.put_part(self._state.key, self._state.upload, part.number, pieces)
         if etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
-        part = Part(number, _size(pieces), etag)
-        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts[:-1], part))
+        sent = Part(part.number, part.size, etag, etag == md5)
+        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts[:-1], sent))
 
     async def _sent(self) -> None:
-        """Wait for the part that is on its way."""
+        """Wait for the part that is on its way; its failure is told to all who wait, until it is cut back."""
         if self._sending is not None:
-            sending, self._sending = self._sending, None
-            try:
-                await sending
-            except asyncio.CancelledError:
-                sending.cancel()
-                raise
+            await self._sending
+            self._sending = None
 
     async def _stop_sending(self) -> None:
         if self._sending is not None:
@@ -259,26 +316,39 @@ class HeldParts:
             if not sending.cancelled():
                 sending.exception()
 
-    async def _complete(self, size: int) -> str:
+    async def _complete(self, size: int, digest: Digest | None) -> str:
         """Make the parts an object; repeatable, also by another process when that was not recorded. Raises SizeMismatch."""
         if self._whole:
             return self._whole
         self._require(size)
+        if self._revoked:
+            raise UploadBusy
         key, upload = self._state.key, self._state.upload
         await self._keep(size - self._state.parts_size)
-        parts = [(part.number, part.etag) for part in self._state.parts]
+        parts = list(self._state.parts)
         if self._waiting:
             # Where the upload is no more it may be an object already: then the ETag says whether this part is its last.
-            etag = await self._objects.put_part(key, upload, self._next_number(), self._waiting)
-            parts.append((self._next_number(), _md5_of(self._waiting) if etag is None else etag))
-        done = await self._objects.complete(key, upload, parts)
+            etag, md5 = await self._objects.put_part(key, upload, self._next_number(), self._waiting)
+            parts.append(Part(self._next_number(), size_of(self._waiting), md5 if etag is None else etag, etag in (None, md5)))
+        done = await self._objects.complete(key, upload, [(part.number, part.etag) for part in parts])
         answer = await self._objects.head(key)
-        found = int(answer.headers["content-length"]) if answer else 0
+        found = answer.length if answer else 0
         whole = answer.headers.get("etag", "").strip('"') if answer else ""
-        if found != size or not _agree(whole, [part for _, part in parts]):
+        if found != size or not await self._is_right(parts, whole, None if done else digest):
             raise SizeMismatch(found=0 if done else found, expected=size)
         self._whole = key
         return key
+
+    async def _is_right(self, parts: Sequence[Part], whole: str, digest: Digest | None) -> bool:
+        """Tell whether the object is made of these parts: by its ETag where that can say so, else by the digest, if told."""
+        if all(part.is_md5 for part in parts):
+            return agree(whole, [part.etag for part in parts])
+        if digest is None:
+            return True
+        hash_ = new_hash(digest.algorithm)
+        async for batch in batches(read(self._objects, self._state.key, 0, sum(part.size for part in parts) - 1)):
+            await asyncio.to_thread(feed, hash_, batch)
+        return hash_.hexdigest() == digest.hex
 
     def _next_number(self) -> int:
         return (self._state.parts[-1].number if self._state.parts else 0) + 1 + self._leap
@@ -289,53 +359,6 @@ class HeldParts:
         return key
 
 
-def _agree(whole: str, parts: list[str]) -> bool:
-    """Tell whether an object's ETag is that of these parts, as far as it is made of MD5 sums: stores that encrypt use others."""
-    try:
-        joined = b"".join(bytes.fromhex(part) for part in parts)
-    except ValueError:
-        return True
-    made, hyphen, count = whole.partition("-")
-    if not hyphen or len(made) != len(parts[0]):
-        return True
-    return count == str(len(parts)) and made == hashlib.md5(joined, usedforsecurity=False).hexdigest()
-
-
 def _part_size(parts: int) -> int:
     """Return how many bytes the next part has, behind so many."""
     return int(min(_PART << (parts // _DOUBLED_EVERY), _LARGEST_PART))
-
-
-def _size(pieces: Sequence[bytes]) -> int:
-    return sum(map(len, pieces))
-
-
-def _feed(hash_: Any, pieces: Sequence[bytes]) -> None:
-    for piece in pieces:
-        hash_.update(piece)
-
-
-def _md5_of(pieces: Sequence[bytes]) -> str:
-    hash_ = hashlib.md5(usedforsecurity=False)
-    _feed(hash_, pieces)
-    return hash_.hexdigest()
-
-
-async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Put pieces together until they are worth a hop to a thread; they are not joined, which would copy them."""
-    held: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        if chunk:
-            held.append(chunk)
-            size += len(chunk)
-        if size >= _BATCH_BYTES:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held

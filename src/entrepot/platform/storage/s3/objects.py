@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -81,7 +81,7 @@ class Objects:
     async def size(self, key: str) -> int | None:
         """Return an object's bytes, None when it is missing."""
         answer = await self.head(key)
-        return None if answer is None else int(answer.headers["content-length"])
+        return None if answer is None else answer.length
 
     async def make_bucket(self) -> None:
         """Make the bucket, unless it was made just now; in the region that we sign for, which Amazon's wants to be told."""
@@ -139,13 +139,14 @@ class Objects:
             raise StorageUnavailable("storage")
         return upload
 
-    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> str | None:
-        """Store a part; return its ETag, None when there is no such multipart upload any more."""
+    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> tuple[str | None, str]:
+        """Store a part; return its ETag, None when there is no such multipart upload any more, and the MD5 sum of its bytes."""
         sums = await sums_of(pieces)
         query = (("partNumber", str(number)), ("uploadId", upload))
         call = Call("PUT", self.whole(key), query, sums.headers, pieces, sums.sha256, codes=("NoSuchUpload",))
         answer = await self.calls.send(call)
-        return None if answer.code else answer.headers.get("etag", "").strip('"')
+        etag = None if answer.code else answer.headers.get("etag", "").strip('"')
+        return etag, b64decode(sums.md5).hex()
 
     async def complete(self, key: str, upload: str, parts: list[tuple[int, str]]) -> bool:
         """Make the parts an object; False when the store has no such upload (any more), or other parts."""
@@ -172,9 +173,10 @@ class Objects:
             body = (await self.calls.send(Call("GET", "", tuple(query)))).body
             for found in objects(body):
                 yield self._ours(found)
-            token = field(body, "NextContinuationToken")
+            before, token = token, field(body, "NextContinuationToken")
             if field(body, "IsTruncated") != "true" or not token:
                 return
+            _require_progress(before, token)
 
     async def listed_uploads(self, prefix: str) -> AsyncIterator[Listed]:
         """Yield the multipart uploads below a prefix."""
@@ -187,9 +189,17 @@ class Objects:
             for found in uploads(body):
                 if found.key.startswith(self.whole(prefix)):
                     yield self._ours(found)
+            before = (key, id_)
             key, id_ = field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker")
             if field(body, "IsTruncated") != "true" or not key:
                 return
+            _require_progress(before, (key, id_))
 
     def _ours(self, found: Listed) -> Listed:
         return Listed(found.key.removeprefix(self._prefix), found.size, found.modified_at_us, found.upload)
+
+
+def _require_progress(before: object, after: object) -> None:
+    """Do nothing unless the next page is the one that was just read. Raises StorageUnavailable: else it would go on for ever."""
+    if before == after:
+        raise StorageUnavailable("storage")

@@ -60,8 +60,10 @@ async def _answer(objects: Objects, key: str, first: int, last: int) -> AsyncGen
         async with objects.calls.stream(call) as response:
             if response.status == _BEHIND_THE_END:
                 return
-            if response.status != _PARTIAL and (response.status != _OK or first):
+            if response.status not in (_OK, _PARTIAL):
                 await _refused(objects, key, response)
+            if not _is_asked(response, first, last):
+                raise _BrokeOff("the store answered with other bytes than were asked for")
             rest = last + 1 - first
             async for piece in response.content.iter_any():
                 some = piece[:rest]
@@ -72,6 +74,13 @@ async def _answer(objects: Objects, key: str, first: int, last: int) -> AsyncGen
         raise
     except LOST as error:
         raise _BrokeOff from error
+
+
+def _is_asked(response: aiohttp.ClientResponse, first: int, last: int) -> bool:
+    """Tell whether an answer begins with the byte that was asked for, and has as many: what stands between us may answer too."""
+    if response.status == _OK:
+        return not first and response.content_length == last + 1
+    return response.headers.get("content-range", "").startswith(f"bytes {first}-")
 
 
 async def _refused(objects: Objects, key: str, response: aiohttp.ClientResponse) -> None:

@@ -1,7 +1,7 @@
 """What a bucket must be told to continue an upload: kept as text in the upload's row, written with its offset.
 
-The first parts of an upload lie in a multipart upload; what came behind them and is too small for a part lies in an object of its
-own, the tail. As long as there is no multipart upload the tail is all, and becomes the blob's object as it is.
+The first parts of an upload lie in a multipart upload; what came behind them and is too small for a part lies in objects of its
+own, the tails. As long as there is no multipart upload a single tail is all, and becomes the blob's object as it is.
 """
 
 from typing import Final
@@ -12,15 +12,16 @@ from entrepot.platform.storage.driver import SizeMismatch
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """One part of the multipart upload: bytes, and the store's name for them."""
+    """One part of the multipart upload: bytes, and the store's name for them, which may be the MD5 sum that we sent."""
 
     number: int
     size: int
     etag: str
+    is_md5: bool = False
 
 
 class Tail(msgspec.Struct, frozen=True, array_like=True):
-    """The object with what came last: bytes, and their SHA-256, which they must have when they are read again."""
+    """An object with what came behind the parts: bytes, and their SHA-256, which they must have when they are read again."""
 
     key: str
     size: int
@@ -33,7 +34,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str = ""
     upload: str = ""
     parts: tuple[Part, ...] = ()
-    tail: Tail | None = None
+    tails: tuple[Tail, ...] = ()
 
     @property
     def parts_size(self) -> int:
@@ -41,9 +42,14 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(part.size for part in self.parts)
 
     @property
+    def tails_size(self) -> int:
+        """The bytes behind the parts."""
+        return sum(tail.size for tail in self.tails)
+
+    @property
     def size(self) -> int:
         """All bytes."""
-        return self.parts_size + (self.tail.size if self.tail else 0)
+        return self.parts_size + self.tails_size
 
 
 NOTHING: Final = State()

@@ -32,6 +32,8 @@ def several(fleet: Fleet, book: Book) -> None:
     paths = manifest_paths(fleet)
     nodes = _nodes(fleet, max(_COUNTS))
     for node in nodes:
+        # They share one machine's processors here: with a worker for each processor in each node these would crowd one another.
+        node.restart_with(workers=1)
         wrk.run(node.port, paths, _WARM_UP_S)
     for count in fleet.rounds(_COUNTS):
         subject = "1 node" if count == 1 else f"{count} nodes"

@@ -1,6 +1,5 @@
 """`entrepot mode` beside a served instance: what is refused, what goes on, and what waits."""
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +9,11 @@ from typing import Any, Final
 import pytest
 
 from entrepot.base.settings import Settings
-from entrepot.domain.access.service import Modes
 from support.commands import place, run
 from support.history import rows
 from support.http import Answer, Client
 from support.instance import Instance
-from support.parts import opened
+from support.modes import change
 from support.schemas import schema
 from support.wire import Repository, digest_of
 
@@ -27,16 +25,6 @@ _LIMIT_S: Final = 20.0
 
 def settings_of(hub: Instance) -> Settings:
     return Settings(data=str(hub.data), database=hub.database)
-
-
-def change(hub: Instance, *, read_only: bool) -> None:
-    """Change the mode as another node would, without the time that a command takes to start."""
-
-    async def changing() -> None:
-        async with opened(settings_of(hub)) as db:
-            await Modes(db).change(read_only=read_only, reason=REASON if read_only else "")
-
-    asyncio.run(changing())
 
 
 def mode(hub: Instance, *words: str) -> dict[str, Any]:
@@ -54,9 +42,9 @@ def read_only(hub: Instance, client: Client, repository: str) -> Iterator[tuple[
     repo.image("v1")
     location = repo.begin()
     assert client.patch(location, body=b"so far").status == 202
-    change(hub, read_only=True)
+    change(settings_of(hub), read_only=True, reason=REASON)
     yield repo, location
-    change(hub, read_only=False)
+    change(settings_of(hub), read_only=False)
 
 
 # What a client may ask for that changes something: with the repository and the address of the unfinished upload.
@@ -113,7 +101,7 @@ def test_pulls_and_questions_go_on_and_write_nothing(hub: Instance, read_only: t
 def test_an_upload_goes_on_where_it_was_when_the_mode_is_normal_again(hub: Instance, read_only: tuple[Repository, str]) -> None:
     repo, location = read_only
     assert repo.client.patch(location, body=b"refused").status == 405
-    change(hub, read_only=False)
+    change(settings_of(hub), read_only=False)
     assert repo.client.patch(location, body=b", and on").status == 202
     whole = b"so far, and on"
     assert repo.finish(location, digest_of(whole)).status == 201
@@ -140,7 +128,7 @@ def test_jobs_wait_until_the_mode_is_normal_again(hub: Instance) -> None:
     time.sleep(2.5)  # two looks of the job process
     assert rows(settings, made) == before
     assert rows(settings, "SELECT count(*) FROM job WHERE state = 'running'") == [(0,)]
-    change(hub, read_only=False)
+    change(settings_of(hub), read_only=False)
     end = time.monotonic() + _LIMIT_S
     while rows(settings, made) == before:
         assert time.monotonic() < end, "no job was made"

@@ -1,6 +1,5 @@
 """What people see whose push meets a read-only registry: the reason, and at once, because these clients do not go on trying."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Final
 import pytest
 
 from entrepot.base.settings import Settings
-from entrepot.domain.access.service import Modes
 from support.clients import Crane, Oras, Skopeo
 from support.instance import Instance
-from support.parts import opened
+from support.modes import change
 from support.tools import Program
 
 REASON: Final = "moving to the new machine"
@@ -23,12 +21,7 @@ AT_ONCE_S: Final = 20.0  # docker goes on for 50 seconds after an answer of 503,
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     with Instance(tmp_path_factory.mktemp("hub") / "data") as instance:
-
-        async def change() -> None:
-            async with opened(Settings(data=str(instance.data))) as db:
-                await Modes(db).change(read_only=True, reason=REASON)
-
-        asyncio.run(change())
+        change(Settings(data=str(instance.data)), read_only=True, reason=REASON)
         yield instance
 
 

@@ -19,7 +19,7 @@ from support.nodes import Nodes
 from support.postgres import Cluster
 from support.s3 import S3Server
 
-DISASTERS: Final = examples(4, 200)
+DISASTERS: Final = examples(3, 200)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A node that is frozen for a while and then goes on as if nothing had happened: what it held is another's by then."""
 
-import asyncio
 import http.client
 import random
 import threading
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from entrepot.base.settings import Settings
-from entrepot.domain.access.service import Modes
 from support.counts import examples
 from support.freezing import frozen
 from support.history import rows
 from support.instance import Instance
+from support.modes import change
 from support.nodes import Nodes
-from support.parts import opened
 from support.postgres import Cluster
 from support.pushers import Ledger, Pusher, pull_every_tag
 from support.s3 import S3Server
@@ -169,11 +167,3 @@ def test_the_mode_can_be_changed_while_a_node_is_frozen_in_the_middle_of_pushes(
         assert took_s < FROZEN_S
         assert rows(settings, "SELECT count(*) FROM upload") == uploads, "it wrote when it came back"
     change(settings, read_only=False)
-
-
-def change(settings: Settings, *, read_only: bool) -> None:
-    async def changing() -> None:
-        async with opened(settings) as db:
-            await Modes(db).change(read_only=read_only)
-
-    asyncio.run(changing())

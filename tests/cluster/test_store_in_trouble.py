@@ -34,7 +34,7 @@ SMALL: Final = 30_000
 LARGE: Final = 9 * MIB + 12_345
 FOR_EVER: Final = 1_000
 QUICK_WAYS: Final = [*(way for way in WAYS if way != HANGS), pytest.param(HANGS, marks=pytest.mark.long)]
-SAMPLE: Final = 14  # of all the failures of a push, in `make test`
+SAMPLE: Final = 12  # of all the failures of a push, in `make test`
 _numbers: Final = itertools.count(1)
 
 

@@ -32,8 +32,11 @@ _ALPINE: Final = PROJECT / "tests" / "vectors" / "alpine-310.tar.gz"
 _LIMIT_S: Final = 300.0
 # Where else is tried what a section says.
 _TRIED: Final = {
-    "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_hopping.py"),
+    "When a node dies, is cut off or freezes": ("cluster/test_disasters.py", "cluster/test_frozen.py", "cluster/test_hopping.py"),
+    "When the database is away": ("serving/test_database_away.py", "platform/db/test_watch.py"),
+    "Through PgBouncer": ("serving/test_pooler.py", "platform/db/test_pooler.py"),
     "When the object store is away or fails": ("cluster/test_store_in_trouble.py",),
+    "Which settings are whose": ("cluster/test_clocks.py",),
     "Upgrading": ("migrations/test_rolling.py",),
     "With containers": ("packaging/test_containers.py",),
 }

@@ -6,7 +6,7 @@ They are on one PostgreSQL and, as on one machine, on one data folder.
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,24 +36,28 @@ def old_release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return released(BEFORE, tmp_path_factory.mktemp("released"))
 
 
-@pytest.fixture
-def database(postgres: Cluster) -> str:
-    return postgres.new_database()
+@pytest.fixture(scope="module")
+def both(
+    postgres: Cluster, old_release: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Instance, Instance]]:
+    """A node of the last release, and one of this release that was started beside it."""
+    folder, database = tmp_path_factory.mktemp("nodes"), postgres.new_database()
+    data = folder / "data"
+    with (
+        Instance(data, database=database, environment=old_release, log=folder / "old.log") as old,
+        Instance(data, database=database, log=folder / "new.log") as new,
+    ):
+        yield old, new
 
 
 @pytest.fixture
-def old(serve: Serve, old_release: dict[str, str], database: str, tmp_path: Path) -> Instance:
-    """A node of the last release, on a database that it made."""
-    node = serve(database=database, environment=old_release, log=tmp_path / "old.log")
-    assert schema(database) == BEFORE_SCHEMA
-    return node
+def old(both: tuple[Instance, Instance]) -> Instance:
+    return both[0]
 
 
 @pytest.fixture
-def new(old: Instance, serve: Serve, database: str, tmp_path: Path) -> Instance:
-    """A node of this release that was started beside it."""
-    assert old.database == database
-    return serve(database=database, log=tmp_path / "new.log")
+def new(both: tuple[Instance, Instance]) -> Instance:
+    return both[1]
 
 
 def schema(database: str) -> str:
@@ -71,9 +75,11 @@ def jobs(node: Instance) -> list[dict[str, object]]:
 
 
 def test_clients_push_on_through_an_old_node_while_a_new_one_migrates_and_serves_beside_it(
-    old: Instance, serve: Serve, database: str, tmp_path: Path
+    serve: Serve, postgres: Cluster, old_release: dict[str, str], tmp_path: Path
 ) -> None:
-    ledger = Ledger()
+    ledger, database = Ledger(), postgres.new_database()
+    old = serve(database=database, environment=old_release, log=tmp_path / "old.log")
+    assert schema(database) == BEFORE_SCHEMA
     pushers = [Pusher(old.url, ledger, number, seed=number) for number in range(2)]
     for pusher in pushers:
         pusher.start()
@@ -137,9 +143,8 @@ def test_a_background_job_is_done_whichever_release_has_it(old: Instance, new: I
 
 
 def test_an_old_node_that_is_started_after_the_migration_is_refused_and_told_which_release_can(
-    old: Instance, new: Instance, old_release: dict[str, str]
+    new: Instance, old_release: dict[str, str]
 ) -> None:
-    old.stop()
     words = ["serve", "--data", str(new.data), "--database", new.database, "--listen", f"127.0.0.1:{free_port()}"]
     done = run_command(*words, environment=old_release)
     assert done.returncode == 1

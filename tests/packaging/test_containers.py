@@ -37,7 +37,7 @@ _COMPOSE: Final = PROJECT / "packaging" / "compose"
 _SERVICES: Final = ("nginx", "postgres", "s3", "valkey")
 _HEALTH: Final = PROJECT / "packaging" / "container" / "health.py"
 _ALPINE: Final = PROJECT / "tests" / "vectors" / "alpine-310.tar.gz"
-_LIMIT_S: Final = 60.0
+_LIMIT_S: Final = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,8 @@ def test_what_docker_pushes_is_there_in_the_next_container_on_the_same_volume(
     first = start()
     client = first.client()
     name = f"localhost:{first.port}/team/app:v1"
-    command.run("tag", "python:root", name)
+    command.run("load", "--input", str(_ALPINE))
+    command.run("tag", "alpine:3.10", name)
     pushed = re.search(r"digest: (sha256:[0-9a-f]{64})", command.run("push", name).stdout)
     assert pushed is not None
     assert first.stop() == 0
@@ -160,7 +161,9 @@ def test_what_docker_pushes_is_there_in_the_next_container_on_the_same_volume(
         client.get("/v2/")
 
 
-def test_it_runs_as_its_own_user_with_nothing_that_it_does_not_need(start: Callable[..., Container]) -> None:
+def test_it_runs_as_its_own_user_with_nothing_that_it_does_not_need_and_its_doctor_is_content(
+    command: Program, start: Callable[..., Container]
+) -> None:
     container = start()
     container.client()
     status = dict(line.split(":\t") for line in container.execute("cat", "/proc/1/status").splitlines() if ":\t" in line)
@@ -172,14 +175,10 @@ def test_it_runs_as_its_own_user_with_nothing_that_it_does_not_need(start: Calla
     described = container.inspect()["Config"]
     assert described["Labels"]["org.opencontainers.image.title"] == "Entrepot"
     assert set(described["ExposedPorts"]) == {"5000/tcp"}
-
-
-def test_the_doctor_finds_nothing_wrong_in_it(command: Program, start: Callable[..., Container]) -> None:
-    start().client()
     (asking,) = typed("In a container", 1)
     told = command.run(*shlex.split(asking)[1:]).stdout
     assert "/data is for entrepot alone" in told
-    assert "error" not in told
+    assert not re.search(r"^error ", told, re.MULTILINE), told
 
 
 def test_that_everyone_may_reach_it_has_to_be_said(start: Callable[..., Container]) -> None:

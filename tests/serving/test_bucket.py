@@ -125,18 +125,21 @@ def test_a_deleted_image_leaves_nothing_in_the_bucket_but_the_mark(tmp_path: Pat
 
 def test_what_nobody_names_is_found_and_what_is_not_ours_is_left(tmp_path: Path, s3: S3Server) -> None:
     bucket = s3.new_bucket()
-    other = f"{bucket.prefix}-other/blobs/abc.def"
-    asked(bucket, "PUT", other, body=b"not ours")
+    name = f"{'0' * 32}.{'1' * 16}"
+    # A registry whose prefix is ours with a letter more, one below our blobs, and somebody's files among them.
+    others = [f"{bucket.prefix}{rest}" for rest in (f"-other/blobs/{name}", f"/blobs/blobs/{name}", "/blobs/notes.txt")]
+    for other in others:
+        asked(bucket, "PUT", other, body=b"not ours")
     with serving(tmp_path / "data", bucket) as instance:
         repo = repository(instance)
         repo.blob(SMALL)
         repo.client.patch(repo.begin(), body=HUGE[: 9 << 20])  # an upload that goes on
-        asked(bucket, "PUT", f"{bucket.prefix}/blobs/left.1", body=b"left")
-        asked(bucket, "POST", f"{bucket.prefix}/blobs/begun.1", "uploads=")
-        found = {each["key"].rpartition("/")[2]: each for each in command(instance, bucket, "storage", "leftovers")}
-        assert set(found) == {"left.1", "begun.1"}
-        assert found["begun.1"]["key"].startswith("multipart/")
-        assert other in keys(bucket, other)
+        asked(bucket, "PUT", f"{bucket.prefix}/blobs/{name}", body=b"left")
+        asked(bucket, "POST", f"{bucket.prefix}/blobs/{name}", "uploads=")
+        asked(bucket, "POST", f"{bucket.prefix}/blobs/blobs/{name}", "uploads=")
+        found = [each["key"] for each in command(instance, bucket, "storage", "leftovers")]
+        assert sorted(key.partition("/")[0] for key in found) == ["blobs", "multipart"]
+        assert all(key.endswith(f"/{name}") and "blobs/blobs" not in key for key in found)
 
 
 def test_all_is_well_with_a_bucket_and_a_wrong_public_endpoint_is_told(tmp_path: Path, s3: S3Server) -> None:
@@ -180,15 +183,22 @@ def test_another_bucket_than_the_one_with_the_blobs_is_refused(tmp_path: Path, s
         assert "correct --storage" in done.stderr
 
 
-def test_a_new_database_on_the_blobs_of_another_registry_is_refused(tmp_path: Path, s3: S3Server) -> None:
-    bucket = s3.new_bucket()
-    with serving(tmp_path / "data", bucket) as instance:
-        repository(instance).blob(SMALL)
+def test_a_database_is_never_put_on_the_blobs_of_another_registry(tmp_path: Path, s3: S3Server) -> None:
+    bucket, other = s3.new_bucket(), s3.new_bucket()
+    for name, place in (("one", bucket), ("two", other)):
+        with serving(tmp_path / name, place) as instance:
+            repository(instance).blob(SMALL)
+    for name in ("two", "new"):
+        for words in (["migrate"], ["storage", "leftovers"]) if name == "two" else (["migrate"],):
+            done = run(*words, "--data", str(tmp_path / name), "--storage", bucket.url(), **bucket.environment)
+            assert (done.returncode, done.stdout) == (1, ""), words
+            assert "another registry" in done.stderr
     words = ["migrate", "--storage", bucket.url(), "--data"]
-    done = run(*words, str(tmp_path / "new"), **bucket.environment)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "a prefix of its own" in done.stderr
-    assert run(*words, str(tmp_path / "data"), **bucket.environment).returncode == 0
+    assert run(*words, str(tmp_path / "one"), **bucket.environment).returncode == 0
+    asked(bucket, "DELETE", f"{bucket.prefix}/entrepot.json")
+    assert "correct --storage" in run(*words, str(tmp_path / "one"), **bucket.environment).stderr
+    asked(bucket, "PUT", f"{bucket.prefix}/entrepot.json", body=b"mine again")
+    assert run(*words, str(tmp_path / "one"), **bucket.environment).returncode == 0
     asked(bucket, "DELETE", f"{bucket.prefix}/entrepot.json")
     assert run(*words, str(tmp_path / "new"), **bucket.environment).returncode == 0
 

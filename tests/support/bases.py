@@ -12,7 +12,7 @@ from support.tools import Program, cache, missing
 # What a build needs to reach the package index the way this machine does. A folder of wheels here is none in a container.
 _FILES: Final = ("etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
 ARGUMENTS: Final = ("PIP_CERT", "PIP_INDEX_URL", "PIP_TRUSTED_HOST")
-_LIMIT_S: Final = 300.0
+_LIMIT_S: Final = 600.0
 
 
 def load(command: Program, name: str) -> str:

@@ -12,7 +12,7 @@ from support import bases
 from support.tools import PROJECT, Program
 
 _SOURCES: Final = PROJECT / "tests" / "packaging" / "services"
-_LIMIT_S: Final = 300.0
+_LIMIT_S: Final = 600.0
 
 
 class Composed:

@@ -38,8 +38,8 @@ class Cluster:
         self._addresses = addresses
         # Under /tmp and not in pytest's folder: the server runs as another user, who may not enter that one.
         self._folder = Path(tempfile.mkdtemp(prefix="entrepot-postgres-"))
-        self._user = _server_user()
-        self._postgres = _for_user(program("postgres"), self._folder, self._user)
+        self._user = server_user()
+        self._postgres = for_user(program("postgres"), self._folder, self._user)
         self._numbers = itertools.count(1)
         self.port = 0
         self._folder.chmod(0o755)
@@ -65,7 +65,7 @@ class Cluster:
             log=self._folder / "log",
             environment=self._postgres.surroundings(),
             ends_by="INT",
-            become=_as_user(self._user),
+            become=as_user(self._user),
         )
         self._server.wait_until(self._answers, _START_LIMIT_S)
 
@@ -124,14 +124,14 @@ class Cluster:
 
     def _run(self, name: str, *words: str, check: bool = True) -> str:
         # Debian's /usr/bin/psql is a script that looks for its clusters; the real programs lie beside the server.
-        command = [*_as_user(self._user), str(self._postgres.path.with_name(name)), *words]
+        command = [*as_user(self._user), str(self._postgres.path.with_name(name)), *words]
         done = subprocess.run(command, env=self._postgres.surroundings(), capture_output=True, text=True, check=False, cwd="/")
         assert not check or done.returncode == 0, f"{name} failed: {done.stderr}{done.stdout}"
         return done.stdout.strip()
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    # PostgreSQL refuses to run as root.
+def server_user() -> pwd.struct_passwd | None:
+    """Return the user that servers run as which refuse to run as root, or None when this one will do."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -142,25 +142,31 @@ def _server_user() -> pwd.struct_passwd | None:
     return None
 
 
-def _as_user(user: pwd.struct_passwd | None) -> list[str]:
+def as_user(user: pwd.struct_passwd | None) -> list[str]:
+    """Return the words before a command that make it that user's."""
     return [] if user is None else ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _for_user(postgres: Program, folder: Path, user: pwd.struct_passwd | None) -> Program:
-    path = postgres.path.resolve()
+def for_user(server: Program, folder: Path, user: pwd.struct_passwd | None) -> Program:
+    """Return the server's program where that user can run it, if need be linked into the folder with what it needs."""
+    path = server.path.resolve()
     root = cache() / "debian"
     if (
         user is None
         or not path.is_relative_to(root)
-        or not subprocess.run([*_as_user(user), "test", "-x", str(path)], check=False).returncode
+        or not subprocess.run([*as_user(user), "test", "-x", str(path)], check=False).returncode
     ):
-        return Program(postgres.name, path, postgres.environment)
+        return Program(server.name, path, server.environment)
     # An unpacked server in root's own folder cannot be reached by another user, so that user gets links to it.
     copy = folder / "root"
     for part in (*root.glob("usr/lib/postgresql"), *root.glob("usr/share/postgresql*"), *root.glob("usr/lib/*-linux-gnu")):
         shutil.copytree(part, copy / part.relative_to(root), symlinks=True, copy_function=_link)
     libraries = ":".join(str(path) for path in copy.glob("usr/lib/*-linux-gnu"))
-    return Program(postgres.name, copy / path.relative_to(root), {**postgres.environment, "LD_LIBRARY_PATH": libraries})
+    own = copy / path.relative_to(root)
+    if not own.exists():
+        own.parent.mkdir(parents=True)
+        _link(str(path), str(own))
+    return Program(server.name, own, {**server.environment, "LD_LIBRARY_PATH": libraries})
 
 
 def _link(source: str, target: str) -> str:

@@ -5,13 +5,15 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
 from entrepot.base.bucket import BucketUnusable, parse_bucket
+from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
 from entrepot.domain.access.service import Modes
@@ -77,10 +79,10 @@ class BucketEmpty(EntrepotError):
 
 
 class BucketTaken(EntrepotError):
-    """The database is new, and the bucket has blobs, which it would not know."""
+    """The bucket has another registry's blobs, which the database does not know."""
 
     summary = (
-        "another registry keeps its blobs at {storage}, since this one's database is new: name a prefix of its own with "
+        "another registry keeps its blobs at {storage}, none that this database knows: name a prefix of its own with "
         "--storage, or the right database. If nobody needs those bytes, delete the object entrepot.json there, "
         "and they will be cleaned up"
     )
@@ -102,8 +104,8 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database and not settings.storage,
         )
-        self.modes = Modes(self.db)
         access = Access(settings.access)
+        self.modes = Modes(self.db)
         # SQLite's file is not away while the blobs beside it are there.
         self._served = Served(self.db, recent(settings), access) if settings.database else None
         self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
@@ -154,7 +156,7 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     if settings.database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
-        return PostgresqlDatabase(settings.database)
+        return PostgresqlDatabase(parse_database(settings.database))
     file = Path(settings.data) / DATABASE_FILE
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
 
@@ -181,6 +183,9 @@ def prepare(settings: Settings) -> list[str]:
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
     revisions = run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
     asyncio.run(_prepare_store(settings))
+    if settings.database:
+        with suppress(OSError):  # on a full disk nothing is remembered, and that keeps nobody from starting
+            (data / RECENT_FOLDER).parent.mkdir(mode=0o700, exist_ok=True)
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret
@@ -192,29 +197,36 @@ async def _prepare_store(settings: Settings) -> None:
 
     That is the empty folder below a disk that is not mounted, where SQLite's database is away too, or another bucket.
     """
-    storage = store(settings)
-    try:
-        if settings.database or settings.storage:
-            await _fit(settings, storage)
+    if not settings.database and not settings.storage:
+        storage = store(settings)
         await storage.prepare()
-    finally:
         await storage.close()
-
-
-async def _fit(settings: Settings, storage: StorageDriver) -> None:
-    """Look whether the database and a store that lies apart from it are of one registry. Raises what `prepare` does."""
-    begun = await storage.was_begun()
+        return
     parts = Parts(settings)
     await parts.open()
     try:
-        if not begun and await parts.registry.checker.page(0):
-            raise BucketEmpty(storage=settings.storage) if settings.storage else BlobsMissing(folder=settings.data)
-        # The clean-up would take another registry's blobs for what a crash left.
-        if settings.storage and begun and await parts.registry.blobs.is_new():
-            async for _ in parts.storage.list_all():
-                raise BucketTaken(storage=settings.storage)
+        identity = await _fit(settings, parts) if settings.storage else ""
+        if not settings.storage and not await parts.storage.was_begun() and await parts.registry.stores.names_blobs():
+            raise BlobsMissing(folder=settings.data)
+        await parts.storage.prepare(identity)
     finally:
         await parts.close()
+
+
+async def _fit(settings: Settings, parts: Parts) -> str:
+    """Return the identity that database and bucket have in common; a new one is noted in the database before the bucket.
+
+    Else the clean-up of one registry would take another one's blobs for what a crash left. Raises BucketEmpty, BucketTaken.
+    """
+    stores, marked = parts.registry.stores, await parts.storage.identity()
+    ours = await stores.identity()
+    if marked is None and await stores.names_blobs():
+        raise BucketEmpty(storage=settings.storage)
+    # A mark that does not say whose it is was made by hand, after the bucket was emptied.
+    fits = marked is None or marked == ours or await stores.finds_one() or (not marked and await stores.is_empty())
+    if not fits or (marked and ours and marked != ours):
+        raise BucketTaken(storage=settings.storage)
+    return await stores.note(ours or marked or new_token())
 
 
 @asynccontextmanager

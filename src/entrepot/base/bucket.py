@@ -25,7 +25,6 @@ _OPTIONS: Final = {
     "style": "path or host",
 }
 _HIGHEST_PORT: Final = 65_535
-_NO_CREDENTIALS: Final = "credentials do not stand in it, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -56,14 +55,11 @@ class Bucket(msgspec.Struct, frozen=True):
 
 def parse_bucket(text: str) -> Bucket:
     """Take the setting apart. Raises ValueError with the reason."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        raise ValueError("it is no address") from None  # the reason would repeat it
+    parts = urlsplit(text)
     if parts.scheme != "s3" or not parts.netloc:
         raise ValueError("it does not begin with s3://BUCKET")
     if "@" in parts.netloc:
-        raise ValueError(_NO_CREDENTIALS)
+        raise ValueError("credentials do not stand in it, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     if not _NAME.fullmatch(parts.netloc):
         raise ValueError(f"'{parts.netloc}' is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens")
     if parts.fragment:
@@ -95,7 +91,7 @@ def _options(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
     except ValueError:
-        raise ValueError("what stands after the ? are no options: write name=value, with & between them") from None
+        raise ValueError("what stands behind the ? are no options: write name=value, with & between them") from None
     options = dict(pairs)
     if len(options) != len(pairs):
         raise ValueError("an option stands in it twice")
@@ -117,9 +113,9 @@ def _address(name: str, text: str) -> str:
     """Return an endpoint without a slash at its end."""
     if not text:
         return ""
-    if "@" in text:
-        raise ValueError(_NO_CREDENTIALS)  # nothing of it is told: it would stand in a log
     parts = urlsplit(text)
+    if "@" in text:
+        raise ValueError(f"credentials do not stand in {name}, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     port = parts.port  # raises ValueError where it is none
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{name} is '{text}', expected http(s)://HOST[:PORT]")

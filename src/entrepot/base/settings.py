@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from entrepot.base.bucket import parse_bucket
+from entrepot.base.databases import PoolerUnknown, parse_database
 from entrepot.base.errors import EntrepotError
 
 ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
@@ -26,6 +27,7 @@ _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
+_DATABASES: Final = frozenset({"database"})
 _NETWORKS: Final = frozenset({"metrics_allow"})
 _BUCKETS: Final = frozenset({"storage"})
 _MAX_PORT: Final = 65_535
@@ -59,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         _expected(
             "postgresql://USER:PASSWORD@HOST/NAME",
-            "Database; empty means SQLite in the data folder.",
+            "Database; empty means SQLite in the data folder. Through PgBouncer: add ?pooler=transaction.",
             pattern=r"^(postgresql://.+)?$",
         ),
     ] = ""
@@ -223,6 +225,8 @@ def _value(name: str, raw: Any, origin: str) -> Any:
         value = msgspec.convert(raw, type=FIELDS[name].type, strict=False)
         if name in _ADDRESSES:
             _check_address(value)
+        if name in _DATABASES:
+            parse_database(value)
         if name in _NETWORKS:
             _check_networks(value)
         if name in _BUCKETS and value:
@@ -231,7 +235,7 @@ def _value(name: str, raw: Any, origin: str) -> Any:
         # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
         is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))
         shown = "***" if is_secret else raw
-        reason = f", but {error}" if name in _BUCKETS else ""
+        reason = f", but {error}" if name in _BUCKETS or isinstance(error, PoolerUnknown) else ""
         raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value
 

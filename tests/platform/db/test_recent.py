@@ -18,6 +18,7 @@ LIMIT_S: Final = 10.0
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
     return tmp_path / "cache" / "recent"
 
 
@@ -122,6 +123,15 @@ def test_what_cannot_be_forgotten_alone_is_forgotten_with_all_else(folder: Path,
         assert (recent.find("a"), other.find("a")) == (None, None)
     other.note(Note("b", now(), b"two"))
     assert until_found(recent, "b") == b"two"
+
+
+def test_where_its_disk_is_away_nothing_is_made_in_its_place(tmp_path: Path) -> None:
+    recent = Recent(tmp_path / "cache" / "recent", keep_s=600, limit_bytes=LIMIT)
+    recent.note(Note("a", now(), b"one"))
+    recent.forget("a")
+    recent.close()
+    assert recent.find("a") is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nothing_can_be_written_nothing_is_remembered(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ async def troubles(whole: Parts, settings: Settings) -> None:
     await rooms.uploads.status(ANYONE, ONE, upload.id)
     assert await rooms.uploads.count_open() == 1
     assert not await rooms.uploads.is_held(upload.id)
-    assert not await rooms.blobs.is_new()
+    assert [await rooms.stores.note(each) for each in ("one", "two")] == ["one"] * 2
     times = uploads.Times(lease_us=1, lifetime_us=1)
     await whole.db.write(partial(uploads.renew, id_=upload.id, token="nobody's", times=times))  # noqa: S106 - a lease's
     assert [found async for found in rooms.blobs.leftovers()] == []

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from entrepot.app import modes
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service import Guarded, Modes, pauses_jobs
-from entrepot.platform.db.database import Database
+from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import Context, Engine, Kind, Schedule, Setup
 from entrepot.platform.jobs.model import Held
 from entrepot.platform.jobs.queries import add_queues
 from support.jobs import Call, Reached, Running, column, put, run_out, states, until_state
-from support.parts import opened, parts
+from support.parts import opened, parts, prepared
+from support.postgres import Cluster
 from support.shelf import adding, make_shelf
 
 Handler = Callable[[Context, Any], Awaitable[None]]
@@ -33,6 +35,43 @@ async def claimed(db: Database, engine: Engine) -> Held:
     await put(db, Call())
     (held,) = await engine.claim(1)
     return held
+
+
+def test_a_job_is_not_taken_by_who_looked_before_the_pause(place: Settings) -> None:
+    async def scenario() -> None:
+        async with opened(place) as db:
+            engine = pausing(db, nothing)
+            await db.write(partial(add_queues, names=[Call.queue]))
+            job = await put(db, Call())
+            await Modes(db).change(read_only=True)
+            # As in a turn that has just found the normal mode.
+            assert await engine.claim(1) == []
+            assert await states(place) == {job: "ready"}
+
+    asyncio.run(scenario())
+
+
+def test_a_pause_waits_for_who_is_taking_a_job(postgres: Cluster, tmp_path: Path) -> None:
+    """On SQLite transactions that write never overlap, so there is nothing to wait for."""
+    place = prepared(tmp_path, postgres.new_database())
+
+    async def scenario() -> None:
+        async with opened(place) as db, opened(place) as other:
+            changing: asyncio.Task[object] | None = None
+
+            async def taking(tx: Transaction) -> bool:
+                nonlocal changing
+                assert not await pauses_jobs(tx)
+                changing = asyncio.create_task(Modes(other).change(read_only=True))
+                await asyncio.sleep(0.5)
+                return changing.done()
+
+            assert await db.write(taking) is False
+            assert changing is not None
+            await changing
+            assert await db.read(pauses_jobs)
+
+    asyncio.run(scenario())
 
 
 async def nothing(_context: Context, _job: Call) -> None:

@@ -46,7 +46,7 @@ async def current(db: Reader) -> Mode:
     return Mode(read_only=bool(row[0]), reason=row[1], changed_at=row[2]) if row else Mode()
 
 
-async def read_only(tx: Transaction) -> Mode | None:
+async def read_only(tx: Reader) -> Mode | None:
     """Return the mode when nothing may be changed, else None, and then it stays so until the transaction ends."""
     row = await tx.one(_READ_ONLY)
     return Mode(read_only=True, reason=row[1], changed_at=row[2]) if row else None

@@ -30,8 +30,11 @@ class Modes:
 
 
 async def pauses_jobs(db: Reader) -> bool:
-    """Tell whether background jobs are to wait: the collector, and all that may change something."""
-    return (await queries.current(db)).read_only
+    """Tell whether background jobs are to wait: the collector, and all that may change something.
+
+    Asked in a transaction, the answer no holds until that ends: a change of the mode waits for it.
+    """
+    return await queries.read_only(db) is not None
 
 
 async def is_settled(tx: Transaction, within_us: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import asyncpg
 
+from entrepot.base.databases import Where
 from entrepot.platform.db.announcing import CHANNEL
 from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
@@ -25,9 +26,13 @@ _WRITE_PATIENCE_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
 _LOOK_TIMEOUT_S: Final = 1.0  # of a look on a connection that is there already
+_POOLED_PAUSE_S: Final = 0.5  # between two looks for what was announced
 _TRIES: Final = 8
+_STATEMENT_CACHE: Final = 100
 # A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
-_IDLE_TRANSACTION: Final = "10s"
+_SESSION: Final = {"idle_in_transaction_session_timeout": "10s"}
+_SETTINGS_OF_ONE: Final = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in _SESSION.items())
+_NOT_DURABLE: Final = "SET LOCAL synchronous_commit TO off"
 _RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 # The connection is gone, or none could be made; whether the server is gone too only a look tells.
 _BROKEN = (
@@ -90,8 +95,9 @@ class PostgresqlConnection:
 class PostgresqlDatabase:
     """A database on a PostgreSQL server of version 15 or newer."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, where: Where) -> None:
+        self._url = where.url
+        self._is_pooled = where.is_pooled
         self._listening: asyncpg.Connection[Any] | None = None
         self._announced = asyncio.Event()
         self._turns = asyncio.Semaphore(_MOST_WRITES)
@@ -110,7 +116,9 @@ class PostgresqlDatabase:
                 command_timeout=_COMMAND_TIMEOUT_S,
                 # Nothing of ours outlives its transaction, so the round trip that resets a session is not needed.
                 reset=_keep,
-                server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": _IDLE_TRANSACTION},
+                server_settings={"application_name": "entrepot", **({} if self._is_pooled else _SESSION)},
+                # A pooler gives the next transaction another connection, which does not know what was prepared on this one.
+                statement_cache_size=0 if self._is_pooled else _STATEMENT_CACHE,
             )
             await self._pool.release(await self._pool.acquire())
         except DatabaseUnavailable:
@@ -145,7 +153,11 @@ class PostgresqlDatabase:
     ) -> _T:
         try:
             async with self._watch.calling(), self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
-                return await query(PostgresqlConnection(connection), *args, **kwargs)
+                if not self._is_pooled:
+                    return await query(PostgresqlConnection(connection), *args, **kwargs)
+                # Outside a transaction the parts of one statement might reach different connections of the pooler's.
+                async with connection.transaction():
+                    return await query(PostgresqlConnection(connection), *args, **kwargs)
         except _REFUSED as error:
             raise DatabaseUnavailable from error
 
@@ -188,8 +200,10 @@ class PostgresqlDatabase:
                     self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection,
                     connection.transaction(),
                 ):
+                    if self._is_pooled:
+                        await connection.execute(_SETTINGS_OF_ONE)
                     if not durable:
-                        await connection.execute("SET LOCAL synchronous_commit TO off")
+                        await connection.execute(_NOT_DURABLE)
                     return await body(PostgresqlConnection(connection))
             except _RETRY:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
@@ -201,8 +215,11 @@ class PostgresqlDatabase:
         raise DatabaseUnavailable
 
     async def changed(self, timeout_s: float) -> None:
-        """Return when an announcement came in, on a connection that does nothing but listen."""
+        """Return when an announcement came in, on a connection that does nothing but listen; a pooler gives none."""
         self._watch.require()
+        if self._is_pooled:
+            await asyncio.sleep(min(timeout_s, _POOLED_PAUSE_S))
+            return
         try:
             if self._listening is None or self._listening.is_closed():
                 await self._listen()

@@ -61,7 +61,7 @@ class Recent:
     """Values by key, each for `keep_s` seconds, at most about `limit_bytes` of them; to be used in one process after its fork."""
 
     def __init__(self, folder: Path, *, keep_s: float, limit_bytes: int) -> None:
-        """Keep it in a folder of its own, which is made when it is needed."""
+        """Keep it in a folder of its own, made when it is needed in one that is there, or else its disk is away."""
         self._folder = folder
         self._file = folder / "notes.db"
         self._keep_s = keep_s
@@ -160,7 +160,7 @@ class Recent:
             yield self._connection or self._open()
 
     def _open(self) -> sqlite3.Connection:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         connection = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         try:
             connection.execute("PRAGMA journal_mode=WAL")

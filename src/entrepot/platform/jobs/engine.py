@@ -42,8 +42,8 @@ async def _never(_db: Reader) -> bool:
 class Setup(msgspec.Struct, frozen=True):
     """Everything that an engine can do; a queue without a limit runs as much as the processes take.
 
-    While the query `paused` says so nothing is begun, and what runs is given back; a handler that `refusal` is raised to in such
-    a moment is given back too.
+    While the query `paused` says so nothing is taken or made, and what runs is given back. A handler that `refusal` is raised to
+    in such a moment is given back too.
     """
 
     kinds: Sequence[Kind]
@@ -138,6 +138,9 @@ class Engine:
         return taken
 
     async def _take(self, tx: Transaction, queue: str, limits: tuple[int, int]) -> list[Held]:
+        # Asked again: whoever makes the pause and then counts what runs must not miss what is taken a moment later.
+        if await self._paused(tx):
+            return []
         return await queries.claim(tx, queue, list(self._kinds), limits, LEASE_US)
 
     async def perform(self, held: Held) -> None:

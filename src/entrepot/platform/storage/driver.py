@@ -47,6 +47,15 @@ class StorageAway(StorageUnavailable):
     )
 
 
+class StoreTaken(StorageUnavailable):
+    """The store is marked as another registry's."""
+
+    summary = (
+        "the storage is marked as another registry's: its administrator must correct --storage; "
+        "try again in {retry_after_s} seconds"
+    )
+
+
 class UploadBusy(EntrepotError):
     """Another request holds the upload's bytes."""
 
@@ -229,8 +238,14 @@ class StorageDriver(Protocol):
     def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object and every upload's bytes, in no promised order."""
 
-    async def prepare(self) -> None:
-        """Make what must be there before the first push. Raises BucketUnusable."""
+    async def prepare(self, identity: str = "") -> None:
+        """Make what must be there before the first push, marked as the registry's of this identity. Raises BucketUnusable."""
+
+    async def identity(self) -> str | None:
+        """Return whose the store is marked to be, empty when it does not say; None when nothing was ever kept there."""
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Do nothing where the store is that registry's. Raises StoreTaken."""
 
     async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in this store."""

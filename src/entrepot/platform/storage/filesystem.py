@@ -52,12 +52,21 @@ class FilesystemStorage:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
         self._feeder = Feeder()
 
-    async def prepare(self) -> None:
+    async def prepare(self, identity: str = "") -> None:
         """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
 
         All are synced at each start: an earlier one may have died after it made them.
         """
+        del identity  # a folder lies beside its database, or nobody can tell
         await self._run(self._prepare)
+
+    async def identity(self) -> str | None:
+        """Return that it does not say whose it is."""
+        return "" if await self.was_begun() else None
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Do nothing: the folder has no mark."""
+        del identity
 
     def _prepare(self) -> None:
         with _wire_errors():

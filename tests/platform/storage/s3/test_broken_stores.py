@@ -106,9 +106,9 @@ def test_numbers_and_errors_of_a_store_are_bounded() -> None:
         with pytest.raises(StorageUnavailable):
             list(objects(f"<a><Contents><Key>k</Key><Size>{size}</Size></Contents></a>".encode()))
         with pytest.raises(StorageUnavailable):
-            _ = Answer(200, {"content-length": size}).length
+            _ = Answer(200, {"content-length": size}).size
     with pytest.raises(StorageUnavailable):
-        _ = Answer(200, {}).length
+        _ = Answer(200, {}).size
 
 
 def test_a_listing_that_never_ends_is_ended() -> None:

@@ -30,10 +30,10 @@ def test_variables_come_first_and_the_setting_names_the_region(tmp_path: Path) -
     assert Credentials(Bucket("images"), {**environment, "AWS_REGION": ""}).region == "us-east-1"
 
 
-@pytest.mark.parametrize(("chosen", "keys"), [("", Keys("a", "b%c")), ("other", Keys("d", "e", "f"))])
-def test_a_file_of_profiles_is_read(tmp_path: Path, chosen: str, keys: Keys) -> None:
+@pytest.mark.parametrize(("section", "keys"), [("", Keys("a", "b%c")), ("other", Keys("d", "e", "f"))])
+def test_a_file_of_profiles_is_read(tmp_path: Path, section: str, keys: Keys) -> None:
     (tmp_path / "keys").write_text(FILE, "utf-8")
-    environment = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys"), "AWS_PROFILE": chosen}
+    environment = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys"), "AWS_PROFILE": section}
     assert Credentials(Bucket("images"), environment).keys() == keys
 
 

@@ -171,7 +171,6 @@ def test_bytes_that_the_store_lost_are_never_made_a_blob(bucket: Bucket, harm: s
             state = await patched(storage, handle, None, CONTENT[: 6 * MIB])
             state = await patched(storage, handle, state, CONTENT[6 * MIB : 7 * MIB])
             known = read(state, 0)
-            assert known.tails
             whole = f"{bucket.prefix}/{known.tails[-1].key}"
             if harm == "upload":
                 asked(bucket, "DELETE", f"{bucket.prefix}/{known.key}", f"uploadId={known.upload}")
@@ -195,5 +194,49 @@ def test_nothing_is_asked_of_the_store_before_a_byte_comes() -> None:
             assert held.state is None
         await storage.abort("handle", None)
         await storage.close()
+
+    run(scenario())
+
+
+def test_small_chunks_move_no_more_bytes_than_they_bring(bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with opened(bucket) as storage:
+            handle, state = storage.new_handle(), None
+            for place in range(0, 40_000, 1000):
+                state = await patched(storage, handle, state, CONTENT[place : place + 1000])
+            assert 1 < len(read(state, 0).tails) <= 32
+            key = await finished(storage, handle, state, CONTENT[:40_000])
+            assert await fetched(storage, key, 40_000) == CONTENT[:40_000]
+
+    run(scenario())
+
+
+def test_bodies_that_stall_keep_a_bounded_memory(bucket: Bucket) -> None:
+    async def scenario() -> None:
+        ended, come = asyncio.Event(), asyncio.Event()
+
+        async def stalling(number: int) -> AsyncIterator[bytes]:
+            for _ in range(8):
+                yield bytes([number]) * (MIB // 2)
+            if number == 39:
+                come.set()
+            await ended.wait()
+
+        async with opened(bucket) as storage:
+
+            async def upload(number: int) -> str:
+                async with storage.hold(f"{number:032x}", 0) as held:
+                    size = await held.append(0, stalling(number), new_hash("sha256"), last=True)
+                    return await held.finish(Digest.of(b""), size)
+
+            async with asyncio.TaskGroup() as tasks:
+                uploads = [tasks.create_task(upload(number)) for number in range(40)]
+                await come.wait()
+                await asyncio.sleep(0.5)
+                assert storage.memory_bytes() <= (64 + 20) * MIB
+                ended.set()
+            for number, each in enumerate(uploads):
+                assert await fetched(storage, each.result(), 4 * MIB) == bytes([number]) * (4 * MIB)
+            assert storage.memory_bytes() == 0
 
     run(scenario())

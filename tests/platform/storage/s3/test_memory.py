@@ -29,9 +29,9 @@ async def body(content: bytes, stalls_at: int, gate: asyncio.Event) -> AsyncIter
         yield content[place : place + 65_536]
 
 
-async def push(objects: Objects, memory: Memory, content: bytes, stalls_at: int, gate: asyncio.Event) -> None:
+async def push(objects: Objects, content: bytes, stalls_at: int, gate: asyncio.Event) -> None:
     """Push in one request, settle it, and compare what lies there."""
-    held = HeldParts(objects, f"{random.getrandbits(128):032x}", 0, memory)
+    held = HeldParts(objects, f"{random.getrandbits(128):032x}", 0)
     hash_ = new_hash("sha256")
     assert await held.append(0, body(content, stalls_at, gate), hash_, last=True) == len(content)
     assert hash_.hexdigest() == Digest.of(content).hex
@@ -50,14 +50,15 @@ async def watch(memory: Memory, highest: list[int]) -> None:
 def test_stalled_clients_hold_little_and_keep_nobody_from_pushing(s3: S3Server) -> None:
     async def scenario() -> None:
         calls = Calls(s3.new_bucket().place(), s3.environment)
-        objects, memory, gate, highest = Objects(calls), Memory(LIMIT), asyncio.Event(), [0]
+        calls.memory = memory = Memory(LIMIT)
+        objects, gate, highest = Objects(calls), asyncio.Event(), [0]
         watching = asyncio.create_task(watch(memory, highest))
         open_gate = asyncio.Event()
         open_gate.set()
-        stalled = [asyncio.create_task(push(objects, memory, CONTENT[:PART], PART - MIB, gate)) for _ in range(6)]
+        stalled = [asyncio.create_task(push(objects, CONTENT[:PART], PART - MIB, gate)) for _ in range(6)]
         await asyncio.sleep(0.5)
         async with asyncio.timeout(40):
-            await asyncio.gather(*(push(objects, memory, CONTENT, len(CONTENT), open_gate) for _ in range(3)))
+            await asyncio.gather(*(push(objects, CONTENT, len(CONTENT), open_gate) for _ in range(3)))
             gate.set()
             await asyncio.gather(*stalled)
         watching.cancel()
@@ -74,11 +75,11 @@ def test_stalled_clients_hold_little_and_keep_nobody_from_pushing(s3: S3Server) 
 def test_small_requests_do_not_read_and_write_again_what_came_before(s3: S3Server) -> None:
     async def scenario() -> None:
         calls = Calls(s3.new_bucket().place(), s3.environment)
-        objects, memory, handle, gate = Objects(calls), Memory(), f"{1:032x}", asyncio.Event()
+        objects, memory, handle, gate = Objects(calls), calls.memory, f"{1:032x}", asyncio.Event()
         gate.set()
         state, sent, piece = None, [], 20_000
         for number in range(70):
-            held = HeldParts(objects, handle, number * piece, memory)
+            held = HeldParts(objects, handle, number * piece)
             held.state = state
             content = CONTENT[number * piece :][:piece]
             await held.append(number * piece, body(content, piece, gate), new_hash("sha256"))
@@ -88,7 +89,7 @@ def test_small_requests_do_not_read_and_write_again_what_came_before(s3: S3Serve
             sent.append(len(read_state(state, 0).tails))
         assert max(sent) == 32
         assert sent.count(1) == 3, "they are joined at every 32nd"
-        held = HeldParts(objects, handle, 70 * piece, memory)
+        held = HeldParts(objects, handle, 70 * piece)
         held.state = state
         key = await held.finish(Digest.of(CONTENT[: 70 * piece]), 70 * piece)
         await held.settle()

@@ -15,7 +15,6 @@ from entrepot.spec.oci.names import RepositoryName
 _NOTED_EVERY_US: Final = 15_000_000  # a quarter of the shortest grace time
 
 _ID: Final = Statement(select(repository.c.id).where(repository.c.name == bindparam("name")))
-_ANY: Final = Statement(select(repository.c.id).limit(1))
 _PUSHED: Final = Statement(
     select(repository.c.id).where(repository.c.name == bindparam("name"), repository.c.first_pushed_at.is_not(None))
 )
@@ -55,11 +54,6 @@ _NOTE_UPLOAD: Final = Statement(
     )
     .values(uploaded_at=now_us())
 )
-
-
-async def any_repository(db: Reader) -> bool:
-    """Tell whether there has ever been a repository."""
-    return await db.one(_ANY) is not None
 
 
 async def repository_id(db: Reader, name: str) -> int | None:

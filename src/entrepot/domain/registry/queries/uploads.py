@@ -73,7 +73,7 @@ _TAKE: Final = Statement(
     .returning(*_COLUMNS)
 )
 _RENEW: Final = Statement(update(upload).where(*_HELD).values(lease_until=now_us() + bindparam("lease_us"), **_PROGRESS))
-_RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, lease_until=0))
+_RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease_until=0))
 _ADVANCE: Final = Statement(
     update(upload)
     .where(*_HELD)
@@ -171,7 +171,7 @@ async def renew(tx: Transaction, id_: str, token: str, times: Times) -> bool:
 
 
 async def release(tx: Transaction, id_: str, token: str) -> None:
-    """Let others take the upload."""
+    """Let others take the upload, who see that it was not given back in good order: something may still be on its way."""
     await tx.run(_RELEASE, upload=id_, held=token)
 
 

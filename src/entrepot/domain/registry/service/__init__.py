@@ -9,6 +9,7 @@ from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.manifests import Manifests
 from entrepot.domain.registry.service.served import Served
+from entrepot.domain.registry.service.stores import Stores
 from entrepot.domain.registry.service.tags import Tags
 from entrepot.domain.registry.service.uploads import Uploads
 from entrepot.platform.db.database import Database
@@ -38,6 +39,7 @@ class Registry(msgspec.Struct, frozen=True):
     tags: Tags
     collector: Collector
     checker: Checker
+    stores: Stores
 
 
 def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules, served: Served | None = None) -> Registry:
@@ -54,4 +56,5 @@ def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules,
         tags=Tags(db, access),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
+        stores=Stores(db, storage),
     )

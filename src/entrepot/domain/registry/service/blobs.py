@@ -11,7 +11,7 @@ from entrepot.domain.access.model import Access, Action, Actor
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
-from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.queries import blobs, repositories, stores, uploads
 from entrepot.domain.registry.service.served import Served
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
@@ -117,12 +117,13 @@ class Blobs:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)
 
-    async def is_new(self) -> bool:
-        """Tell whether nothing was ever pushed to this registry, so that no bytes in the store are its own."""
-        return not await self._db.read(repositories.any_repository)
-
     async def leftovers(self) -> AsyncIterator[Stored]:
-        """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it."""
+        """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it.
+
+        Raises:
+            StoreTaken: all of it may be another registry's.
+        """
+        await self._storage.require_identity(await self._db.read(stores.identity))
         batch: list[Stored] = []
         async for stored in self._storage.list_all():
             batch.append(stored)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -72,12 +73,15 @@ class _Renewal:
 
     async def _run(self) -> None:
         renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
-        held = True
+        held, renewed = True, time.monotonic()
         while held:
             await asyncio.sleep(_RENEW_EVERY_S)
-            # When the database is away or read-only the lease may end; until this request ends, nobody else gets at the bytes.
+            # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
             with suppress(Unavailable, RegistryReadOnly):
                 held = await self._db.write(renew, durable=False)
+                renewed = time.monotonic()
+            if time.monotonic() - renewed > LEASE_S:
+                self._lease.held.revoke()
         self._lease.held.revoke()
 
     async def stop(self) -> None:

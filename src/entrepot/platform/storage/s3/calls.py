@@ -21,8 +21,10 @@ from yarl import URL
 
 from entrepot.base.bucket import Bucket
 from entrepot.base.clock import now_us
-from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
+from entrepot.platform.storage.driver import StorageUnavailable
+from entrepot.platform.storage.s3.answers import Answer, error_code, trouble
 from entrepot.platform.storage.s3.credentials import Credentials
+from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.signing import NOTHING, Request, encoded_path, encoded_query, presign, sign
 from entrepot.platform.storage.s3.watch import Watch
 
@@ -32,11 +34,12 @@ _PAUSE_S: Final = 0.15
 _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
+_READ_S: Final = 10.0
 _SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
+_UNBELIEVABLE_S: Final = 86_400.0
 _CLOCK_EVERY_S: Final = 30.0
-_FARTHEST_CLOCK_S: Final = 86_400.0  # what says that it is another day is no clock
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _BAD: Final = 400
@@ -78,6 +81,7 @@ class Calls:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
+        self.memory = Memory()
         self._watch = Watch(self._look)
 
     @property
@@ -108,16 +112,16 @@ class Calls:
             try:
                 answer, last = await self._once(call), None
             except LOST as error:
-                last = error
                 await self._watch.verdict()
+                last = error
                 continue
             if answer.code in call.codes or (answer.status in call.expected and _is_whole(answer)):
                 return answer
             if not _may_help(answer):
                 break
         if answer is None or last is not None:
-            _log.warning("bucket_call_lost", extra={"method": call.method, "reason": f"{type(last).__name__}: {last}"})
-            raise BucketAway("storage") from last
+            _log.warning("bucket_lost", extra={"method": call.method, "reason": f"{type(last).__name__}: {last}"})
+            raise StorageUnavailable("storage") from last
         _log.warning("bucket_refused", extra={"method": call.method, "status": answer.status, "code": answer.code})
         raise trouble(answer)
 
@@ -130,15 +134,15 @@ class Calls:
         """
         self.require()
         try:
-            response = await self._answer(call, _ANSWER_S)
+            response = await self._answer(call, _READ_S)
         except LOST:
             await self._watch.verdict()
             await asyncio.sleep(_PAUSE_S)
             try:
-                response = await self._answer(call, _ANSWER_S)
-            except LOST as error:
+                response = await self._answer(call, _READ_S)
+            except LOST as again:
                 await self._watch.verdict()
-                raise BucketAway("storage") from error
+                raise StorageUnavailable("storage") from again
         try:
             yield response
         finally:
@@ -235,7 +239,7 @@ class Calls:
         if time.monotonic() - self._told_at < _CLOCK_EVERY_S and self._told_at:
             return
         ahead_s = _ahead_s(date)
-        if ahead_s is not None and abs(ahead_s) < _FARTHEST_CLOCK_S:
+        if ahead_s is not None and abs(ahead_s) < _UNBELIEVABLE_S:
             self._told_at = time.monotonic()
             self._ahead_s = ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0
 

@@ -95,7 +95,7 @@ def _steps(objects: Objects, key: str) -> dict[str, Callable[[], Coroutine[Any, 
 
     async def parts() -> bool:
         upload = await objects.begin(f"{key}-parts")
-        etag, _ = await objects.put_part(f"{key}-parts", upload, 1, [_CONTENT])
+        etag = (await objects.put_part(f"{key}-parts", upload, 1, [_CONTENT])).etag
         listed = [found.upload async for found in objects.listed_uploads(f"{key}-parts")]
         done = etag is not None and await objects.complete(f"{key}-parts", upload, [(1, etag)])
         await objects.delete(f"{key}-parts")

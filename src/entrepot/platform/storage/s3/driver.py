@@ -5,6 +5,7 @@ The law of this module: what lies outside the prefix is not ours, and nobody is 
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
@@ -13,12 +14,11 @@ from urllib.parse import quote, unquote
 from entrepot.base.bucket import Bucket, BucketUnusable
 from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
-from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored
+from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored, StoreTaken
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.s3.answers import StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
 from entrepot.platform.storage.s3.held import HeldParts
-from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.objects import BLOBS, QUARANTINE, Objects
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import read as read_state
@@ -34,6 +34,7 @@ _DELETED_AT_ONCE: Final = 16
 _FED_BYTES: Final = 1 << 20
 _UPLOAD: Final = "multipart/"  # before the key that stands for a multipart upload in what is listed
 _MISSING: Final = 404
+_OURS: Final = re.compile(rf"{BLOBS}[0-9a-f]{{32}}\.[0-9a-f]{{16}}")
 _FIXED: Final = (
     ("response-content-disposition", "attachment"),
     ("response-content-type", "application/octet-stream"),
@@ -47,24 +48,33 @@ class BucketStorage:
         self._bucket = bucket
         self._calls = Calls(bucket, environment)
         self._objects = Objects(self._calls)
-        self._memory = Memory()
         self._remembered: Remembered[str, bytes] = Remembered(_REMEMBERED_BYTES)
 
-    async def prepare(self) -> None:
-        """Note in the bucket that blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
+    async def prepare(self, identity: str = "") -> None:
+        """Note in the bucket whose blobs are kept there, and make it where that was asked for. Raises BucketUnusable."""
         try:
-            await self._prepare()
+            await self._prepare(identity)
         except StoreRefuses:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[403]) from None
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, identity: str) -> None:
         answer = await self._calls.send(Call("HEAD", expected=(200, 301, 400, 403, 404)))
         if answer.status == _MISSING and self._bucket.create:
             await self._objects.make_bucket()
         elif answer.status in _REASONS:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
-        if not await self._objects.is_marked():
-            await self._objects.mark()
+        found = await self._objects.marked()
+        if found is None or (identity and not found):
+            await self._objects.mark(identity)
+
+    async def identity(self) -> str | None:
+        """Return whose the bucket's mark says that it is."""
+        return await self._objects.marked()
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Compare the bucket's mark. Raises StoreTaken."""
+        if await self._objects.marked() != (identity or ""):
+            raise StoreTaken("storage")
 
     async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in the bucket."""
@@ -100,7 +110,7 @@ class BucketStorage:
     @asynccontextmanager
     async def hold(self, handle: str, size: int) -> AsyncIterator[HeldParts]:
         """Give the upload's bytes; the row's lease keeps others away, and asks the bucket nothing."""
-        held = HeldParts(self._objects, handle, size, self._memory)
+        held = HeldParts(self._objects, handle, size)
         try:
             yield held
         finally:
@@ -116,6 +126,10 @@ class BucketStorage:
             for tail in known.tails:
                 await self._objects.delete(tail.key)
 
+    def memory_bytes(self) -> int:
+        """Return how many bytes of uploads wait in this process."""
+        return self._calls.memory.used
+
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
         return await self._objects.size(key)
@@ -127,11 +141,7 @@ class BucketStorage:
                 yield piece
 
     async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
-        """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again.
-
-        Raises:
-            ObjectLost, StorageUnavailable: also where the bytes are wrong each time
-        """
+        """Fetch a small object whole, None when it is not small. What came right is remembered, what came wrong asked again."""
         if size > _SMALL_BYTES:
             return None
         for _ in range(2):
@@ -140,7 +150,7 @@ class BucketStorage:
                 self._remembered.forget(key)
                 self._remembered.put(key, content, size + _ENTRY_BYTES)
                 return content
-        _log.error("blob_damaged", extra={"key": key, "digest": str(digest)})
+        _log.error("blob_damaged", extra={"digest": str(digest), "storage_key": key})
         raise StorageUnavailable("storage")
 
     def at_hand(self, key: str, size: int) -> bytes | None:
@@ -192,8 +202,12 @@ class BucketStorage:
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object, and every multipart upload under a key of its own."""
         async for found in self._objects.listed_uploads(BLOBS):
+            if not _OURS.fullmatch(found.key):
+                continue  # below our prefix may be that of another registry
             yield Stored(f"{_UPLOAD}{quote(found.upload, safe='')}/{found.key}", _handle_of(found.key), 0, found.modified_at_us)
         async for found in self._objects.listed(BLOBS):
+            if not _OURS.fullmatch(found.key):
+                continue
             yield Stored(found.key, _handle_of(found.key), found.size, found.modified_at_us)
 
 

@@ -16,7 +16,7 @@ from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash, new_hash
-from entrepot.platform.storage.s3.memory import Memory
+from entrepot.platform.storage.s3.answers import Answer
 from entrepot.platform.storage.s3.objects import BLOBS, Objects
 from entrepot.platform.storage.s3.pieces import agree, batches, each, feed, is_batch, size_of
 from entrepot.platform.storage.s3.reading import read
@@ -29,7 +29,7 @@ _PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sen
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
 _LARGEST_PART: Final = 64 << 20
 _MOST_PARTS: Final = 10_000
-_LEFT_PARTS: Final = 100
+_LEFT_PARTS: Final = 32
 _MOST_TAILS: Final = 32  # so that many small requests do not read and write again what came before, each of them
 _MANY_PIECES: Final = 256  # each costs some memory of its own, so tiny ones are joined
 
@@ -37,13 +37,13 @@ _MANY_PIECES: Final = 256  # each costs some memory of its own, so tiny ones are
 class HeldParts:
     """An upload's bytes in a bucket. What waits in memory may be written at any time by those who need room there."""
 
-    def __init__(self, objects: Objects, handle: str, size: int, memory: Memory) -> None:
+    def __init__(self, objects: Objects, handle: str, size: int) -> None:
         self._objects = objects
         self._handle = handle
         self._recorded = size
         self._before = NOTHING
         self._state = NOTHING
-        self._share = memory.share(self._write, objects.calls.require)
+        self._share = objects.calls.memory.share(self._write, objects.calls.require)
         self._coming: list[bytes] = []  # bytes that nobody has hashed yet
         self._waiting: list[bytes] = []  # bytes behind the parts and tails
         self._hash: RunningHash | None = None
@@ -51,7 +51,6 @@ class HeldParts:
         self._made: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._whole = ""
-        self._leap = 0
         self._revoked = False
 
     @property
@@ -127,7 +126,7 @@ class HeldParts:
 
     def inherit(self) -> None:
         """Leave numbers for the parts that the holder of before may still send: until it learns that it is that no more."""
-        self._leap = _LEFT_PARTS
+        self._state = msgspec.structs.replace(self._state, next=self._state.next + _LEFT_PARTS)
 
     def revoke(self) -> None:
         """Send no part any more."""
@@ -280,15 +279,14 @@ class HeldParts:
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
         if self._revoked:
             raise UploadBusy
-        number = self._next_number()
-        self._leap = 0
+        number = self._state.next
         if number > _MOST_PARTS:
             raise ObjectTooLarge(parts=_MOST_PARTS)
         pieces, self._waiting = self._waiting, []
         part = Part(number, size_of(pieces), "")
         self._share.send(part.size)
         # Its size is known now, so that the next one can be chosen while it is sent.
-        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, part))
+        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, part), next=number + 1)
         turns = self._objects.calls.turn()
         await turns.acquire()  # nothing more is taken from the client until then
         self._sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
@@ -296,10 +294,10 @@ class HeldParts:
         self._sending.add_done_callback(lambda _task: self._share.sent(part.size))
 
     async def _send_part(self, part: Part, pieces: Sequence[bytes]) -> None:
-        etag, md5 = await self._objects.put_part(self._state.key, self._state.upload, part.number, pieces)
-        if etag is None:
+        stored = await self._objects.put_part(self._state.key, self._state.upload, part.number, pieces)
+        if stored.etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
-        sent = Part(part.number, part.size, etag, etag == md5)
+        sent = Part(part.number, part.size, stored.etag, stored.etag == stored.md5)
         self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts[:-1], sent))
 
     async def _sent(self) -> None:
@@ -328,30 +326,25 @@ class HeldParts:
         parts = list(self._state.parts)
         if self._waiting:
             # Where the upload is no more it may be an object already: then the ETag says whether this part is its last.
-            etag, md5 = await self._objects.put_part(key, upload, self._next_number(), self._waiting)
-            parts.append(Part(self._next_number(), size_of(self._waiting), md5 if etag is None else etag, etag in (None, md5)))
+            stored = await self._objects.put_part(key, upload, self._state.next, self._waiting)
+            etag = stored.md5 if stored.etag is None else stored.etag
+            parts.append(Part(self._state.next, size_of(self._waiting), etag, etag == stored.md5))
         done = await self._objects.complete(key, upload, [(part.number, part.etag) for part in parts])
         answer = await self._objects.head(key)
-        found = answer.length if answer else 0
-        whole = answer.headers.get("etag", "").strip('"') if answer else ""
-        if found != size or not await self._is_right(parts, whole, None if done else digest):
-            raise SizeMismatch(found=0 if done else found, expected=size)
+        if answer is None or answer.size != size or not await self._is_whole(answer, parts, digest, done=done):
+            raise SizeMismatch(found=0 if answer is None or answer.size == size else answer.size, expected=size)
         self._whole = key
         return key
 
-    async def _is_right(self, parts: Sequence[Part], whole: str, digest: Digest | None) -> bool:
-        """Tell whether the object is made of these parts: by its ETag where that can say so, else by the digest, if told."""
-        if all(part.is_md5 for part in parts):
-            return agree(whole, [part.etag for part in parts])
-        if digest is None:
-            return True
-        hash_ = new_hash(digest.algorithm)
-        async for batch in batches(read(self._objects, self._state.key, 0, sum(part.size for part in parts) - 1)):
+    async def _is_whole(self, answer: Answer, parts: list[Part], digest: Digest | None, *, done: bool) -> bool:
+        """Tell whether the object is made of these parts, and not of others that somebody else has sent."""
+        agrees = agree(answer.headers.get("etag", "").strip('"'), parts)
+        if agrees is not None or done or digest is None:
+            return done if agrees is None else agrees
+        hash_ = new_hash(digest.algorithm)  # nothing but its bytes can tell
+        async for batch in batches(read(self._objects, self._state.key, 0, answer.size - 1)):
             await asyncio.to_thread(feed, hash_, batch)
         return hash_.hexdigest() == digest.hex
-
-    def _next_number(self) -> int:
-        return (self._state.parts[-1].number if self._state.parts else 0) + 1 + self._leap
 
     def _new_key(self) -> str:
         key = f"{BLOBS}{self._handle}.{new_token()[:16]}"

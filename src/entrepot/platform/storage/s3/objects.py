@@ -15,7 +15,6 @@ from entrepot.platform.storage.s3.calls import Call, Calls
 BLOBS: Final = "blobs/"
 QUARANTINE: Final = "quarantine/"
 MARK: Final = "entrepot.json"
-_MARK_CONTENT: Final = b'{"what": "blobs of an Entrepot registry; without this object they are taken for being elsewhere"}\n'
 _OCTETS: Final = {"content-type": "application/octet-stream"}
 _SMALL_BYTES: Final = 64 << 10
 _PAGE: Final = 1000
@@ -25,6 +24,20 @@ _COPY_S: Final = 300.0
 _LARGEST_COPY: Final = 5 << 30
 _COPIED_PART: Final = 1 << 30
 _MISSING: Final = 404
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """The content of the mark."""
+
+    what: str = "blobs of an Entrepot registry; without this object they are taken for being elsewhere"
+    registry: str = ""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A part that was sent."""
+
+    etag: str | None
+    md5: str
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -81,7 +94,7 @@ class Objects:
     async def size(self, key: str) -> int | None:
         """Return an object's bytes, None when it is missing."""
         answer = await self.head(key)
-        return None if answer is None else answer.length
+        return None if answer is None else answer.size
 
     async def make_bucket(self) -> None:
         """Make the bucket, unless it was made just now; in the region that we sign for, which Amazon's wants to be told."""
@@ -101,9 +114,19 @@ class Objects:
         if not await self.is_marked():
             raise BucketAway("storage")
 
-    async def mark(self) -> None:
-        """Note that blobs are kept here."""
-        await self.put(MARK, [_MARK_CONTENT])
+    async def marked(self) -> str | None:
+        """Return whose blobs are kept here, empty when the mark does not say; None when there is no mark."""
+        answer = await self.calls.send(Call("GET", self.whole(MARK), expected=(200, _MISSING)))
+        if answer.status == _MISSING:
+            return None
+        try:
+            return msgspec.json.decode(answer.body, type=_Mark).registry
+        except msgspec.DecodeError:
+            return ""
+
+    async def mark(self, identity: str) -> None:
+        """Note that blobs are kept here, and whose."""
+        await self.put(MARK, [msgspec.json.encode(_Mark(registry=identity))])
 
     async def delete(self, key: str) -> None:
         """Delete an object that may be missing."""
@@ -139,14 +162,13 @@ class Objects:
             raise StorageUnavailable("storage")
         return upload
 
-    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> tuple[str | None, str]:
-        """Store a part; return its ETag, None when there is no such multipart upload any more, and the MD5 sum of its bytes."""
+    async def put_part(self, key: str, upload: str, number: int, pieces: Sequence[bytes]) -> Stored:
+        """Store a part; return its ETag, None when there is no such multipart upload any more, and its MD5 sum."""
         sums = await sums_of(pieces)
         query = (("partNumber", str(number)), ("uploadId", upload))
         call = Call("PUT", self.whole(key), query, sums.headers, pieces, sums.sha256, codes=("NoSuchUpload",))
         answer = await self.calls.send(call)
-        etag = None if answer.code else answer.headers.get("etag", "").strip('"')
-        return etag, b64decode(sums.md5).hex()
+        return Stored(None if answer.code else answer.headers.get("etag", "").strip('"'), b64decode(sums.md5).hex())
 
     async def complete(self, key: str, upload: str, parts: list[tuple[int, str]]) -> bool:
         """Make the parts an object; False when the store has no such upload (any more), or other parts."""
@@ -167,7 +189,7 @@ class Objects:
         """Yield the objects below a prefix."""
         token = ""
         while True:
-            query = [("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix))]
+            query = [("delimiter", "/"), ("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix))]
             if token:
                 query.append(("continuation-token", token))
             body = (await self.calls.send(Call("GET", "", tuple(query)))).body
@@ -176,7 +198,8 @@ class Objects:
             before, token = token, field(body, "NextContinuationToken")
             if field(body, "IsTruncated") != "true" or not token:
                 return
-            _require_progress(before, token)
+            if token == before:
+                raise StorageUnavailable("storage")  # it would go on for ever
 
     async def listed_uploads(self, prefix: str) -> AsyncIterator[Listed]:
         """Yield the multipart uploads below a prefix."""
@@ -189,17 +212,11 @@ class Objects:
             for found in uploads(body):
                 if found.key.startswith(self.whole(prefix)):
                     yield self._ours(found)
-            before = (key, id_)
-            key, id_ = field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker")
+            before, (key, id_) = (key, id_), (field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker"))
             if field(body, "IsTruncated") != "true" or not key:
                 return
-            _require_progress(before, (key, id_))
+            if (key, id_) == before:
+                raise StorageUnavailable("storage")
 
     def _ours(self, found: Listed) -> Listed:
         return Listed(found.key.removeprefix(self._prefix), found.size, found.modified_at_us, found.upload)
-
-
-def _require_progress(before: object, after: object) -> None:
-    """Do nothing unless the next page is the one that was just read. Raises StorageUnavailable: else it would go on for ever."""
-    if before == after:
-        raise StorageUnavailable("storage")

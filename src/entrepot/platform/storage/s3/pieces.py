@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from entrepot.platform.storage.s3.state import Part
+
+_MD5_DIGITS: Final = 32
 _BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
 
 
@@ -42,10 +45,10 @@ async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
         yield held
 
 
-def agree(whole: str, parts: Sequence[str]) -> bool:
-    """Tell whether an object's ETag is that of parts whose ETags are MD5 sums; one of another form says nothing."""
+def agree(whole: str, parts: list[Part]) -> bool | None:
+    """Tell whether an object's ETag is that of these parts; None where the store makes them by another rule than by MD5 sums."""
     made, hyphen, count = whole.partition("-")
-    if not hyphen or len(made) != len(parts[0]):
-        return True
-    joined = b"".join(bytes.fromhex(part) for part in parts)
+    if not hyphen or not all(part.is_md5 for part in parts) or len(made) != _MD5_DIGITS:
+        return None
+    joined = b"".join(bytes.fromhex(part.etag) for part in parts)
     return count == str(len(parts)) and made == hashlib.md5(joined, usedforsecurity=False).hexdigest()

@@ -1,7 +1,8 @@
 """Whether the store answers: one look finds out for all who ask, and who waits for a dead one is told.
 
 A store that was stopped refuses at once, one that hangs says nothing. So whenever a call was lost, and whenever one has waited
-for a while in which nothing was answered, the watch looks by itself, also when whoever asked has gone. What it finds holds for all.
+for a while in which nothing was answered, the watch looks by itself, also when whoever asked has gone. What it finds holds for
+all.
 """
 
 import asyncio

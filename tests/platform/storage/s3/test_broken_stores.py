@@ -88,6 +88,7 @@ async def opened(way: Way) -> AsyncIterator[BucketStorage]:
         b'<?xml version="1.0" encoding="foo"?><a/>',
         b'<?xml version="1.0" encoding="shift_jis"?><a/>',
         ENTITIES,
+        ENTITIES.decode().encode("utf-16"),
     ],
 )
 def test_what_is_no_document_of_a_store_says_nothing(body: bytes) -> None:

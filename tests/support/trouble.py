@@ -75,7 +75,8 @@ async def everything(bucket: Bucket) -> set[str]:
     calls = Calls(bucket.place(), bucket.environment)
     objects = Objects(calls)
     try:
-        found = {each.key async for each in objects.listed("")} | {each.key async for each in objects.listed_uploads("")}
+        found = {each.key for prefix in ("", "blobs/", "quarantine/") async for each in objects.listed(prefix)}
+        found |= {each.key async for each in objects.listed_uploads("")}
     finally:
         await calls.close()
     return found - {MARK}

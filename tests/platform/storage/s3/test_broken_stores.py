@@ -19,15 +19,7 @@ KEYS: Final = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 PAGE: Final = (
     "<R><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken><NextKeyMarker>k</NextKeyMarker></R>"
 )
-ENTITIES: Final = (
-    b'<!DOCTYPE a [<!ENTITY b "'
-    + b"b" * 1000
-    + b'"><!ENTITY c "'
-    + b"&b;" * 100
-    + b'">]><a><Code>'
-    + b"&c;" * 100
-    + b"</Code></a>"
-)
+ENTITIES: Final = b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;&b;">]><a><Code>&c;&c;</Code></a>'
 Way = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

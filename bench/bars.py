@@ -137,7 +137,7 @@ BARS: Final = (
     Bar(REDIRECT, CPU, _AT_MOST, 2000, subject="1 node"),
     Bar(UNFINISHED, OBJECTS, _AT_MOST, 0, subject="the bucket"),
     Bar(UNFINISHED, FILES, _AT_MOST, 0, subject="the data folder"),
-    Bar(UNFINISHED, CPU, _AT_MOST, 1.15, "before them", subject="beside them"),
+    Bar(UNFINISHED, CPU, _AT_MOST, 1.15, "without them", subject="beside them"),
 )
 
 

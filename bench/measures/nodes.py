@@ -84,13 +84,11 @@ def redirects(fleet: Fleet, book: Book) -> None:
 
 
 def unfinished_uploads(fleet: Fleet, book: Book) -> None:
-    """Begin very many uploads, and pull before they were begun and after; once, for they stay as long as the server."""
+    """Begin very many uploads, look what they took, and pull with them and without them in turn."""
     (node,) = _nodes(fleet, 1)
     node.restart_with(uploads_per_address=0)
     paths = manifest_paths(fleet)
     wrk.run(node.port, paths, _WARM_UP_S)
-    for _ in fleet.rounds((node,)):
-        _load(fleet, book, Key(UNFINISHED, "before them", CPU), node)
     objects, files, memory = buckets.count(fleet.shared_bucket), _files(node), pss_bytes(node.pid)
     say(f"beginning {fleet.scale.uploads:,} uploads")
     with ThreadPoolExecutor(PUSHING_CLIENTS) as pool:
@@ -100,9 +98,14 @@ def unfinished_uploads(fleet: Fleet, book: Book) -> None:
     book.add(Key(UNFINISHED, "the bucket", OBJECTS), buckets.count(fleet.shared_bucket) - objects)
     book.add(Key(UNFINISHED, "the data folder", FILES), _files(node) - files)
     book.add(Key(UNFINISHED, "the node, more than before", MEGABYTES), max(0, pss_bytes(node.pid) - memory) / 1e6)
-    for _ in fleet.rounds((node,)):
-        _load(fleet, book, Key(UNFINISHED, "beside them", CPU), node)
-    fleet.cluster.query("DELETE FROM upload", fleet.shared_database.rpartition("/")[2])
+    database = fleet.shared_database.rpartition("/")[2]
+    fleet.cluster.query("CREATE TABLE unfinished AS SELECT * FROM upload", database)
+    for are_there in fleet.rounds((False, True)):
+        fleet.cluster.query("DELETE FROM upload", database)
+        if are_there:
+            fleet.cluster.query("INSERT INTO upload SELECT * FROM unfinished", database)
+        _load(fleet, book, Key(UNFINISHED, "beside them" if are_there else "without them", CPU), node)
+    fleet.cluster.query("DELETE FROM upload; DROP TABLE unfinished", database)
 
 
 def _nodes(fleet: Fleet, count: int) -> list[Server]:

@@ -17,6 +17,8 @@ class Line:
         self._passes = asyncio.Event()
         self._passes.set()
         self._writers: list[asyncio.StreamWriter] = []
+        self._forgotten = 0  # of the connections, the first so many
+        self._number = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="line", daemon=True)
         self.port = 0
@@ -24,6 +26,10 @@ class Line:
     def cut(self) -> None:
         """Let nothing pass from now on; new connections are accepted and lead nowhere."""
         self._loop.call_soon_threadsafe(self._passes.clear)
+
+    def forget(self) -> None:
+        """Swallow what comes on the connections of now, without a word, as a firewall does that forgot them; new ones pass."""
+        self._loop.call_soon_threadsafe(lambda: setattr(self, "_forgotten", self._number))
 
     def mend(self) -> None:
         """Let everything pass again, also what was sent meanwhile."""
@@ -53,17 +59,21 @@ class Line:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self._number += 1
+        number = self._number
         await self._passes.wait()
         with suppress(OSError):
             other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._to)
             self._writers.append(other_writer)
-            await asyncio.gather(self._pass_on(reader, other_writer), self._pass_on(other_reader, writer))
+            await asyncio.gather(self._pass_on(number, reader, other_writer), self._pass_on(number, other_reader, writer))
         writer.close()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
                 await self._passes.wait()
+                if number <= self._forgotten:
+                    continue
                 writer.write(piece)
                 await writer.drain()
         writer.close()

@@ -35,7 +35,7 @@ from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
-from entrepot.platform.storage.driver import StorageDriver, StorageUnavailable
+from entrepot.platform.storage.driver import StorageDriver, StorageUnavailable, StoreTaken
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.held import make_folder
 
@@ -209,6 +209,10 @@ async def _prepare_store(settings: Settings) -> None:
         if not settings.storage and not await parts.storage.was_begun() and await parts.registry.stores.names_blobs():
             raise BlobsMissing(folder=settings.data)
         await parts.storage.prepare(identity)
+        if settings.storage:  # of two registries that begin there in the same moment the mark of one stands
+            await parts.storage.require_identity(identity)
+    except StoreTaken:
+        raise BucketTaken(storage=settings.storage) from None
     finally:
         await parts.close()
 
@@ -234,7 +238,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     """Open what was served or migrated before, for commands that look at it or change it; if it is not there, make nothing.
 
     Raises:
-        DataFolderEmpty, DataFolderUnusable, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable, Unavailable
+        DataFolderEmpty, DataFolderUnusable, BucketEmpty, BucketTaken, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable,
+        Unavailable
     """
     data = Path(settings.data)
     parts = Parts(settings)
@@ -249,7 +254,10 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         check_sqlite(data / DATABASE_FILE)
     await parts.open()
     try:
+        await parts.storage.require_identity(await parts.registry.stores.identity())
         yield parts
+    except StoreTaken:
+        raise BucketTaken(storage=settings.storage) from None
     finally:
         await parts.close()
 

@@ -15,6 +15,7 @@ from entrepot.base.errors import EntrepotError
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*")
 _LONGEST_PREFIX: Final = 256
+_KEPT: Final = ("blobs", "quarantine")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}")
 _OPTIONS: Final = {
     "endpoint": "a URL",
@@ -67,6 +68,8 @@ def parse_bucket(text: str) -> Bucket:
     prefix = unquote(parts.path).strip("/")
     if prefix and (not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX or {".", ".."} & set(prefix.split("/"))):
         raise ValueError(f"the prefix is none: letters, digits and _.-!'() between single slashes, {_LONGEST_PREFIX} at most")
+    if prefix.rpartition("/")[2] in _KEPT:
+        raise ValueError(f"the prefix ends with {' or '.join(_KEPT)}, which a registry names its own folders: choose another one")
     options = _options(parts.query)
     endpoint = _address("endpoint", options.get("endpoint", ""))
     style = options.get("style") or ("path" if endpoint or "." in parts.netloc else "host")

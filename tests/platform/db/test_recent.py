@@ -73,6 +73,63 @@ def test_what_is_forgotten_does_not_come_back_from_one_who_read_it_before(recent
     assert until_found(other, "a") == b"pushed again"
 
 
+def test_what_is_to_be_forgotten_soon_goes_for_all_and_does_not_come_back(recent: Recent, other: Recent) -> None:
+    read_at = now()
+    recent.note(Note("a", read_at, b"one"))
+    until_found(other, "a")
+    other.note(Note("a", now(), None))
+    end = time.monotonic() + LIMIT_S
+    while recent.find("a") is not None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    recent.note(Note("a", read_at, b"one"))
+    recent.note(Note("b", now(), b"two"))
+    until_found(other, "b")
+    assert other.find("a") is None
+
+
+def test_a_note_that_comes_very_late_is_dropped(recent: Recent) -> None:
+    recent.note(Note("late", now() - 61, b"one"))
+    recent.note(Note("b", now(), b"two"))
+    until_found(recent, "b")
+    assert recent.find("late") is None
+
+
+def test_what_was_thrown_away_does_not_come_back_from_one_who_read_it_before(folder: Path, recent: Recent, other: Recent) -> None:
+    read_at = now()
+    recent.note(Note("a", read_at, b"one"))
+    until_found(other, "a")
+    with closing(sqlite3.connect(folder / "notes.db", isolation_level=None)) as hanging:
+        hanging.execute("BEGIN IMMEDIATE")
+        recent.forget("a")
+    other.note(Note("a", read_at, b"one"))
+    time.sleep(0.5)
+    other.note(Note("b", now(), b"two"))
+    until_found(recent, "b")
+    assert recent.find("a") is None
+
+
+@pytest.mark.parametrize("value", [500_000_000, "text", 1.5])
+def test_what_is_no_value_is_not_found(folder: Path, recent: Recent, value: object) -> None:
+    recent.note(Note("a", now(), b"one"))
+    until_found(recent, "a")
+    with closing(sqlite3.connect(folder / "notes.db")) as connection, connection:
+        connection.execute("UPDATE note SET value = ?", (value,))
+    assert recent.find("a") is None
+
+
+def test_a_file_of_an_older_release_is_begun_anew(folder: Path) -> None:
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "notes.db")) as connection, connection:
+        connection.execute("CREATE TABLE machine (boot TEXT NOT NULL)")
+    with closing(Recent(folder, keep_s=600, limit_bytes=LIMIT)) as recent:
+        assert recent.find("a") is None
+        recent.note(Note("a", now(), b"one"))
+        time.sleep(1)
+        recent.note(Note("a", now(), b"one"))
+        assert until_found(recent, "a") == b"one"
+
+
 def test_what_is_old_is_not_found(folder: Path) -> None:
     with closing(Recent(folder, keep_s=5, limit_bytes=LIMIT)) as recent:
         recent.note(Note("old", now() - 6, b"one"))
@@ -157,4 +214,4 @@ def test_what_is_from_before_the_machine_was_started_is_not_found(folder: Path, 
 def test_more_than_the_disk_takes_is_not_kept_in_memory(recent: Recent) -> None:
     for number in range(100):
         recent.note(Note(f"key {number}", now(), bytes(1 << 20)))
-    assert recent._waiting_bytes < 10 << 20
+    assert recent._put_bytes - recent._taken_bytes < 10 << 20

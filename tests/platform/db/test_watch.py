@@ -1,12 +1,14 @@
 """A PostgreSQL that does not answer is found out within seconds, once for all who ask, and so is that it answers again."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 import pytest
 
 from entrepot.base.settings import Settings
@@ -18,6 +20,8 @@ from support.shelf import GROW, adding, everything, growing, make_shelf
 
 FOUND_OUT_S: Final = 8.0  # four seconds are the rule
 AT_ONCE_S: Final = 0.5
+_FULL: Final = "ALTER ROLE {} NOSUPERUSER CONNECTION LIMIT 1"
+_ENDING: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{}'"
 IDLE_S: Final = 10.0  # after five seconds without an answer it looks, for three and a bit
 
 
@@ -167,6 +171,67 @@ def test_a_read_whose_connection_the_server_ended_is_done_on_another(place: Sett
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_what_is_asked_on_connections_that_died_silently_is_done_on_new_ones_within_seconds(
+    place: Settings, line: Line, what: str
+) -> None:
+    async def scenario() -> None:
+        await make_shelf(place)
+        async with opened(place) as db:
+            await db.write(adding("shared"))
+            await asyncio.gather(*(db.read(_answers_late) for _ in range(8)))
+            line.forget()
+            began = time.monotonic()
+            asked = [db.read(answers) if what == "read" else db.write(growing("shared")) for _ in range(12)]
+            assert await asyncio.gather(*asked) == ([True] * 12 if what == "read" else [1] * 12)
+            assert time.monotonic() - began < FOUND_OUT_S
+            began = time.monotonic()
+            assert await asyncio.gather(*(db.read(answers) for _ in range(8))) == [True] * 8
+            assert time.monotonic() - began < 2.0, "idle ones were left"
+
+    asyncio.run(scenario())
+
+
+def test_the_kernel_ends_connections_whose_packets_nobody_acknowledges(place: Settings) -> None:
+    async def sockets(reader: Any) -> list[int]:
+        socket_ = reader._connection._transport.get_extra_info("socket")
+        options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
+        return [socket_.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+
+    async def scenario() -> None:
+        async with opened(place) as db:
+            assert await db.read(sockets) == [3000, 10, 3]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["ALTER DATABASE {} ALLOW_CONNECTIONS false", "ALTER ROLE {} NOLOGIN", _FULL])
+def test_a_server_that_lets_nobody_in_any_more_goes_on_serving_those_that_are_connected(
+    cluster: Cluster, place: Settings, how: str
+) -> None:
+    name = place.database.rpartition("/")[2]
+    cluster.query(f"CREATE ROLE {name} LOGIN SUPERUSER")
+    place = msgspec.structs.replace(place, database=place.database.replace("entrepot@", f"{name}@"))
+
+    async def scenario() -> None:
+        await make_shelf(place)
+        async with opened(place) as db:
+            await db.write(adding("shared"))
+            await asyncio.gather(*(db.read(_answers_late) for _ in range(8)))
+            cluster.query(how.format(name))
+            assert await asyncio.gather(*(db.read(_answers_late, 1.8) for _ in range(8))) == [True] * 8
+            assert await db.write(growing("shared")) == 1
+            cluster.query(_ENDING.format(name))
+            if how != _FULL:
+                await asyncio.sleep(1)
+                assert await refused_after(db.read(answers)) < AT_ONCE_S
+                cluster.query(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+                cluster.query(f"ALTER ROLE {name} LOGIN")
+            await back(db)
+
+    asyncio.run(scenario())
+
+
 def test_a_server_that_is_only_slow_is_not_away(place: Settings) -> None:
     async def scenario() -> None:
         await make_shelf(place)
@@ -210,6 +275,6 @@ def _nothing() -> None:
     """Take a turn of the event loop."""
 
 
-async def _answers_late(reader: Any) -> bool:
-    await reader._connection.execute("SELECT pg_sleep(0.6)")
+async def _answers_late(reader: Any, late_s: float = 0.6) -> bool:
+    await reader._connection.execute(f"SELECT pg_sleep({late_s})")
     return await answers(reader)

@@ -11,6 +11,7 @@ import pytest
 
 from entrepot.base.bucket import parse_bucket
 from entrepot.platform.storage.driver import ObjectLost, SizeMismatch, StorageDriver, StorageUnavailable
+from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.hashing import continued_hash, new_hash
 from entrepot.spec.oci.digest import Digest
 from support.stores import STATES, another_process, append, finish, held, pieces
@@ -320,6 +321,24 @@ def test_a_small_object_is_at_hand_or_none(driver: StorageDriver, size: int) -> 
         assert driver.at_hand("blobs/sha256/00/nothing.there", 1) is None
 
     run(scenario())
+
+
+@pytest.mark.parametrize("key", ["../outside", "blobs/../../outside", "blobs/sha256/\0"])
+def test_a_key_that_leads_out_of_the_folder_is_none(tmp_path: Path, key: str) -> None:
+    (tmp_path / "outside").write_bytes(b"secret")
+    (tmp_path / "data").mkdir()
+
+    async def scenario() -> None:
+        storage = FilesystemStorage(tmp_path / "data")
+        await storage.prepare()
+        assert storage.at_hand(key, 6) is None
+        for attempt in (anext(storage.read(key, 0, 5)), storage.size(key), storage.set_aside(key), storage.delete(key)):
+            with pytest.raises(StorageUnavailable):
+                await attempt
+        await storage.close()
+
+    run(scenario())
+    assert (tmp_path / "outside").read_bytes() == b"secret"
 
 
 def test_an_object_that_is_not_as_long_as_its_row_says_is_not_at_hand(driver: StorageDriver) -> None:

@@ -4,8 +4,10 @@ Every call goes through the watch (`watch.py`), which knows when the server is a
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -15,8 +17,9 @@ from entrepot.base.databases import Where
 from entrepot.platform.db.announcing import CHANNEL
 from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
-from entrepot.platform.db.watch import Watch
+from entrepot.platform.db.watch import Calling, Watch
 
+_log: Final = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _W = TypeVar("_W", bound=Weighed)
@@ -28,6 +31,13 @@ _COMMAND_TIMEOUT_S: Final = 60.0
 _LOOK_TIMEOUT_S: Final = 1.0  # of a look on a connection that is there already
 _POOLED_PAUSE_S: Final = 0.5  # between two looks for what was announced
 _TRIES: Final = 8
+# The kernel ends a connection whose packets nobody acknowledges, be it used or idle: what is between may have forgotten it.
+_SOCKET: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000),  # milliseconds
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 3),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+)
 _STATEMENT_CACHE: Final = 100
 # A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
 _SESSION: Final = {"idle_in_transaction_session_timeout": "10s"}
@@ -52,6 +62,13 @@ _REFUSED = (
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,  # another server has taken over, and this one takes no writes any more
+)
+# It answers, and lets nobody in any more, or not us: those that are connected go on.
+_NOT_LET_IN = (
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed, a rule of pg_hba.conf
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # ALLOW_CONNECTIONS false
 )
 
 
@@ -103,6 +120,7 @@ class PostgresqlDatabase:
         self._turns = asyncio.Semaphore(_MOST_WRITES)
         self._connections: set[asyncpg.Connection[Any]] = set()
         self._watch = Watch(self._look, self._drop)
+        self._is_let_in = True
 
     async def open(self) -> None:
         """Connect once now, and more when there is more to do."""
@@ -139,20 +157,25 @@ class PostgresqlDatabase:
     ) -> _T:
         """Run a query on a connection of the pool, and on another one if that broke and the server is there."""
         try:
-            return await self._read(query, *args, **kwargs)
+            return await self._read(self._watch.calling(is_quick=True), query, *args, **kwargs)
         except _BROKEN as error:
             await self._settle(error)
         try:
-            return await self._read(query, *args, **kwargs)
+            return await self._read(self._watch.calling(), query, *args, **kwargs)
         except _BROKEN as error:
             await self._settle(error)
             raise DatabaseUnavailable from error
 
     async def _read(
-        self, query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
+        self,
+        calling: Calling,
+        query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> _T:
         try:
-            async with self._watch.calling(), self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+            async with calling, self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+                calling.uses(connection)
                 if not self._is_pooled:
                     return await query(PostgresqlConnection(connection), *args, **kwargs)
                 # Outside a transaction the parts of one statement might reach different connections of the pooler's.
@@ -194,22 +217,27 @@ class PostgresqlDatabase:
 
     async def _write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool) -> _T:
         for attempt in range(_TRIES):
+            began = False
             try:
                 async with (
-                    self._watch.calling(),
+                    self._watch.calling(is_quick=True) as calling,
                     self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection,
-                    connection.transaction(),
                 ):
-                    if self._is_pooled:
-                        await connection.execute(_SETTINGS_OF_ONE)
-                    if not durable:
-                        await connection.execute(_NOT_DURABLE)
-                    return await body(PostgresqlConnection(connection))
+                    calling.uses(connection)
+                    async with connection.transaction():
+                        if self._is_pooled:
+                            await connection.execute(_SETTINGS_OF_ONE)
+                        if not durable:
+                            await connection.execute(_NOT_DURABLE)
+                        began = True
+                        calling.may_wait()
+                        return await body(PostgresqlConnection(connection))
             except _RETRY:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
             except _BROKEN as error:
                 await self._settle(error)
-                raise DatabaseUnavailable from error  # it may be committed: only the client knows whether to try again
+                if began or attempt:  # it may be committed: only the client knows whether to try again
+                    raise DatabaseUnavailable from error
             except _REFUSED as error:
                 raise DatabaseUnavailable from error
         raise DatabaseUnavailable
@@ -247,8 +275,14 @@ class PostgresqlDatabase:
         settings = {"application_name": "entrepot look"}
         try:
             connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
-        except asyncpg.TooManyConnectionsError:
-            return None  # an answer too: those that are connected go on
+        except _NOT_LET_IN as error:
+            if not self._connections - {self._listening}:
+                raise
+            if self._is_let_in:
+                _log.warning("database_refuses", extra={"reason": f"{type(error).__name__}: {error}"})
+            self._is_let_in = False
+            return None
+        self._is_let_in = True
         try:
             await connection.execute("SELECT 1")
         finally:
@@ -265,10 +299,15 @@ class PostgresqlDatabase:
         finally:
             await self._pool.release(connection)
 
-    def _drop(self) -> None:
-        """End all connections here: what waits for a server that is away need not wait longer."""
+    def _drop(self, spared: Collection[Any]) -> None:
+        """End all other connections here: what waits on one that is dead need not wait longer."""
+        pids = set()
+        for connection in spared:
+            with suppress(asyncpg.InterfaceError):  # it was given back at this moment
+                pids.add(connection.get_server_pid())
         for connection in list(self._connections):
-            connection.terminate()
+            if connection.get_server_pid() not in pids:
+                connection.terminate()
 
     async def _connected(self, *where: Any, **how: Any) -> "asyncpg.Connection[Any]":
         """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
@@ -276,9 +315,17 @@ class PostgresqlDatabase:
             connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
         except asyncpg.PostgresError as error:
             raise DatabaseUnavailable from error
+        _keep_alive(connection)
         self._connections.add(connection)
         connection.add_termination_listener(lambda _: self._connections.discard(connection))
         return connection
+
+
+def _keep_alive(connection: Any) -> None:
+    connected = connection._transport.get_extra_info("socket")  # noqa: SLF001 - it gives out its socket nowhere else
+    if connected.family in (socket.AF_INET, socket.AF_INET6):
+        for level, name, value in _SOCKET:
+            connected.setsockopt(level, name, value)
 
 
 async def _keep(_connection: object) -> None:

@@ -3,13 +3,17 @@
 A server that was stopped refuses at once, one that hangs or was cut off says nothing. So whenever something waits and nothing
 was answered for a while, and whenever a connection broke, the watch looks by itself. What it finds holds for all: while the
 database is away everything is refused at once, and the watch goes on looking until it answers.
+
+A connection may die alone, and silently: what is between drops what was idle, or forgets it. So when the server answers others
+and a step that takes it no time is waited for, that connection and all that are not in use are ended, to be made anew.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Collection
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from entrepot.platform.db.database import DatabaseAway
 
@@ -17,15 +21,17 @@ _log: Final = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 0.25
 _SUSPICIOUS_S: Final = 1.0  # something waits, and nothing was answered for so long
 _IDLE_S: Final = 5.0  # nobody asks, and nothing was answered for so long
+_OVERDUE_S: Final = 2.0  # a step that takes the server no time was not answered for so long
+_ENDED_EVERY_S: Final = 10.0  # a server that is overloaded must not have all connections made anew all the time
 _PATIENCE_S: Final = 3.0  # with one look: a handshake, with TLS and a password, and one row
 
 
 class Watch:
-    """Watches one database; `look` raises or hangs when it does not answer, `lost` drops what is connected to it."""
+    """Watches one database; `look` raises or hangs when it does not answer, `drop` ends all connections but those it is given."""
 
-    def __init__(self, look: Callable[[], Awaitable[object]], lost: Callable[[], None]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[object]], drop: Callable[[Collection[Any]], None]) -> None:
         self._look = look
-        self._lost = lost
+        self._drop = drop
         self._running: dict[Calling, float] = {}  # those that wait for the database, the oldest first
         self._is_away = False
         self._looking: asyncio.Task[None] | None = None
@@ -33,6 +39,7 @@ class Watch:
     def begin(self) -> None:
         """Watch from now on, when the database has just answered."""
         self._loop = asyncio.get_running_loop()
+        self._ended_at = self._loop.time() - _ENDED_EVERY_S
         self.answered()
         self._patrol = asyncio.create_task(self._go_on_looking(), name="database watch")
 
@@ -43,9 +50,12 @@ class Watch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def calling(self) -> "Calling":
-        """Return a block in which the database is waited for: it ends with DatabaseAway when the database is found away."""
-        return Calling(self)
+    def calling(self, *, is_quick: bool = False) -> "Calling":
+        """Return a block in which the database is waited for: it ends with DatabaseAway when the database is found away.
+
+        What is quick takes the server no time, and can be done again: its connection is ended when it gives no answer.
+        """
+        return Calling(self, is_quick=is_quick)
 
     def answered(self) -> None:
         """Note that the database has just answered."""
@@ -77,11 +87,12 @@ class Watch:
             await asyncio.sleep(_LOOK_EVERY_S)
             if self._is_away:
                 await self._find_out()
-            elif self._is_suspicious():
+            elif self._is_suspicious() or self._has_overdue():
                 try:
                     await self.verdict()
                 except DatabaseAway:
                     continue
+                self._end_overdue()
 
     def _is_suspicious(self) -> bool:
         now = self._loop.time()
@@ -89,6 +100,20 @@ class Watch:
         if oldest is None:
             return now - self._answered > _IDLE_S
         return now - max(oldest, self._answered) > _SUSPICIOUS_S
+
+    def _has_overdue(self) -> bool:
+        now = self._loop.time()
+        return now - self._ended_at > _ENDED_EVERY_S and any(now - calling.quick_since > _OVERDUE_S for calling in self._running)
+
+    def _end_overdue(self) -> None:
+        """End what waits on a silent connection, though the server answers, and what is idle: it is probably as dead."""
+        if not self._has_overdue():
+            return
+        self._ended_at = now = self._loop.time()
+        _log.warning("database_connections_silent")
+        self._drop(
+            [calling.connection for calling in self._running if calling.connection and now - calling.quick_since <= _OVERDUE_S]
+        )
 
     async def _find_out(self) -> None:
         try:
@@ -109,7 +134,7 @@ class Watch:
         cause = error if isinstance(error, TimeoutError) else error.__cause__ or error
         reason = f"{type(cause).__name__}: {cause}".removesuffix(": ")
         _log.warning("database_away", extra={"reason": reason})
-        self._lost()
+        self._drop(())
         for calling in self._running:
             calling.interrupt()
 
@@ -117,10 +142,23 @@ class Watch:
 class Calling:
     """Waits for the database inside its block, at most until it is found away."""
 
-    __slots__ = ("_limit", "_watch")
+    __slots__ = ("_is_quick", "_limit", "_watch", "connection", "quick_since")
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, *, is_quick: bool) -> None:
         self._watch = watch
+        self._is_quick = is_quick
+        self.connection: Any = None
+        self.quick_since = math.inf
+
+    def uses(self, connection: object) -> None:
+        """Note the connection that was got for it."""
+        self.connection = connection
+        if self._is_quick:
+            self.quick_since = self._watch._loop.time()  # noqa: SLF001 - the watch's own other half
+
+    def may_wait(self) -> None:
+        """Note that what is asked from now on may have to wait for what others hold."""
+        self.quick_since = math.inf
 
     async def __aenter__(self) -> Self:
         watch = self._watch

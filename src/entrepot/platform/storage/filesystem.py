@@ -194,7 +194,7 @@ class FilesystemStorage:
             return None
         found = self._remembered.get(key)
         if found is None:
-            found = _read_at_once(self._prefix + key, size)
+            found = None if _leads_out(key) else _read_at_once(self._prefix + key, size)
             if found is not None:
                 self._remembered.put(key, found, size + _ENTRY_BYTES)
         return found
@@ -233,6 +233,8 @@ class FilesystemStorage:
             os.close(file)
 
     def _path(self, key: str) -> Path:
+        if _leads_out(key):
+            raise StorageUnavailable("storage")
         return Path(self._prefix + key)
 
     def _run(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
@@ -249,6 +251,11 @@ class FilesystemStorage:
             if error.errno not in _NO_ROOM or self._room is None or not self._room.ballast.relieve(certain=True):
                 raise
             step(*arguments)
+
+
+def _leads_out(key: str) -> bool:
+    """Tell whether a key is none of ours, and might name a file outside of the folder."""
+    return ".." in key or "\0" in key
 
 
 def _read_at_once(path: str, size: int) -> bytes | None:

@@ -103,8 +103,9 @@ _RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {
 
 def oci_error(error: Exception, call: Call) -> Answer:
     """Return the answer for an error; one without a row is a mistake of ours and answers 500 without saying more."""
-    call.failure = error
     row = next((OCI_ERRORS[kind] for kind in type(error).__mro__ if kind in OCI_ERRORS), None)
+    if row is None or row.status >= _SERVER_ERROR:
+        call.failure = error  # of ours, or of what we stand on: what a client asked for wrongly is none
     if row is None or not isinstance(error, EntrepotError):
         _log.error("request_failed", extra=call.about(), exc_info=error)
         message = "the registry made a mistake, which its log describes: try again, and tell its administrator if it stays"

@@ -47,7 +47,7 @@ def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules,
 
     `served` is what goes on being served while the database is away, if it can be away.
     """
-    db = Guarded(db)
+    unguarded, db = db, Guarded(db)
     blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
         manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
@@ -56,5 +56,5 @@ def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules,
         tags=Tags(db, access),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
-        stores=Stores(db, storage),
+        stores=Stores(unguarded, storage),
     )

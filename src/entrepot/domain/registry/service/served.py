@@ -2,10 +2,12 @@
 
 A manifest under its digest and a blob's place never change; they can only go. So when the database was found away, those that
 this machine found there in the last ten minutes are given from its memory, for a minute: for longer too much may have been
-deleted elsewhere. Tags move, and are never answered from memory. What is deleted here is forgotten here, at once.
+deleted elsewhere. Tags move, and are never answered from memory. What is deleted here is forgotten here, at once, and so is
+what was not found any more. The memory lies in a file that may be damaged or another release's: what it says is checked.
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -15,6 +17,7 @@ from entrepot.domain.access.model import ANYONE, Access, Action
 from entrepot.domain.registry.model import Link, StoredManifest
 from entrepot.platform.db.database import Database, DatabaseAway
 from entrepot.platform.db.recent import Note, Recent, now
+from entrepot.spec.oci.digest import Digest
 
 SERVED_AWAY_S: Final = 60.0
 KEPT_S: Final = 660.0  # ten minutes, and as long as a note is not made again
@@ -22,6 +25,11 @@ KEPT_BYTES: Final = 32 << 20
 _NOTED_AGAIN_S: Final = 60.0
 _MOST_NOTED: Final = 20_000
 _T = TypeVar("_T", StoredManifest, Link)
+# Another release may have other fields, and reads no note of ours.
+_FORMS: Final[dict[type, str]] = {
+    kind: f"{kind.__name__}.{zlib.crc32(str([(field.name, field.type) for field in msgspec.structs.fields(kind)]).encode()):08x}"
+    for kind in (StoredManifest, Link)
+}
 
 
 def is_serving(away: DatabaseAway) -> bool:
@@ -52,12 +60,15 @@ class Served:
             if not is_serving(away):
                 raise
             value = await asyncio.to_thread(self._recent.find, _text(key))
-            if value is None:
+            remembered = None if value is None else _read(kind, value, digest)
+            if remembered is None:
                 raise
-            return msgspec.msgpack.decode(value, type=kind)
+            return remembered
         if found is None:
             if key in self._noted:
                 await self.forget(kind, name, digest)
+            else:  # another process may have noted it, which need not be waited for
+                self._recent.note(Note(_text(key), now(), None))
         elif began - self._noted.get(key, -_NOTED_AGAIN_S) >= _NOTED_AGAIN_S:
             self._note(key, began, found)
         return found
@@ -83,4 +94,18 @@ class Served:
 
 def _text(key: tuple[type, str, str]) -> str:
     kind, name, digest = key
-    return f"{kind.__name__} {name}@{digest}"
+    return f"{_FORMS[kind]} {name}@{digest}"
+
+
+def _read(kind: type[_T], value: bytes, digest: str) -> _T | None:
+    try:
+        found = msgspec.msgpack.decode(value, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    if isinstance(found, StoredManifest):
+        wanted = Digest.parse(digest)
+        is_whole = (
+            found.digest == digest and found.size == len(found.content) and Digest.of(found.content, wanted.algorithm) == wanted
+        )
+        return found if is_whole else None
+    return found if found.size >= 0 else None

@@ -11,7 +11,7 @@ _LOOKED_FOR: Final = 5
 
 
 class Stores:
-    """The one store of this registry."""
+    """The one store of this registry. What is noted of it no client changes: a node may start while nothing else is written."""
 
     def __init__(self, db: Database, storage: StorageDriver) -> None:
         self._db = db

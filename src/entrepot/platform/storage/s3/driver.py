@@ -65,7 +65,7 @@ class BucketStorage:
             raise BucketUnusable(bucket=self._bucket.told, reason=_REASONS[answer.status])
         found = await self._objects.marked()
         if found is None or (identity and not found):
-            await self._objects.mark(identity)
+            await self._objects.mark(identity, first=found is None)
 
     async def identity(self) -> str | None:
         """Return whose the bucket's mark says that it is."""

@@ -24,6 +24,8 @@ _COPY_S: Final = 300.0
 _LARGEST_COPY: Final = 5 << 30
 _COPIED_PART: Final = 1 << 30
 _MISSING: Final = 404
+_LOST_TO: Final = ("PreconditionFailed", "ConditionalRequestConflict")
+_NO_CONDITIONS: Final = ("NotImplemented", "InvalidArgument", "InvalidRequest")  # what stores say that know none
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -124,9 +126,17 @@ class Objects:
         except msgspec.DecodeError:
             return ""
 
-    async def mark(self, identity: str) -> None:
-        """Note that blobs are kept here, and whose."""
-        await self.put(MARK, [msgspec.json.encode(_Mark(registry=identity))])
+    async def mark(self, identity: str, *, first: bool) -> None:
+        """Note that blobs are kept here, and whose; the `first` mark of several stands, which only `marked` tells."""
+        body = [msgspec.json.encode(_Mark(registry=identity))]
+        sums = await sums_of(body)
+        headers = {**_OCTETS, **sums.headers}
+        call = Call("PUT", self.whole(MARK), headers=headers, body=body, payload=sums.sha256)
+        if first:
+            once = msgspec.structs.replace(call, headers={**headers, "if-none-match": "*"}, codes=(*_LOST_TO, *_NO_CONDITIONS))
+            if (await self.calls.send(once)).code not in _NO_CONDITIONS:
+                return
+        await self.calls.send(call)
 
     async def delete(self, key: str) -> None:
         """Delete an object that may be missing."""

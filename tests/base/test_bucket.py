@@ -65,6 +65,16 @@ def test_a_mistake_is_told_with_its_reason(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "where", ["endpoint=http://{}@s3.here:9", "public_endpoint=http://{}%40s3.here:x", "endpoint=[{}@", "[{}@"]
+)
+@pytest.mark.parametrize("start", ["s3://images?", "s3://"])
+def test_a_secret_that_does_not_belong_there_is_not_repeated(start: str, where: str) -> None:
+    with pytest.raises(SettingRefused) as refused:
+        find({"storage": start + where.format("someone:hidden")}, {}, None)
+    assert "hidden" not in refused.value.message
+
+
+@pytest.mark.parametrize(
     ("options", "expected"),
     [
         ("", False),

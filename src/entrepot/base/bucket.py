@@ -117,7 +117,7 @@ def _address(name: str, text: str) -> str:
     if not text:
         return ""
     parts = urlsplit(text)
-    if "@" in parts.netloc:
+    if "@" in text:
         raise ValueError(f"credentials do not stand in {name}, but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     port = parts.port  # raises ValueError where it is none
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

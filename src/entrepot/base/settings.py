@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -232,7 +232,9 @@ def _value(name: str, raw: Any, origin: str) -> Any:
         if name in _BUCKETS and value:
             parse_bucket(value)
     except ValueError as error:  # msgspec's is one as well
-        shown = "***" if name in SECRETS else raw
+        # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
+        is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))
+        shown = "***" if is_secret else raw
         reason = f", but {error}" if name in _BUCKETS or isinstance(error, PoolerUnknown) else ""
         raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value

@@ -8,11 +8,11 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,10 +22,11 @@ from yarl import URL
 from entrepot.base.bucket import Bucket
 from entrepot.base.clock import now_us
 from entrepot.platform.storage.driver import StorageUnavailable
-from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
+from entrepot.platform.storage.s3.answers import Answer, error_code, trouble
 from entrepot.platform.storage.s3.credentials import Credentials
 from entrepot.platform.storage.s3.memory import Memory
 from entrepot.platform.storage.s3.signing import NOTHING, Request, encoded_path, encoded_query, presign, sign
+from entrepot.platform.storage.s3.watch import Watch
 
 _log: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 3
@@ -34,8 +35,6 @@ _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
 _READ_S: Final = 10.0
-_LOOK_EVERY_S: Final = 1.0
-_LOOK_LIMIT_S: Final = 2.0
 _SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
@@ -44,7 +43,6 @@ _CLOCK_EVERY_S: Final = 30.0
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _BAD: Final = 400
-_Result = TypeVar("_Result")
 LOST: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -84,9 +82,7 @@ class Calls:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
         self.memory = Memory()
-        self._running: set[asyncio.Timeout] = set()
-        self._away = False
-        self._looking: asyncio.Task[None] | None = None
+        self._watch = Watch(self._look)
 
     @property
     def region(self) -> str:
@@ -99,8 +95,7 @@ class Calls:
 
     def require(self) -> None:
         """Do nothing when the store answered lately, or was never asked. Raises BucketAway."""
-        if self._away and self._looking is not None and not self._looking.done():
-            raise BucketAway("storage")
+        self._watch.require()
 
     async def send(self, call: Call) -> Answer:
         """Send a request and read its answer; one of another status or code than expected is an error.
@@ -115,9 +110,9 @@ class Calls:
             if attempt:
                 await asyncio.sleep(_PAUSE_S * 4 ** (attempt - 1))
             try:
-                answer, last = await self._unless_away(self._once(call)), None
+                answer, last = await self._once(call), None
             except LOST as error:
-                await self._find_out(call, error)
+                await self._watch.verdict()
                 last = error
                 continue
             if answer.code in call.codes or (answer.status in call.expected and _is_whole(answer)):
@@ -139,14 +134,14 @@ class Calls:
         """
         self.require()
         try:
-            response = await self._unless_away(self._answer(call, _READ_S))
-        except LOST as error:
-            await self._find_out(call, error)
+            response = await self._answer(call, _READ_S)
+        except LOST:
+            await self._watch.verdict()
             await asyncio.sleep(_PAUSE_S)
             try:
-                response = await self._unless_away(self._answer(call, _READ_S))
+                response = await self._answer(call, _READ_S)
             except LOST as again:
-                await self._find_out(call, again)
+                await self._watch.verdict()
                 raise StorageUnavailable("storage") from again
         try:
             yield response
@@ -169,15 +164,6 @@ class Calls:
         except LOST:
             return 0
 
-    async def look(self) -> bool:
-        """Ask once whether the store answers at all."""
-        try:
-            async with asyncio.timeout(_LOOK_LIMIT_S):
-                answer = await self._once(Call("HEAD", expected=()))
-        except LOST:
-            return False
-        return answer.status < _SERVER_ERROR
-
     async def clock_difference_s(self) -> float | None:
         """Return by how much the store's clock is ahead of ours, to the second; None when it does not say."""
         answer = await self._once(Call("HEAD", expected=()))
@@ -185,8 +171,8 @@ class Calls:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._loop is asyncio.get_running_loop():
+            await self._watch.end()
         if self._keeper is not None and self._loop is asyncio.get_running_loop():
             await self._keeper.aclose()
         self._keeper = None
@@ -201,23 +187,26 @@ class Calls:
         if call.body or call.method in ("PUT", "POST"):
             headers["content-length"] = str(call.size)
         limit_s = None if sock_read_s else call.limit_s + call.size / _SLOWEST_BYTES_PER_S
-        return await session.request(
-            call.method,
-            URL(f"{self._base}{path}{'?' if text else ''}{text}", encoded=True),
-            headers=headers,
-            data=_pieces(call.body) if call.size else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
-        )
+        async with asyncio.timeout(None) as end:
+            with self._watch.calling(end):
+                response = await session.request(
+                    call.method,
+                    URL(f"{self._base}{path}{'?' if text else ''}{text}", encoded=True),
+                    headers=headers,
+                    data=_pieces(call.body) if call.size else None,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
+                )
+        self._watch.answered()
+        return response
 
     async def _once(self, call: Call) -> Answer:
         async with await self._answer(call) as response:
             body = b""
             if call.method != "HEAD":
-                async for piece in response.content.iter_any():
-                    body += piece
-                    if len(body) > _LARGEST_ANSWER:
-                        raise aiohttp.ClientPayloadError("the answer is too long")
+                async with asyncio.timeout(None) as end:
+                    with self._watch.calling(end):
+                        body = await _body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
         self._learn(headers.get("date"))
         return Answer(response.status, headers, body, error_code(body))
@@ -227,42 +216,20 @@ class Calls:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop or self._session.closed:
             self._keeper = _kept()
-            self._running = set()
-            self._loop, self._looking, self._turns = loop, None, asyncio.Semaphore(_SENT_AT_ONCE)
+            self._loop, self._watch, self._turns = loop, Watch(self._look), asyncio.Semaphore(_SENT_AT_ONCE)
             self._session = await anext(self._keeper)
         return self._session
 
-    async def _unless_away(self, step: Coroutine[Any, Any, _Result]) -> _Result:
-        """Do a step, which ends at once when somebody else finds the store away."""
-        async with asyncio.timeout(None) as limit:
-            self._running.add(limit)
-            try:
-                return await step
-            finally:
-                self._running.discard(limit)
-
-    async def _find_out(self, call: Call, error: Exception) -> None:
-        """Look whether the store answers at all, after a call that was lost. Raises BucketAway where it does not.
-
-        Then all calls are refused, those under way too, until one that looks for it in the background is answered.
-        """
-        self.require()
-        if await self.look():
-            return
-        if self._looking is None or self._looking.done():
-            _log.warning("bucket_away", extra={"method": call.method, "reason": f"{type(error).__name__}: {error}"})
-            self._away = True
-            self._looking = asyncio.create_task(self._look(), name="looking for the bucket")
-            now = asyncio.get_running_loop().time()
-            for limit in self._running:
-                limit.reschedule(now)
-        raise BucketAway("storage") from error
-
     async def _look(self) -> None:
-        while not await self.look():  # noqa: ASYNC110 - nobody would set an event
-            await asyncio.sleep(_LOOK_EVERY_S)
-        self._away = False
-        _log.info("bucket_back")
+        """Ask once whether the store answers at all: raise when it does not."""
+        call = Call("HEAD", expected=())
+        session = await self._opened()
+        request = Request(call.method, self._host, self._root, call.query)
+        headers = sign(request, call.headers, call.payload, self._credentials.keys(), self._when())
+        url = URL(f"{self._base}{self._root}", encoded=True)
+        async with session.request(call.method, url, headers=headers, allow_redirects=False) as response:
+            if response.status >= _SERVER_ERROR:
+                raise aiohttp.ClientPayloadError(f"it answers {response.status}")
 
     def _when(self) -> tuple[datetime, str]:
         return datetime.fromtimestamp(now_us() / 1_000_000 + self._ahead_s, UTC), self._credentials.region
@@ -326,6 +293,16 @@ async def _kept() -> AsyncGenerator[aiohttp.ClientSession, None]:
     finally:
         with suppress(asyncio.CancelledError):
             await session.close()
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer's body. Raises ClientPayloadError where it is longer than any answer that we ask for."""
+    body = b""
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST_ANSWER:
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return body
 
 
 async def _pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:

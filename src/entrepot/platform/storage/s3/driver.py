@@ -128,7 +128,7 @@ class BucketStorage:
 
     def memory_bytes(self) -> int:
         """Return how many bytes of uploads wait in this process."""
-        return self._calls.memory.held_bytes
+        return self._calls.memory.used
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""

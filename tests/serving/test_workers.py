@@ -1,5 +1,6 @@
 """Several web processes of one machine: nothing sticks to one of them, and none knows less than another. SQLite as PostgreSQL."""
 
+import asyncio
 import http.client
 import os
 import random
@@ -18,6 +19,7 @@ from entrepot.base.settings import Settings
 from support.commands import history
 from support.instance import Instance
 from support.modes import change
+from support.parts import sql
 from support.wire import Repository, digest_of
 from support.workers import OfOne, one_for_each
 
@@ -86,7 +88,7 @@ def test_pushes_of_one_tag_through_all_of_them_at_once_are_one_chain_of_moves(
     assert digest_of(last.content) == moves[-1]["to_digest"]
 
 
-def test_an_upload_that_one_writes_to_is_refused_by_the_others(each: list[OfOne], repository: str) -> None:
+def test_an_upload_that_one_writes_to_is_refused_by_the_others(hub: Instance, each: list[OfOne], repository: str) -> None:
     location = Repository(each[0], repository).begin()
     go_on, came = threading.Event(), threading.Event()
 
@@ -99,11 +101,19 @@ def test_an_upload_that_one_writes_to_is_refused_by_the_others(each: list[OfOne]
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(each[0].patch, location, body=slowly())
         assert came.wait(_LIMIT_S)
+        _wait_until_held(hub)  # the first bytes may still be on their way
         refused = each[1].patch(location, body=b"mine")
         assert (refused.status, refused.error_code) == (409, "BLOB_UPLOAD_INVALID")
         go_on.set()
         assert holding.result(_LIMIT_S).status == 202
     assert Repository(each[2], repository).finish(location, digest_of(bytes(3 * MIB))).status == 201
+
+
+def _wait_until_held(hub: Instance) -> None:
+    settings, end = Settings(data=str(hub.data), database=hub.database), time.monotonic() + _LIMIT_S
+    while asyncio.run(sql(settings, "SELECT count(*) FROM upload WHERE lease IS NOT NULL")) != [(1,)]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_what_one_was_writing_when_it_was_killed_is_continued_by_another(

@@ -113,7 +113,7 @@ class Relay:
         self._address = address
         self.port = port
         self._started = threading.Event()
-        self._running: dict[asyncio.Task[None], Ends] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
         self._server: asyncio.Server
@@ -168,18 +168,21 @@ class Relay:
 
     async def _close(self) -> None:
         self._server.close()
-        running = dict(self._running)
+        running = list(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        for client in running.values():
-            client.writer.transport.abort()  # of those whose task had not begun yet
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Ends(reader, writer)
         task = asyncio.get_running_loop().create_task(self._connected(client))
-        self._running[task] = client
-        task.add_done_callback(self._running.pop)
+        self._running.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            writer.transport.abort()  # of one that was cancelled before it had begun, too
+
+        task.add_done_callback(ended)
 
     async def _connected(self, client: Ends) -> None:
         # A client that went away, or was sent away, is nobody's failure; a stop of the relay ends its tasks.

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m bench [--rounds N] [--only NAME,...] [--quick] [--scratch DIR] [--write-docs]`."""
+"""Runs the benchmarks: `python -m bench [--rounds N] [--only NAME,...] [--quick] [--cluster] [--scratch DIR] [--write-docs]`."""
 
 import argparse
 import http.client
@@ -18,8 +18,11 @@ from bench.fleet import Fleet
 from bench.machine import describe
 from bench.progress import say
 from bench.report import Result
-from bench.scale import FULL, QUICK, Scale
+from bench.scale import FULL, QUICK
 
+_CLUSTER: Final = (
+    "cluster: PostgreSQL and a bucket in SeaweedFS, docker-registry on a bucket of the same server, without redirects"
+)
 _INTERRUPTED: Final = 130  # what a shell reports for Ctrl-C
 
 
@@ -33,7 +36,8 @@ def main() -> int:
     scale = replace(scale, rounds=options.rounds or scale.rounds)
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        result, failed = _run(scale, options.only or list(CATALOGUE), options.scratch)
+        with Fleet(scale, options.scratch, on_cluster=options.cluster) as fleet:
+            result, failed = _run(fleet, options.only or list(CATALOGUE))
     except KeyboardInterrupt:
         say("stopped: the servers are ended and their data removed")
         return _INTERRUPTED
@@ -42,20 +46,19 @@ def main() -> int:
     return int(failed)
 
 
-def _run(scale: Scale, names: list[str], scratch: Path | None) -> tuple[Result, bool]:
+def _run(fleet: Fleet, names: list[str]) -> tuple[Result, bool]:
     book = Book()
-    with Fleet(scale, scratch) as fleet:
-        for name in names:
-            say(f"== {name}")
-            try:
-                CATALOGUE[name].run(fleet, book)
-            except (BenchmarkFailed, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as failed:
-                # The other benchmarks may still tell something; the table says which one did not.
-                book.failures[name] = f"{type(failed).__name__}: {failed}"
-                say(f"{name} failed: {failed}")
-        machine = describe(fleet.folder)
+    for name in names:
+        say(f"== {name}")
+        try:
+            CATALOGUE[name].run(fleet, book)
+        except (BenchmarkFailed, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as failed:
+            # The other benchmarks may still tell something; the table says which one did not.
+            book.failures[name] = f"{type(failed).__name__}: {failed}"
+            say(f"{name} failed: {failed}")
+    machine = describe(fleet.folder) | ({"profile": _CLUSTER} if fleet.on_cluster else {})
     measured = [benchmark for name in names for benchmark in CATALOGUE[name].fills]
-    return Result.of(book, scale, machine, fleet.absent, measured), bool(book.failures)
+    return Result.of(book, fleet.scale, machine, fleet.absent, measured), bool(book.failures)
 
 
 def _options() -> argparse.Namespace:
@@ -69,6 +72,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--scratch", type=Path, help="folder for the servers' data, about 20 GB (default: the system's temporary folder)"
+    )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="put Entrepot on PostgreSQL and a bucket, docker-registry on a bucket of the same server, and leave the others out",
     )
     parser.add_argument(
         "--write-docs", action="store_true", help="put the newest kept run into docs/performance.md; runs nothing"

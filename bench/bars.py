@@ -9,9 +9,11 @@ from typing import Final
 from bench.book import (
     AHEAD,
     CPU,
+    FILES,
     LONGEST,
     MEGABYTES,
     MILLISECONDS,
+    OBJECTS,
     PERCENT,
     RATE,
     SECONDS,
@@ -45,6 +47,10 @@ JOB_START: Final = "commit of a job to its end"
 IDLE: Final = "processor, idle"
 FSCK: Final = "entrepot fsck"
 PLAIN_COPY: Final = "read, hash, write, fsync"
+NODES: Final = "manifest GET on several nodes"
+BESIDE_NODES: Final = "manifest GET while another node pushes"
+REDIRECT: Final = "blob GET 100 KB, redirected to the bucket"
+UNFINISHED: Final = "unfinished uploads"
 
 _AT_MOST: Final = ("≤", operator.le)
 _AT_LEAST: Final = ("≥", operator.ge)
@@ -125,6 +131,13 @@ BARS: Final = (
     Bar(JOB_START, MILLISECONDS, _AT_MOST, 100),
     Bar(JOB_START, LONGEST, _AT_MOST, 100),
     Bar(IDLE, PERCENT, _BELOW, 1),
+    Bar(NODES, CPU, _AT_MOST, 1.15, "1 node", subject="2 nodes"),
+    Bar(NODES, CPU, _AT_MOST, 1.15, "2 nodes", subject="4 nodes"),
+    Bar(BESIDE_NODES, CPU, _AT_MOST, 1.15, "nobody pushes", subject="another node pushes"),
+    Bar(REDIRECT, CPU, _AT_MOST, 2000, subject="1 node"),
+    Bar(UNFINISHED, OBJECTS, _AT_MOST, 0, subject="the bucket"),
+    Bar(UNFINISHED, FILES, _AT_MOST, 0, subject="the data folder"),
+    Bar(UNFINISHED, CPU, _AT_MOST, 1.15, "without them", subject="beside them"),
 )
 
 
@@ -133,7 +146,7 @@ def judge(book: Book, measured: set[str], absent: dict[str, str]) -> Iterator[Ro
     for bar in BARS:
         if bar.benchmark not in measured:
             continue
-        for ours in OURS:
+        for ours in OURS if "{ours}" in bar.subject else (ENTREPOT,):
             values = bar.values(book, ours)
             if not values and (ours != ENTREPOT or bar.beside in absent):
                 continue

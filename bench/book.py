@@ -15,6 +15,8 @@ MOVES: Final = "moves a second"
 PREPARED_RATE: Final = "requests a second once all is prepared"
 AHEAD: Final = "scenarios of 16 in which it is ahead of docker-registry"
 LONGEST: Final = "ms, the longest"
+OBJECTS: Final = "objects and multipart uploads"
+FILES: Final = "files"
 PERCENT: Final = "% of a processor"
 TIMES: Final = "times"
 

@@ -7,7 +7,7 @@ from typing import Final
 from bench import bars, zb
 from bench.book import Book
 from bench.fleet import Fleet
-from bench.measures import beside_jobs, image_push, job_engine, large_blobs, pulls, start_and_memory, tag_lists
+from bench.measures import beside_jobs, image_push, job_engine, large_blobs, nodes, pulls, start_and_memory, tag_lists
 from bench.measures import zb as zb_measure
 
 
@@ -35,5 +35,9 @@ CATALOGUE: Final = {
     "beside-check": Benchmark(beside_jobs.check, (bars.BESIDE_CHECK,)),
     "job-enqueue": Benchmark(job_engine.enqueues, (bars.ENQUEUE,)),
     "job-start": Benchmark(job_engine.starts, (bars.JOB_START,)),
+    "nodes": Benchmark(nodes.several, (bars.NODES,)),
+    "nodes-pushing": Benchmark(nodes.beside_pushes, (bars.BESIDE_NODES,)),
+    "redirects": Benchmark(nodes.redirects, (bars.REDIRECT,)),
+    "unfinished": Benchmark(nodes.unfinished_uploads, (bars.UNFINISHED,)),
     "idle": Benchmark(job_engine.idle, (bars.IDLE,)),
 }

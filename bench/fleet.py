@@ -19,6 +19,7 @@ from bench.progress import say
 from bench.scale import Scale
 from bench.servers import Server
 from support.postgres import Cluster
+from support.s3 import Bucket, S3Server
 
 LARGE: Final = "bench/large"
 LARGE_FILES_BYTES: Final = 64 << 20
@@ -30,8 +31,10 @@ _T = TypeVar("_T")
 class Fleet:
     """A scratch folder and the servers that live in it."""
 
-    def __init__(self, scale: Scale, scratch: Path | None) -> None:
+    def __init__(self, scale: Scale, scratch: Path | None, *, on_cluster: bool = False) -> None:
+        """Make the folder; `on_cluster` puts those that can on the cluster profile, and leaves the others out."""
         self.scale = scale
+        self.on_cluster = on_cluster
         self.folder = Path(tempfile.mkdtemp(prefix="entrepot-bench-", dir=scratch))
         self._servers: dict[str, Server] = {}
         # What was begun last is ended first, and one failure there does not keep the rest from being ended.
@@ -62,6 +65,23 @@ class Fleet:
     def postgres_pid(self) -> int:
         """PostgreSQL's first process."""
         return int((Path(self.cluster.query("SHOW data_directory")) / "postmaster.pid").read_text().split()[0])
+
+    @cached_property
+    def s3(self) -> S3Server:
+        """The throw-away S3 server."""
+        server = S3Server()
+        self._at_end.callback(server.remove)
+        return server
+
+    @cached_property
+    def shared_database(self) -> str:
+        """The database of those servers that are nodes of one registry."""
+        return self.cluster.new_database()
+
+    @cached_property
+    def shared_bucket(self) -> Bucket:
+        """Their bucket."""
+        return self.s3.new_bucket()
 
     @cached_property
     def repositories(self) -> list[Repository]:
@@ -148,11 +168,24 @@ class Fleet:
         return self._servers[name]
 
     def _made(self, name: str, data: Path) -> Server:
+        if name in servers.NODE_NAMES:
+            return servers.entrepot(name, data, self.shared_database, self.shared_bucket)
+        if name == servers.REDIRECTING:
+            return servers.entrepot(name, data, self.shared_database, self.shared_bucket, public_endpoint=self.s3.address)
+        if self.on_cluster:
+            return self._made_on_cluster(name, data)
         if name == servers.ON_POSTGRES:
             return servers.entrepot(name, data, self.cluster.new_database())
         if name == servers.ENTREPOT:
             return servers.entrepot(name, data)
         return {servers.REGISTRY: servers.docker_registry, servers.NGINX: servers.nginx, servers.ZOT: servers.zot}[name](data)
+
+    def _made_on_cluster(self, name: str, data: Path) -> Server:
+        if name == servers.ENTREPOT:
+            return servers.entrepot(name, data, self.cluster.new_database(), self.s3.new_bucket())
+        if name == servers.REGISTRY:
+            return servers.docker_registry_on(self.s3.new_bucket(), data)
+        raise BenchmarkFailed(f"{name} has no place on the cluster profile")
 
     def _fill(self, server: Server) -> None:
         if server.name == servers.NGINX:

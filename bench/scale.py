@@ -23,6 +23,7 @@ class Scale:
     large_bytes: int
     tag_counts: tuple[int, ...]
     listings: int
+    uploads: int
     zb_part: int  # one in so many of zb's requests
 
     @property
@@ -40,6 +41,7 @@ FULL: Final = Scale(
     large_bytes=1024 * MIB,
     tag_counts=(100, 10_000, 100_000),
     listings=300,
+    uploads=100_000,
     zb_part=1,
 )
 QUICK: Final = Scale(
@@ -51,5 +53,6 @@ QUICK: Final = Scale(
     large_bytes=256 * MIB,
     tag_counts=(100, 10_000, 100_000),
     listings=100,
+    uploads=4_000,
     zb_part=4,
 )

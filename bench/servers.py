@@ -9,10 +9,11 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from bench import client, processes
+from bench import buckets, client, processes
 from bench.failure import BenchmarkFailed
 from bench.tools import clean_environment, tool
 from entrepot.base.settings import Settings
+from support.s3 import Bucket
 
 ENTREPOT: Final = "entrepot"
 ON_POSTGRES: Final = "entrepot on PostgreSQL"
@@ -20,6 +21,8 @@ REGISTRY: Final = "docker-registry"
 NGINX: Final = "nginx"
 ZOT: Final = "zot"
 OURS: Final = (ENTREPOT, ON_POSTGRES)
+NODE_NAMES: Final = ("node 1", "node 2", "node 3", "node 4")
+REDIRECTING: Final = "redirecting node"
 _CONFIG: Final = Path(__file__).parent / "config"
 _READY_S: Final = 60
 _POLL_S: Final = 0.005
@@ -36,9 +39,10 @@ class Recipe:
 class Server:
     """One of the compared servers, with a data folder that outlives its processes."""
 
-    def __init__(self, name: str, data: Path, recipe: Recipe, database: str = "") -> None:
+    def __init__(self, name: str, data: Path, recipe: Recipe, database: str = "", bucket: Bucket | None = None) -> None:
         self.name = name
         self._database = database
+        self._bucket = bucket
         self.data = data
         self.port = 0
         self._recipe = recipe
@@ -47,7 +51,7 @@ class Server:
     @property
     def place(self) -> Settings:
         """Where an Entrepot keeps its data."""
-        return Settings(data=str(self.data), database=self._database)
+        return Settings(data=str(self.data), database=self._database, storage=self._bucket.url() if self._bucket else "")
 
     @property
     def pid(self) -> int:
@@ -86,7 +90,9 @@ class Server:
             self._program = None
 
     def forget_large_files(self, at_least_bytes: int) -> None:
-        """Delete stored files of that size, so that pushes of gigabytes do not add up on the disk; nobody reads them again."""
+        """Delete stored blobs of that size, so that pushes of gigabytes do not add up on the disk; nobody reads them again."""
+        if self._bucket is not None:
+            buckets.forget_large(self._bucket, at_least_bytes)
         for path in self.data.rglob("*"):
             if path.is_file() and path.stat().st_size >= at_least_bytes:
                 path.unlink()
@@ -100,6 +106,19 @@ def docker_registry(data: Path) -> Server:
         return [str(program.path), "serve", _filled("registry.yml", data, port=port)]
 
     return Server(REGISTRY, data, Recipe(command, program.environment))
+
+
+def docker_registry_on(bucket: Bucket, data: Path) -> Server:
+    """Debian's docker-registry with its blobs in a bucket."""
+    program = tool("docker-registry")
+    place = bucket.place()
+
+    def command(port: int) -> list[str]:
+        values = {"endpoint": place.endpoint, "bucket": place.name, "prefix": place.prefix.rstrip("/")}
+        keys = {"access": bucket.environment["AWS_ACCESS_KEY_ID"], "secret": bucket.environment["AWS_SECRET_ACCESS_KEY"]}
+        return [str(program.path), "serve", _filled("registry-s3.yml", data, port=port, **values, **keys)]
+
+    return Server(REGISTRY, data, Recipe(command, program.environment), bucket=bucket)
 
 
 def nginx(data: Path) -> Server:
@@ -125,15 +144,17 @@ def zot(data: Path) -> Server:
     return Server(ZOT, data, Recipe(command, program.environment))
 
 
-def entrepot(name: str, data: Path, database: str = "") -> Server:
-    """Entrepot with its default settings, or on a PostgreSQL database."""
+def entrepot(name: str, data: Path, database: str = "", bucket: Bucket | None = None, **storage: str) -> Server:
+    """Entrepot with its default settings, or on a PostgreSQL database, or with its blobs in a bucket."""
     options = ["--database", database] if database else []
+    options += ["--storage", bucket.url(**storage)] if bucket else []
+    environment = clean_environment() | (bucket.environment if bucket else {})
 
     def command(port: int) -> list[str]:
         serve = [sys.executable, "-m", "entrepot", "serve"]
         return [*serve, "--data", str(data), "--listen", f"127.0.0.1:{port}", *options]
 
-    return Server(name, data, Recipe(command, clean_environment()), database)
+    return Server(name, data, Recipe(command, environment), database, bucket)
 
 
 def _filled(template: str, data: Path, **values: object) -> str:

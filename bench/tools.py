@@ -30,8 +30,8 @@ class Tool:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our own environment without what no user's has: Entrepot's settings, and Python's that it shall not cache code."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("ENTREPOT_", "PYTHONDONTWRITE"))}
+    """Return our own environment without what no user's has: a registry's settings, and Python's that it shall not cache code."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ENTREPOT_", "AWS_", "PYTHONDONTWRITE"))}
 
 
 def tool(name: str) -> Tool:

@@ -13,7 +13,7 @@ from bench.scale import CONNECTIONS
 from bench.tools import tool
 
 _SCRIPT: Final = Path(__file__).parent / "config/paths.lua"
-_THREADS: Final = 2
+_CONNECTIONS_PER_THREAD: Final = 16
 _SPARE_S: Final = 60
 _SEED: Final = 20
 
@@ -39,14 +39,22 @@ def write_paths(file: Path, paths: list[str]) -> Path:
     return file
 
 
-def run(port: int, paths: Path, seconds: int) -> Load:
+def run(port: int, paths: Path, seconds: int, *, connections: int = CONNECTIONS) -> Load:
     """Ask for the paths as fast as the server answers.
 
     Raises:
         BenchmarkFailed: an answer was not 2xx or 3xx, or a connection broke.
     """
     program = tool("wrk")
-    options = [f"-t{_THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "-s", str(_SCRIPT)]
+    options = [
+        f"-t{max(1, connections // _CONNECTIONS_PER_THREAD)}",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "20s",
+        "-s",
+        str(_SCRIPT),
+    ]
     command = [str(program.path), *options, f"http://127.0.0.1:{port}", "--", str(paths), MANIFEST_TYPE]
     limit_s = seconds + _SPARE_S
     done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, env=program.environment, check=False)

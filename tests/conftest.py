@@ -11,11 +11,30 @@ import pytest
 
 from support.http import Client
 from support.instance import RUNNING, Instance
+from support.nodes import Nodes
 from support.postgres import Cluster
+from support.s3 import Bucket, S3Server
+from support.s3 import served as s3_served
 from support.tools import PROXY_REFUSED
 
 PROFILES: Final = ("sqlite", "postgresql")
+CLUSTER: Final = "cluster"
+# What a cluster could answer differently from one node is tried on it in `make test-long`; tests marked `cluster` always.
+_ON_CLUSTER: Final = ("clients", "conformance", "domain", "web")
+_TESTS: Final = Path(__file__).parent
 _numbers = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that asks for a profile on both databases, and where it matters on the cluster profile."""
+    if "profile" not in metafunc.fixturenames:
+        return
+    profiles: list[object] = list(PROFILES)
+    folder = Path(str(metafunc.module.__file__)).relative_to(_TESTS).parts[0]
+    if folder in _ON_CLUSTER and metafunc.definition.get_closest_marker("single") is None:
+        always = metafunc.definition.get_closest_marker("cluster") is not None
+        profiles.append(pytest.param(CLUSTER, marks=() if always else pytest.mark.long))
+    metafunc.parametrize("profile", profiles, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +45,16 @@ def postgres() -> Iterator[Cluster]:
     cluster.remove()
 
 
-@pytest.fixture(scope="module", params=PROFILES)
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server, one for each test process, started when the first test needs it."""
+    with s3_served() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def profile(request: pytest.FixtureRequest) -> str:
-    """The database that the test runs on; every test that asks for it runs on both."""
+    """What the test runs on: one node on either database, or a cluster; `pytest_generate_tests` gives all that fit."""
     return str(request.param)
 
 
@@ -39,9 +65,9 @@ def database_url(profile: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def hub(profile: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """An instance that all tests of a module share."""
-    with Instance(tmp_path_factory.mktemp("hub") / "data", database=new_database(profile, request)) as instance:
+def hub(profile: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance | Nodes]:
+    """An instance, or on the cluster profile two nodes behind a balancer, that all tests of a module share."""
+    with served(profile, request, tmp_path_factory.mktemp("hub")) as instance:
         yield instance
 
 
@@ -78,6 +104,22 @@ def short_folder() -> Iterator[Path]:
     """A temporary folder with a path short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="entrepot-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def served(profile: str, request: pytest.FixtureRequest, folder: Path, **settings: object) -> Instance | Nodes:
+    """Serve an empty registry on this profile."""
+    database = new_database(profile, request)
+    if profile == CLUSTER:
+        bucket = new_bucket(request)
+        settings |= {"storage": bucket.url(), "environment": bucket.environment}
+        return Nodes(folder, database, **settings)  # type: ignore[arg-type]  # they are the nodes' own
+    return Instance(folder / "data", database=database, **settings)  # type: ignore[arg-type]  # they are the instance's own
+
+
+def new_bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Return a place of a bucket that nothing was ever kept at."""
+    server: S3Server = request.getfixturevalue("s3")
+    return server.new_bucket()
 
 
 def new_database(profile: str, request: pytest.FixtureRequest) -> str:

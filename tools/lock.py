@@ -16,14 +16,16 @@ from pathlib import Path
 COMPILE = ("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
 # No address, so that any index serves; no header, which would name the folder of whoever ran it.
 PLAIN = ("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate")
-RUN, DEV = Path("requirements/run.txt"), Path("requirements/dev.txt")
+RUN, DEV, BUILD = (Path(f"requirements/{name}.txt") for name in ("run", "dev", "build"))
 
 
 def compile_all(uv: str, options: list[str]) -> None:
-    """Write both lock files; what is needed to run has the same versions in both."""
+    """Write the lock files: to run, to develop, and to make a wheel; what stands in several has the same version in each."""
     base = [uv, *COMPILE, *PLAIN, "pyproject.toml", "--extra", "cluster"]
     subprocess.run([*base, *options, "--group", "dev", "--output-file", DEV], check=True)
     subprocess.run([*base, *options, "--constraint", DEV, "--output-file", RUN], check=True)
+    making = [uv, *COMPILE, *PLAIN, "--group", "build"]
+    subprocess.run([*making, *options, "--constraint", DEV, "--output-file", BUILD], check=True)
 
 
 def main() -> int:

@@ -70,7 +70,7 @@ def _rounds(fleet: Fleet, book: Book, benchmark: str, servers: list[Server], pat
 
 def _load(fleet: Fleet, book: Book, benchmark: str, server: Server, paths: Path) -> Load:
     """Load a server for the time of one round and note what its processes, and its database's, took."""
-    on_postgres = server.name == ON_POSTGRES
+    on_postgres = bool(server.place.database)
     own, database = cpu_s(server.pid), cpu_s(fleet.postgres_pid) if on_postgres else 0.0
     load = wrk.run(server.port, paths, fleet.scale.load_s)
     book.add(Key(benchmark, server.name, CPU), (cpu_s(server.pid) - own) / load.requests * 1e6)

@@ -135,6 +135,7 @@ def test_an_ill_typed_value_is_refused_with_name_value_and_what_was_expected(nam
         ("public_url", "https://hub.example.com:8443", "https://hub.example.com:8443"),
         ("public_url", "", ""),
         ("database", "postgresql://u:p@h/n", "postgresql://u:p@h/n"),
+        ("database", "postgresql://u:p@h/n?pooler=transaction", "postgresql://u:p@h/n?pooler=transaction"),
         ("sparse", "images", "images"),
         ("access_log", "true", True),
         ("metrics_allow", "10.0.0.0/8, fd00::/8", "10.0.0.0/8, fd00::/8"),

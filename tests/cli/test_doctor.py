@@ -178,3 +178,11 @@ def test_another_registry_at_the_address_is_told_and_nothing_is_left_there(hub: 
         found = public(hub, other.url, 1)
         assert "other data" in found["told"]
         assert rows(Settings(data=str(other.data)), "SELECT count(*) FROM upload") == [(0,)]
+
+
+def test_a_read_only_registry_is_told_of(hub: Instance) -> None:
+    assert run("mode", "read-only", "--reason", "moving", *place(hub)).returncode == 0
+    found = doctor(*place(hub), code=0)["mode"]
+    assert (found["verdict"], found["told"]) == ("warning", "the registry is read-only: moving")
+    assert run("mode", "normal", *place(hub)).returncode == 0
+    assert "mode" not in doctor(*place(hub), code=0)

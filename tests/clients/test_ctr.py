@@ -45,6 +45,7 @@ def test_a_pull_brings_the_layers_of_the_platform_asked_for_and_no_others(
         assert {blob.digest for blob in image.blobs} <= held if number == place else image.config.digest not in held
 
 
+@pytest.mark.cluster
 def test_what_was_pushed_is_pulled_back_unchanged(
     ctr: Ctr, hub: Instance, repository: str, archive: Path, index: images.Index
 ) -> None:

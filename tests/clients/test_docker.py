@@ -48,6 +48,7 @@ def digest_of(client: Client, repository: str, reference: str) -> str:
     return answer.headers["Docker-Content-Digest"]
 
 
+@pytest.mark.cluster
 def test_a_pushed_image_is_pulled_back_by_tag_with_the_same_id(
     command: Program, hub: Instance, client: Client, repository: str, alpine: Path
 ) -> None:

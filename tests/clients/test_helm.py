@@ -87,6 +87,7 @@ def test_a_provenance_file_goes_with_its_chart(
     assert (tmp_path / "back" / f"{archive.name}.prov").read_text("utf-8") == "signed by the harbour master\n"
 
 
+@pytest.mark.single
 def test_without_plain_http_it_says_that_this_is_no_https(helm: Helm, hub: Instance, repository: str, tmp_path: Path) -> None:
     told = helm.run("push", str(packed(helm, tmp_path)), f"oci://{hub.host}/{repository}", check=False)
     assert "server gave HTTP response to HTTPS client" in told

@@ -15,6 +15,7 @@ def stored_blobs(layout: Path) -> dict[str, bytes]:
     return {f"sha256:{path.name}": path.read_bytes() for path in (layout / "blobs" / "sha256").iterdir()}
 
 
+@pytest.mark.cluster
 def test_an_index_is_copied_there_and_back_byte_for_byte(
     skopeo: Skopeo, hub: Instance, repository: str, layout: Path, index: images.Index, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from entrepot.base.settings import Settings
+from entrepot.domain.access.tables import METADATA as ACCESS_METADATA
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
 from entrepot.platform.db.migrations import versions
@@ -51,7 +52,7 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    for tables in (METADATA, JOB_METADATA):
+    for tables in (METADATA, ACCESS_METADATA, JOB_METADATA):
         create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support import images
 from support.counts import examples
-from support.instance import Instance
+from support.instance import Instance, surroundings
 from support.processes import descendants
+from support.s3 import S3Server
 
 BLOB_BYTES: Final = examples(256, 1024) << 20
 MOST_GROWTH_BYTES: Final = 60_000_000
+MOST_WITH_BUCKET_BYTES: Final = 250_000_000
 _PIECE: Final = 1 << 20
 
 
@@ -60,6 +64,32 @@ def test_memory_does_not_grow_with_a_blob(serve: Callable[..., Instance], tmp_pa
     images.push_blob(client, "big/one", blob)
     assert pulled(instance, f"/v2/big/one/blobs/{blob.digest}") == blob.digest
     assert watch.end() - before < MOST_GROWTH_BYTES
+
+
+@pytest.mark.long
+def test_eight_uploads_into_a_bucket_at_once_stay_below_250_mb(
+    serve: Callable[..., Instance], s3: S3Server, tmp_path: Path
+) -> None:
+    bucket = s3.new_bucket()
+    environment = surroundings(**bucket.environment)
+    instance = serve(workers=2, log_level="info", storage=bucket.url(), environment=environment)
+    blob, failed = images.big_layer(tmp_path / "big", 1, BLOB_BYTES).blob, []
+
+    def push(number: int) -> None:
+        try:
+            images.push_blob(instance.client(), f"big/{number}", blob)
+        except BaseException as error:  # told by the thread that waits
+            failed.append(error)
+            raise
+
+    pushes = [threading.Thread(target=push, args=(number,)) for number in range(8)]
+    watch = Watch(instance)
+    for thread in (watch, *pushes):
+        thread.start()
+    for thread in pushes:
+        thread.join()
+    assert failed == []
+    assert watch.end() < MOST_WITH_BUCKET_BYTES
 
 
 def pulled(instance: Instance, path: str) -> str:

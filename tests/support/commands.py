@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from support.instance import Instance, surroundings
+from support.nodes import Nodes
 
 
 def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -17,14 +18,24 @@ def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def place(hub: Instance) -> list[str]:
+def place(hub: Instance | Nodes) -> list[str]:
     """Return the options that name an instance's data."""
-    return ["--data", str(hub.data), *(["--database", hub.database] if hub.database else [])]
+    storage = hub.storage if isinstance(hub, Nodes) else ""
+    return [
+        *("--data", str(hub.data)),
+        *(("--database", hub.database) if hub.database else ()),
+        *(("--storage", storage) if storage else ()),
+    ]
 
 
-def history(hub: Instance, repository: str, tag: str) -> list[dict[str, Any]]:
+def keys(hub: Instance | Nodes) -> dict[str, str]:
+    """Return the variables with the keys of an instance's bucket."""
+    return {name: value for name, value in hub.environment.items() if name.startswith("AWS_")}
+
+
+def history(hub: Instance | Nodes, repository: str, tag: str) -> list[dict[str, Any]]:
     """Return the moves of a tag, newest first."""
-    done = run("tag", "history", f"{repository}:{tag}", "--json", "--limit", "10000", *place(hub))
+    done = run("tag", "history", f"{repository}:{tag}", "--json", "--limit", "10000", *place(hub), **keys(hub))
     assert done.returncode == 0, done.stderr
     moves: list[dict[str, Any]] = json.loads(done.stdout)
     return moves

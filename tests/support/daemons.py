@@ -1,4 +1,7 @@
-"""Docker's daemon, containerd and BuildKit's, each an own one in a temporary folder, without network of their containers."""
+"""Docker's daemon, containerd and BuildKit's, each an own one in a temporary folder.
+
+None makes a network for its containers, but for a docker daemon that is asked to: that one is in a network of its own itself.
+"""
 
 import os
 import shutil
@@ -14,25 +17,24 @@ _STOP_LIMIT_S: Final = 60.0
 
 
 class DockerDaemon:
-    """A `dockerd` of our own; it begins with no image, and its storage driver is whatever works on this machine."""
+    """A `dockerd` of our own; it begins with no image, and its storage driver is whatever works on this machine.
 
-    def __init__(self, folder: Path) -> None:
+    With `networks` it makes networks for its containers. It stands in one of its own then, so that neither this machine's is
+    changed nor a port of it taken, and reaches nothing outside.
+    """
+
+    def __init__(self, folder: Path, *, networks: bool = False) -> None:
         _need_root("dockerd")
         dockerd = program("dockerd")
         # A socket's path may have 107 bytes, which pytest's folders soon exceed.
         self.folder = folder
         self.address = f"unix://{folder}/docker.sock"
-        command = [
-            str(dockerd.path),
-            "--data-root",
-            str(folder / "data"),
-            "--exec-root",
-            str(folder / "exec"),
-            "--host",
-            self.address,
-        ]
-        command += ["--pidfile", str(folder / "docker.pid"), "--iptables=false", "--ip6tables=false", "--bridge=none"]
+        apart = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh") if networks else ()
+        places = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "docker.pid"}
+        command = [*apart, str(dockerd.path), *(f"{option}={folder / name}" for option, name in places.items())]
+        command += ["--host", self.address, "--bridge=none", "--ip6tables=false", f"--iptables={str(networks).lower()}"]
         environment = dockerd.surroundings(DOCKER_RAMDISK="", TMPDIR=str(folder))
+        environment |= _packet_filter(folder, environment["PATH"]) if networks else {}
         self._server = Server(command, log=folder / "dockerd.log", environment=environment)
         self._server.wait_until(self._answers, _START_LIMIT_S)
 
@@ -173,6 +175,22 @@ disabled = true
 [history]
 maxEntries = 0
 """
+
+
+def _packet_filter(folder: Path, path: str) -> dict[str, str]:
+    """Return what makes `iptables` found: what was only unpacked has neither that name nor its parts where it looks for them."""
+    if shutil.which("iptables", path=path):
+        return {}
+    real = shutil.which("xtables-nft-multi", path=path)
+    if real is None:
+        missing("iptables is not there: run python3 -m tools.testbed install")
+    links = folder / "iptables"
+    links.mkdir(exist_ok=True)
+    for name in ("iptables", "iptables-save", "iptables-restore"):
+        (links / name).unlink(missing_ok=True)
+        (links / name).symlink_to(real)
+    parts = next(Path(real).parents[2].glob("usr/lib/*-linux-gnu/xtables"))
+    return {"PATH": f"{links}:{path}", "XTABLES_LIBDIR": str(parts)}
 
 
 def _need_root(name: str) -> None:

@@ -36,4 +36,5 @@ def rows(place: Settings, statement: str, *values: object) -> list[tuple[object,
 
 def options(place: Settings) -> list[str]:
     """Return the command line's words for these settings."""
-    return ["--data", place.data, *(["--database", place.database] if place.database else [])]
+    words = {"data": place.data, "database": place.database, "storage": place.storage}
+    return [word for name, value in words.items() if value for word in (f"--{name}", value)]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -25,6 +25,9 @@ class Instance:
     lies beside the data, or at `log`: not on a disk that a test fills or takes away.
     """
 
+    address = "127.0.0.1"
+    before: Sequence[str] = ()  # what stands before its command
+
     def __init__(
         self,
         data: Path,
@@ -40,7 +43,7 @@ class Instance:
         self._unverified = unverified
         self.trusts = trusts or data / "tls" / "ca.crt"
         self.database = database
-        self._environment = dict(environment or surroundings())
+        self.environment = dict(environment or surroundings())
         self.settings = {"workers": 1, "log_level": "debug", "shutdown_delay": 0, **settings}
         self.log = log or data.with_name(f"{data.name}.log")
         self.port = 0
@@ -49,12 +52,12 @@ class Instance:
     @property
     def host(self) -> str:
         """Return the address as container tools name it, which makes them speak plain HTTP."""
-        return f"localhost:{self.port}"
+        return f"{self.address.replace('127.0.0.1', 'localhost')}:{self.port}"
 
     @property
     def url(self) -> str:
         """Return the address for an HTTP client."""
-        return f"{'https' if self.settings.get('tls') else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.settings.get('tls') else 'http'}://{self.address}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -101,12 +104,13 @@ class Instance:
 
     def _start(self, port: int = 0) -> None:
         self.port = port or free_port()
-        command = [sys.executable, "-m", "entrepot", "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        command = [*self.before, sys.executable, "-m", "entrepot", "serve"]
+        command += ["--data", str(self.data), "--listen", f"{self.address}:{self.port}"]
         if self.database:
             command += ["--database", self.database]
         for name, value in self.settings.items():
             command += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value)]
-        self._server = Server(command, log=self.log, environment=self._environment)
+        self._server = Server(command, log=self.log, environment=self.environment)
         self._server.wait_until(self._is_ready, _START_LIMIT_S)
         RUNNING.add(self)
 

@@ -1,4 +1,4 @@
-"""A real nginx in front of something on loopback."""
+"""A real nginx in front of something on loopback, with lines of a test's own or a whole configuration from a page."""
 
 import os
 from pathlib import Path
@@ -23,13 +23,16 @@ http {
     fastcgi_temp_path $folder/fastcgi;
     uwsgi_temp_path $folder/uwsgi;
     scgi_temp_path $folder/scgi;
-    server {
-        listen 127.0.0.1:$port;
-        location / {
-            proxy_pass http://127.0.0.1:$to;
-            proxy_http_version 1.1;
-            $lines
-        }
+    $blocks
+}
+""")
+_SERVER: Final = Template("""
+server {
+    listen 127.0.0.1:$port;
+    location / {
+        proxy_pass http://127.0.0.1:$to;
+        proxy_http_version 1.1;
+        $lines
     }
 }
 """)
@@ -39,17 +42,8 @@ class Nginx:
     """Hands everything on to a port of this machine, with these lines in its location."""
 
     def __init__(self, folder: Path, to: int, *lines: str) -> None:
-        found = program("nginx")
-        folder.mkdir()
         self._port = free_port()
-        config = folder / "nginx.conf"
-        user = "user root;" if os.geteuid() == 0 else ""
-        config.write_text(
-            _CONFIG.substitute(folder=folder, port=self._port, to=to, user=user, lines=" ".join(lines)), encoding="utf-8"
-        )
-        command = [str(found.path), "-p", str(folder), "-e", "stderr", "-c", str(config), "-g", "daemon off;"]
-        self._server = Server(command, log=folder / "log", environment=found.surroundings())
-        self._server.wait_until(lambda: accepts(self._port), _LIMIT_S)
+        self._server = started(folder, self._port, _SERVER.substitute(port=self._port, to=to, lines=" ".join(lines)))
 
     @property
     def url(self) -> str:
@@ -61,3 +55,16 @@ class Nginx:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.stop(_LIMIT_S)
+
+
+def started(folder: Path, port: int, blocks: str) -> Server:
+    """Start one with these blocks of the `http` part, which make it listen on the port; whoever starts it stops it."""
+    found = program("nginx")
+    folder.mkdir()
+    config = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(_CONFIG.substitute(folder=folder, user=user, blocks=blocks), encoding="utf-8")
+    command = [str(found.path), "-p", str(folder), "-e", "stderr", "-c", str(config), "-g", "daemon off;"]
+    server = Server(command, log=folder / "log", environment=found.surroundings())
+    server.wait_until(lambda: accepts(port), _LIMIT_S)
+    return server

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from entrepot.app.parts import Parts, database
 from entrepot.base.settings import Settings
@@ -25,14 +26,19 @@ from support.stores import pieces
 FILE: Final = "entrepot.db"
 
 
-def prepared(data: Path, database_url: str) -> Settings:
-    """Make a data folder and a database of the newest schema; the store's folders are made by `parts` when they are needed."""
+def prepared(data: Path, database_url: str, storage: str = "") -> Settings:
+    """Make a data folder and a database of the newest schema; the store's place is made by `parts` when it is needed."""
     data.mkdir(parents=True, exist_ok=True)
     if database_url:
         run_postgresql(database_url)
     else:
         ensure_sqlite(data / FILE)
-    return Settings(data=str(data), database=database_url)
+    return Settings(data=str(data), database=database_url, storage=storage)
+
+
+def neighbour(place: Settings) -> Settings:
+    """Return the settings of another node of the same registry: with its own data folder, unless the blobs lie there."""
+    return msgspec.structs.replace(place, data=f"{place.data}-of-another-node") if place.storage else place
 
 
 @asynccontextmanager
@@ -50,7 +56,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 async def parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open all parts."""
     whole = Parts(settings)
-    whole.storage.prepare()
+    await whole.storage.prepare()
     await whole.open()
     try:
         yield whole
@@ -72,6 +78,11 @@ async def sql(settings: Settings, statement: str, *values: Any) -> list[tuple[An
 def _sqlite(file: Path, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
         return connection.execute(statement, {str(place): value for place, value in enumerate(values, 1)}).fetchall()
+
+
+def received(settings: Settings, handle: str) -> int:
+    """Return how many bytes of an upload lie in its file, recorded or not."""
+    return (Path(settings.data) / "uploads" / handle).stat().st_size
 
 
 async def push_blob(whole: Parts, repository: str, content: bytes) -> Digest:

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL with an en-US locale: durable like a real one, reachable from loopback only.
+"""A throw-away PostgreSQL with an en-US locale: durable like a real one, reachable from loopback and from namespaces of a test.
 
 The locale is deliberately not "C": text compares there in another order than bytes do, and the product must not care.
 """
@@ -7,19 +7,21 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from support.processes import Server, accepts, free_port
+from support.processes import Server, accepts, descendants, free_port
 from support.tools import Program, cache, program
 
 _START_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 30.0
 _LOCALE: Final = ("--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--encoding=UTF8")
+_LOOPBACK: Final = "127.0.0.1"
 _SETTINGS: Final = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -31,11 +33,13 @@ _SETTINGS: Final = {
 class Cluster:
     """A running PostgreSQL server of our own; it gives out fresh databases."""
 
-    def __init__(self) -> None:
+    def __init__(self, *addresses: str) -> None:
+        """Start it, listening on these addresses of this machine's cables to namespaces too."""
+        self._addresses = addresses
         # Under /tmp and not in pytest's folder: the server runs as another user, who may not enter that one.
         self._folder = Path(tempfile.mkdtemp(prefix="entrepot-postgres-"))
-        self._user = _server_user()
-        self._postgres = _for_user(program("postgres"), self._folder, self._user)
+        self._user = server_user()
+        self._postgres = for_user(program("postgres"), self._folder, self._user)
         self._numbers = itertools.count(1)
         self.port = 0
         self._folder.chmod(0o755)
@@ -46,19 +50,22 @@ class Cluster:
         self._run(
             "initdb", *_LOCALE, "--username=entrepot", "--auth=trust", "--no-sync", "--no-instructions", "--pgdata", str(data)
         )
+        with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.writelines(f"host all all {address}/30 trust\n" for address in addresses)
         self.start()
 
     def start(self) -> None:
         """Start the server, on the port that it had before if it was started before."""
         self.port = self.port or free_port()
-        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(self.port)}.items()]
+        own = {"port": str(self.port), "listen_addresses": ",".join((_LOOPBACK, *self._addresses))}
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, **own}.items()]
         command = [str(self._postgres.path), "-D", str(self._folder / "data"), *settings]
         self._server = Server(
             command,
             log=self._folder / "log",
             environment=self._postgres.surroundings(),
             ends_by="INT",
-            become=_as_user(self._user),
+            become=as_user(self._user),
         )
         self._server.wait_until(self._answers, _START_LIMIT_S)
 
@@ -70,16 +77,24 @@ class Cluster:
         """End all its processes at once."""
         self._server.kill()
 
+    def freeze(self) -> None:
+        """Let none of its processes run: it accepts connections, and says nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them run again."""
+        self._signal_all(signal.SIGCONT)
+
     def remove(self) -> None:
         """Stop the server and delete all that it held."""
         self.stop()
         shutil.rmtree(self._folder)
 
-    def new_database(self) -> str:
-        """Make an empty database with the en-US locale and return its address."""
+    def new_database(self, address: str = _LOOPBACK) -> str:
+        """Make an empty database with the en-US locale and return its address, for whoever reaches this machine there."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
         self.query(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'")
-        return f"postgresql://entrepot@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://entrepot@{address}:{self.port}/{name}"
 
     def query(self, statement: str, database: str = "postgres") -> str:
         """Run one statement and return its rows, fields separated by `|`."""
@@ -95,6 +110,12 @@ class Cluster:
         ]
         return self._run("psql", *where, "--command", statement, database)
 
+    def _signal_all(self, number: signal.Signals) -> None:
+        # The main process first: it begins another one for each connection.
+        for pid in (self._server.process.pid, *descendants(self._server.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def _answers(self) -> bool:
         # During recovery it accepts the connection only to say that it is not ready.
         return accepts(self.port) and "- accepting" in self._run(
@@ -103,14 +124,14 @@ class Cluster:
 
     def _run(self, name: str, *words: str, check: bool = True) -> str:
         # Debian's /usr/bin/psql is a script that looks for its clusters; the real programs lie beside the server.
-        command = [*_as_user(self._user), str(self._postgres.path.with_name(name)), *words]
+        command = [*as_user(self._user), str(self._postgres.path.with_name(name)), *words]
         done = subprocess.run(command, env=self._postgres.surroundings(), capture_output=True, text=True, check=False, cwd="/")
         assert not check or done.returncode == 0, f"{name} failed: {done.stderr}{done.stdout}"
         return done.stdout.strip()
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    # PostgreSQL refuses to run as root.
+def server_user() -> pwd.struct_passwd | None:
+    """Return the user that servers run as which refuse to run as root, or None when this one will do."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -121,25 +142,31 @@ def _server_user() -> pwd.struct_passwd | None:
     return None
 
 
-def _as_user(user: pwd.struct_passwd | None) -> list[str]:
+def as_user(user: pwd.struct_passwd | None) -> list[str]:
+    """Return the words before a command that make it that user's."""
     return [] if user is None else ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _for_user(postgres: Program, folder: Path, user: pwd.struct_passwd | None) -> Program:
-    path = postgres.path.resolve()
+def for_user(server: Program, folder: Path, user: pwd.struct_passwd | None) -> Program:
+    """Return the server's program where that user can run it, if need be linked into the folder with what it needs."""
+    path = server.path.resolve()
     root = cache() / "debian"
     if (
         user is None
         or not path.is_relative_to(root)
-        or not subprocess.run([*_as_user(user), "test", "-x", str(path)], check=False).returncode
+        or not subprocess.run([*as_user(user), "test", "-x", str(path)], check=False).returncode
     ):
-        return Program(postgres.name, path, postgres.environment)
+        return Program(server.name, path, server.environment)
     # An unpacked server in root's own folder cannot be reached by another user, so that user gets links to it.
     copy = folder / "root"
     for part in (*root.glob("usr/lib/postgresql"), *root.glob("usr/share/postgresql*"), *root.glob("usr/lib/*-linux-gnu")):
         shutil.copytree(part, copy / part.relative_to(root), symlinks=True, copy_function=_link)
     libraries = ":".join(str(path) for path in copy.glob("usr/lib/*-linux-gnu"))
-    return Program(postgres.name, copy / path.relative_to(root), {**postgres.environment, "LD_LIBRARY_PATH": libraries})
+    own = copy / path.relative_to(root)
+    if not own.exists():
+        own.parent.mkdir(parents=True)
+        _link(str(path), str(own))
+    return Program(server.name, own, {**server.environment, "LD_LIBRARY_PATH": libraries})
 
 
 def _link(source: str, target: str) -> str:

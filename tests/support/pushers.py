@@ -60,11 +60,11 @@ class Ledger:
 
 
 class GoneClient(Client):
-    """Takes "not available at the moment" for what it is: the server has gone away."""
+    """Takes "not available at the moment" for what it is: the server, or the one that a balancer chose, has gone away."""
 
     def request(self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         answer = super().request(method, path, body=body, headers=headers)
-        if answer.status == 503:
+        if answer.status in (502, 503):
             raise OSError(f"{method} {path}: it is unavailable")
         return answer
 

@@ -4,20 +4,24 @@ The product's shortest grace time is a minute, in which little would be collecte
 the times of the clean-up are seconds, and nothing else is changed, unless a test plants a fault.
 """
 
+import asyncio
 import random
 import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from entrepot.base.settings import Settings
 from support.history import options, rows
 from support.instance import Instance
 from support.killing import files
+from support.nodes import Nodes
+from support.s3 import Bucket
 from support.shelves import GRACE_S
-from support.sources import Sources
+from support.sources import Sources, run_command
 from support.stormers import UPLOAD_LIFETIME_S, Stormer, World
+from support.trouble import everything
 
 CLIENTS: Final = 12
 _FSCK_EVERY_S: Final = 6.0
@@ -47,24 +51,28 @@ FAULTS: Final = {
 
 
 class Storm:
-    """One storm on one database."""
+    """One storm on one database; with a bucket, on two nodes."""
 
-    def __init__(self, folder: Path, database: str, seed: int | None = None, fault: str = "") -> None:
+    def __init__(
+        self, folder: Path, database: str, seed: int | None = None, fault: str = "", bucket: Bucket | None = None
+    ) -> None:
         self.seed = random.randrange(1 << 32) if seed is None else seed
         print(f"seed {self.seed}")  # noqa: T201 - shown when the test fails
         self.done: Counter[str] = Counter()
         self._sources = hurried(Sources(folder))
         if fault:
             self._sources.change(*FAULTS[fault])
-        self._place = Settings(data=str(folder / "data"), database=database)
-        self._instance = Instance(
-            folder / "data",
-            database=database,
-            environment=self._sources.environment(),
-            workers=2,
-            gc_grace=int(GRACE_S),
-            upload_lifetime=int(UPLOAD_LIFETIME_S),
-        )
+        self._environment = self._sources.environment() | (bucket.environment if bucket else {})
+        self._bucket = bucket
+        own: dict[str, Any] = {"environment": self._environment, "workers": 2, "gc_grace": int(GRACE_S)}
+        own["upload_lifetime"] = int(UPLOAD_LIFETIME_S)
+        if bucket is None:
+            self._instance: Instance | Nodes = Instance(folder / "data", database=database, **own)
+            self._nodes = [self._instance]
+        else:
+            self._instance = Nodes(folder, database, storage=bucket.url(), **own)
+            self._nodes = self._instance.nodes
+        self._place = Settings(data=str(self._instance.data), database=database, storage=bucket.url() if bucket else "")
 
     def rage(self, seconds: float) -> None:
         """Let the clients loose for a while; then everything must be as they know it, and nothing else be left."""
@@ -100,7 +108,7 @@ class Storm:
         stop.set()
 
     def _fsck(self) -> None:
-        checked = self._sources.run("fsck", *options(self._place))
+        checked = run_command("fsck", *options(self._place), environment=self._environment)
         said = [line for line in checked.stdout.splitlines() if not line.startswith("child ")]
         assert checked.returncode == 0, f"seed {self.seed}: fsck says: {said}"
         self.done["fsck"] += 1
@@ -116,7 +124,8 @@ class Storm:
         """Return what should not be there: rows and files that nothing names, and what is named and has no file."""
         left: dict[str, object] = {what: found for what, statement in _LEFT.items() if (found := rows(self._place, statement))}
         keys = {str(row[0]) for row in rows(self._place, "SELECT storage_key FROM blob")}
-        if (there := files(self._instance.data)) != keys:
+        there = files(self._instance.data) if self._bucket is None else asyncio.run(everything(self._bucket))
+        if there != keys:
             left["files"] = there ^ keys
         return left
 
@@ -124,7 +133,7 @@ class Storm:
         """Look at the jobs, and count what they did."""
         failed = rows(self._place, "SELECT kind, attempt, error FROM job WHERE state = 'failed' OR error <> ''")
         assert failed == [], f"seed {self.seed}: {failed}"
-        log = self._instance.log.read_text("utf-8", errors="replace")
+        log = "".join(node.log.read_text("utf-8", errors="replace") for node in self._nodes)
         for kind in ("collect", "delete_condemned", "expire_uploads", "delete_orphans", "scrub"):
             self.done[kind] = log.count(f"registry.{kind}\n") + log.count(f"registry.{kind} ")
         bad = [line for line in log.splitlines() if any(word in line for word in _BAD)]

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -149,3 +150,15 @@ def test_moving_a_pin_changes_that_version_and_nothing_else(tmp_path: Path) -> N
 def test_the_conformance_suite_is_pinned_to_july_2026_or_later() -> None:
     suite = next(program for program in pins.load("12").go if program.name == "conformance")
     assert suite.version.split("-")[1] >= "20260701000000"
+
+
+@only_debian
+def test_a_root_file_system_has_what_its_packages_need_and_is_recorded(new_cache: Path) -> None:
+    done = run_testbed("install", "--only", "python", folder=new_cache)
+    assert done.returncode == 0, done.stderr
+    where = json.loads((new_cache / "roots.json").read_text("utf-8"))["python"]["path"]
+    with tarfile.open(where) as packed:
+        names = set(packed.getnames())
+        assert packed.getmember("./bin").linkname == "usr/bin"
+    assert {"./usr/bin/python3", "./usr/bin/sh", "./etc/passwd"} <= names
+    assert [name for name in names if "/libc.so.6" in name]

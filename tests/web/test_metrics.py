@@ -43,6 +43,7 @@ def until(client: Client, seen: Callable[[Numbers], bool]) -> Numbers:
     return found
 
 
+@pytest.mark.single
 def test_requests_are_counted_by_route_method_and_status(hub: Instance, repository: str) -> None:
     client = hub.client()
     before = numbers(client)
@@ -154,6 +155,21 @@ def test_workers_count_together_and_a_workers_death_takes_nothing_away(serve: Ca
         except OSError:
             time.sleep(0.05)
     until(instance.client(), lambda found: counted(found) == 61)
+
+
+@pytest.mark.single
+def test_a_refusal_is_no_failure(hub: Instance) -> None:
+    client = hub.client()
+    before = numbers(client)
+    for path in ("/v2/not/there/manifests/v1", "/v2/NOT/a/name/manifests/v1"):
+        assert 400 <= client.get(path).status < 500
+
+    def refused(found: Numbers) -> float:
+        return sum(number for (name, labels), number in found.items() if ("status", "4xx") in labels and "requests" in name)
+
+    found = until(client, lambda found: refused(found) >= refused(before) + 2)
+    for of in ("database", "storage", "entrepot"):
+        assert value(found, "failures_total", of=of) == value(before, "failures_total", of=of)
 
 
 def test_a_database_that_does_not_answer_is_counted(serve: Callable[..., Instance]) -> None:

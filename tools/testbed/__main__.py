@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tools.testbed import debian, golang, inventory, pins, sockets
+from tools.testbed import debian, golang, inventory, pins, roots, sockets
 from tools.testbed.places import PROJECT, RELEASES, InstallError, cache, debian_release, locked
 
 _VERSION_FLAGS: Final = {
     "nginx": "-v",
     "wrk": "-v",
     "strace": "-V",
-    **dict.fromkeys(("crane", "oras", "regctl", "helm", "caddy", "traefik"), "version"),
+    **dict.fromkeys(("crane", "oras", "regctl", "helm", "caddy", "traefik", "docker-compose"), "version"),
 }
 
 
@@ -48,6 +48,7 @@ def install(chosen: pins.Pins, *, retry: bool) -> int:
             record.unavailable.clear()
         _install_debian(folder, chosen)
         _install_go(folder, chosen, record)
+        _make_roots(folder, chosen)
         lost = record.find(folder, chosen)
         inventory.save(folder, record)
         own = (folder, PROJECT, Path(sys.prefix), Path(sys.base_prefix).resolve())
@@ -70,6 +71,11 @@ def show(chosen: pins.Pins) -> int:
     for package in chosen.debian:
         state = "unpack from Debian, with the libraries it needs" if package.name in absent else "present"
         print(f"  {package.name:16} {state}")
+    for root in chosen.roots if _can_unpack() else ():
+        state = (
+            "present" if roots.archive(folder, root).exists() else "unpack from Debian, with all that it needs, for containers"
+        )
+        print(f"  {root.name:16} {state}")
     for program in chosen.go:
         refused = record.unavailable.get(program.name)
         state = f"unavailable: {refused['reason']}" if refused else "build with Go"
@@ -121,7 +127,7 @@ def _install_debian(folder: Path, chosen: pins.Pins) -> None:
     absent = debian.missing(folder, chosen.debian)
     if not absent:
         return
-    if not debian_release() or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+    if not _can_unpack():
         names = sorted({name for package in absent for name in package.programs if debian.program(folder, package, name) is None})
         here = f"Only Debian {' and '.join(RELEASES)} are set up by themselves."
         raise InstallError(f"{here} Missing here, to be installed by hand: {', '.join(names)}")
@@ -142,6 +148,17 @@ def _install_go(folder: Path, chosen: pins.Pins, record: inventory.Inventory) ->
             golang.build(folder, go, program)
         except golang.ProxyRefusalError as error:
             record.refused(program.name, program.version, str(error))
+
+
+def _make_roots(folder: Path, chosen: pins.Pins) -> None:
+    # Elsewhere the tests that need them are left out.
+    if _can_unpack():
+        for root in chosen.roots:
+            roots.make(folder, root)
+
+
+def _can_unpack() -> bool:
+    return bool(debian_release() and shutil.which("apt-get") and shutil.which("dpkg-deb"))
 
 
 def _summary(folder: Path, chosen: pins.Pins, record: inventory.Inventory) -> int:

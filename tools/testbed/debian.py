@@ -79,8 +79,7 @@ def unpack(cache: Path, packages: list[DebianPackage]) -> None:
     """
     apt = cache / "apt"
     with locked(apt):
-        for folder in ("lists/partial", "archives/partial", "empty/partial"):
-            (apt / folder).mkdir(parents=True, exist_ok=True)
+        _make_folders(apt)
         _refresh_lists(apt)
         root = unpacked_root(cache)
         root.mkdir(parents=True, exist_ok=True)
@@ -92,6 +91,27 @@ def unpack(cache: Path, packages: list[DebianPackage]) -> None:
     left = [name for package in packages for name in package.programs if program(cache, package, name) is None]
     if left:
         raise InstallError(f"Debian's packages were unpacked but do not hold: {', '.join(left)}")
+
+
+def fetch_whole(cache: Path, names: list[str]) -> list[Path]:
+    """Fetch packages with everything that they need, also what this machine has; return the archives.
+
+    Raises:
+        InstallError: apt cannot fetch them.
+    """
+    apt = cache / "apt"
+    with locked(apt):
+        _make_folders(apt)
+        _refresh_lists(apt)
+        # A machine on which nothing is installed.
+        nothing = apt / "nothing-installed"
+        nothing.touch()
+        return _fetch(apt, names, "-o", f"Dir::State::status={nothing}")
+
+
+def _make_folders(apt: Path) -> None:
+    for folder in ("lists/partial", "archives/partial", "empty/partial"):
+        (apt / folder).mkdir(parents=True, exist_ok=True)
 
 
 def _newest_first(folders: Iterable[Path]) -> list[str]:
@@ -137,8 +157,8 @@ def _refresh_lists(apt: Path) -> None:
     stamp.touch()
 
 
-def _fetch(apt: Path, names: list[str]) -> list[Path]:
-    command = _apt(apt, "install", "--yes", "--no-install-recommends", "--no-upgrade", *names)
+def _fetch(apt: Path, names: list[str], *options: str) -> list[Path]:
+    command = _apt(apt, *options, "install", "--yes", "--no-install-recommends", "--no-upgrade", *names)
     # apt leaves out of this list what it has fetched already, so it looks into a folder that stays empty. The second word
     # of each line names the file that the download will have.
     listed = _run([*command, "--print-uris", "-o", f"Dir::Cache::archives={apt}/empty"])

@@ -1,6 +1,7 @@
 """The record of what was installed: programs.json says where each program is, unavailable.json what could not be had and why.
 
-Tests and benchmarks read these two files and nothing else of this package.
+roots.json says where the root file systems for containers are. Tests and benchmarks read these files and nothing else of this
+package.
 """
 
 import json
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tools.testbed import debian, golang
+from tools.testbed import debian, golang, roots
 from tools.testbed.pins import Pins
 
 _TRY_AGAIN_S: Final = 24 * 3600
@@ -21,6 +22,7 @@ class Inventory:
 
     programs: dict[str, dict[str, Any]] = field(default_factory=dict)
     unavailable: dict[str, dict[str, Any]] = field(default_factory=dict)
+    roots: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def refused(self, name: str, version: str, reason: str) -> None:
         """Note that the module proxy does not give a program."""
@@ -52,12 +54,17 @@ class Inventory:
                 self.unavailable.pop(program.name, None)
             elif program.name not in self.unavailable:
                 lost.append(program.name)
+        for tree in pins.roots:
+            archive = roots.archive(cache, tree)
+            self.roots.pop(tree.name, None)
+            if archive.exists():
+                self.roots[tree.name] = {"path": str(archive)}
         return lost
 
 
 def load(cache: Path) -> Inventory:
     """Read the record, empty if there is none yet."""
-    return Inventory(_read(cache / "programs.json"), _read(cache / "unavailable.json"))
+    return Inventory(*(_read(cache / f"{name}.json") for name in ("programs", "unavailable", "roots")))
 
 
 def save(cache: Path, inventory: Inventory) -> None:
@@ -65,6 +72,7 @@ def save(cache: Path, inventory: Inventory) -> None:
     _write(cache / "policy.json", {"default": [{"type": "insecureAcceptAnything"}]})
     _write(cache / "programs.json", inventory.programs)
     _write(cache / "unavailable.json", inventory.unavailable)
+    _write(cache / "roots.json", inventory.roots)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

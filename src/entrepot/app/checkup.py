@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
-from entrepot.app.parts import DATABASE_FILE, Parts, key_file, pending
+from entrepot.app.modes import current
+from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, pending
+from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.settings import Settings, workers
@@ -34,6 +36,10 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     found = await asyncio.to_thread(_check_machine, settings)
     if settings.database:
         found += await examine_postgresql(settings.database, workers(settings))
+    if settings.storage:
+        from entrepot.platform.storage.s3.checkup import examine_bucket  # noqa: PLC0415 - only clusters have the client library
+
+        found += await examine_bucket(parse_bucket(settings.storage))
     for finding in found:
         yield finding
     try:
@@ -42,12 +48,28 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     except EntrepotError as refused:
         schema = error("schema", refused.message, "see the lines above")
     yield schema
+    mode = await _check_mode(settings) if schema.verdict == "ok" else None
+    if mode:
+        yield mode
     if not settings.public_url:
         return
-    if any(finding.verdict == "error" for finding in found) or schema.verdict != "ok":
+    if any(finding.verdict == "error" for finding in found) or schema.verdict != "ok" or mode:
         yield warning("public URL", "not tried, because of the lines above", "mend those first")
         return
     yield await _upload_through_proxy(settings)
+
+
+async def _check_mode(settings: Settings) -> Finding | None:
+    """Tell of a mode that somebody may have forgotten to end, and of a bucket that another registry has."""
+    with suppress(EntrepotError):  # what else cannot be opened has a line above
+        try:
+            mode = await current(settings)
+        except BucketTaken as taken:
+            return error("bucket", taken.message, "correct --storage or --database before anything is started with them")
+        if mode.read_only:
+            told = f"the registry is read-only{f': {mode.reason}' if mode.reason else ''}"
+            return warning("mode", told, "when what it is for is done: entrepot mode normal")
+    return None
 
 
 def _check_machine(settings: Settings) -> list[Finding]:
@@ -73,8 +95,13 @@ async def _upload_through_proxy(settings: Settings) -> Finding:
     parts = Parts(settings)
     await parts.open()
     try:
-        upload = await parts.registry.uploads.status(ANYONE, _PROBED, id_)
-        sent = await asyncio.to_thread(probe.upload, location, lambda: parts.storage.received(upload.handle) > 0)
+        uploads, loop = parts.registry.uploads, asyncio.get_running_loop()
+        await uploads.status(ANYONE, _PROBED, id_)
+
+        def arrives() -> bool:
+            return asyncio.run_coroutine_threadsafe(uploads.is_held(id_), loop).result()
+
+        sent = await asyncio.to_thread(probe.upload, location, arrives)
         return judge(settings.public_url, sent)
     except UploadUnknown:
         told = f"{settings.public_url} leads to a registry with other data than {settings.data}"

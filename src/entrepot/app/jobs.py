@@ -5,6 +5,8 @@ from typing import Final
 
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
+from entrepot.domain.access.errors import RegistryReadOnly
+from entrepot.domain.access.service import pauses_jobs
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
@@ -19,6 +21,8 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
         kinds=[Kind(Prune, prune), *of_registry.kinds()],
         schedules=[PRUNING, *of_registry.schedules(settings.gc_grace)],
         limits=LIMITS,
+        paused=pauses_jobs,
+        refusal=(RegistryReadOnly,),
     )
     return Engine(parts.db, setup, places)
 

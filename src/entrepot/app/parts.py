@@ -5,15 +5,20 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from entrepot import __version__
+from entrepot.base.bucket import BucketUnusable, parse_bucket
+from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.service import Registry, Rules, registry
+from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
     check_postgresql,
@@ -24,17 +29,19 @@ from entrepot.platform.db.migrate import (
     pending_sqlite,
     run_postgresql,
 )
+from entrepot.platform.db.recent import Recent
 from entrepot.platform.db.sqlite import SqliteDatabase
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
-from entrepot.platform.storage.driver import StorageUnavailable
+from entrepot.platform.storage.driver import StorageDriver, StorageUnavailable, StoreTaken
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.held import make_folder
 
 _log: Final = logging.getLogger(__name__)
 DATABASE_FILE: Final = "entrepot.db"
+RECENT_FOLDER: Final = "cache/recent"
 _PATIENCE_S: Final = 2.0  # with a disk that is asked whether it is there
 
 
@@ -62,6 +69,25 @@ class BlobsMissing(EntrepotError):
     )
 
 
+class BucketEmpty(EntrepotError):
+    """The database is of a registry whose blobs are not in the bucket."""
+
+    summary = (
+        "no registry has ever kept blobs at {storage}, and the database names some: correct --storage. If those bytes are lost "
+        "for good, put any object there with the key entrepot.json, and pushes will heal what they bring again"
+    )
+
+
+class BucketTaken(EntrepotError):
+    """The bucket has another registry's blobs, which the database does not know."""
+
+    summary = (
+        "another registry keeps its blobs at {storage}, none that this database knows: name a prefix of its own with "
+        "--storage, or the right database. If nobody needs those bytes, delete the object entrepot.json there, "
+        "and they will be cleaned up"
+    )
+
+
 class Parts:
     """What a process of ours stands on; opened and closed as one. `claims` is where all that take bodies count what is coming."""
 
@@ -70,15 +96,19 @@ class Parts:
         room = Room(folder, settings.min_free, claims)
         self.ballast = room.ballast
         self.db = database(settings, room.ballast)
-        self.storage = FilesystemStorage(folder, room)
+        self.storage = store(settings, room)
         rules = Rules(
             settings.gc_grace,
             settings.sparse,
             settings.upload_lifetime,
             uploads_per_address=settings.uploads_per_address,
-            one_disk=not settings.database,
+            one_disk=not settings.database and not settings.storage,
         )
-        self.registry: Registry = registry(self.db, self.storage, Access(settings.access), rules)
+        access = Access(settings.access)
+        self.modes = Modes(self.db)
+        # SQLite's file is not away while the blobs beside it are there.
+        self._served = Served(self.db, recent(settings), access) if settings.database else None
+        self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -87,19 +117,38 @@ class Parts:
     async def close(self) -> None:
         """Finish what runs and disconnect."""
         await self.db.close()
-        self.storage.close()
+        await self.storage.close()
+        if self._served is not None:
+            self._served.close()
 
     async def trouble(self) -> Unavailable | None:
-        """Return what keeps pulls from being answered; a disk that takes no writes does not."""
+        """Return what keeps pulls from being answered; a disk that takes no writes does not. Of several the worst is told."""
+        away: Unavailable | None = None
         try:
             await self.db.read(answers)
+        except Unavailable as error:
+            away = error
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.storage.require_presence()
         except TimeoutError:
             return StorageUnavailable("storage")
         except Unavailable as error:
             return error
-        return None
+        return away
+
+
+def store(settings: Settings, room: Room | None = None) -> StorageDriver:
+    """Return the store that the settings name. Raises BucketUnusable where nobody is told how to get at it."""
+    if settings.storage:
+        # Imported here: only clusters have the client library.
+        try:
+            from entrepot.platform.storage.s3.driver import BucketStorage  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            reason = f"{missing.name} is not installed: pip install 'entrepot[cluster]'"
+            raise BucketUnusable(bucket=settings.storage, reason=reason) from None
+        return BucketStorage(parse_bucket(settings.storage))
+    return FilesystemStorage(Path(settings.data).resolve(), room)
 
 
 def database(settings: Settings, ballast: Ballast | None = None) -> Database:
@@ -107,16 +156,22 @@ def database(settings: Settings, ballast: Ballast | None = None) -> Database:
     if settings.database:
         from entrepot.platform.db.postgresql import PostgresqlDatabase  # noqa: PLC0415 - only clusters have its driver
 
-        return PostgresqlDatabase(settings.database)
+        return PostgresqlDatabase(parse_database(settings.database))
     file = Path(settings.data) / DATABASE_FILE
     return SqliteDatabase(file, lambda certain: ballast.relieve(certain=certain)) if ballast else SqliteDatabase(file)
+
+
+def recent(settings: Settings) -> Recent:
+    """Return what the processes of this machine remember of what they served, not opened yet."""
+    return Recent(Path(settings.data).resolve() / RECENT_FOLDER, keep_s=KEPT_S, limit_bytes=KEPT_BYTES)
 
 
 def prepare(settings: Settings) -> list[str]:
     """Make the data folder and bring the database to the newest schema; return the revisions that were run.
 
     Raises:
-        DataFolderUnusable, BlobsMissing, SecretKeyUnusable, DatabaseTooNew, MigrationFailed, Unavailable
+        DataFolderUnusable, BlobsMissing, BucketEmpty, BucketTaken, BucketUnusable, SecretKeyUnusable, DatabaseTooNew,
+        MigrationFailed, Unavailable
     """
     data = Path(settings.data)
     try:
@@ -126,26 +181,56 @@ def prepare(settings: Settings) -> list[str]:
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     Ballast(data.resolve()).relieve()  # a full disk must not keep the service from the deletions that would mend it
-    revisions = run_postgresql(settings.database) if settings.database else []
-    storage = FilesystemStorage(data.resolve())
-    # On the empty folder below a disk that is not mounted, all blobs would be taken for lost. SQLite's database is away too.
-    if settings.database and not storage.was_begun() and asyncio.run(_names_blobs(settings)):
-        raise BlobsMissing(folder=data)
-    storage.prepare()
-    storage.close()
+    revisions = run_postgresql(settings.database) if settings.database else ensure_sqlite(data / DATABASE_FILE)
+    asyncio.run(_prepare_store(settings))
+    if settings.database:
+        with suppress(OSError):  # on a full disk nothing is remembered, and that keeps nobody from starting
+            (data / RECENT_FOLDER).parent.mkdir(mode=0o700, exist_ok=True)
     if not settings.secret_key_file:
         ensure_key(key_file(settings))
     read_keys(key_file(settings))  # a key that cannot be used is told now, and not by the first secret
-    return revisions if settings.database else ensure_sqlite(data / DATABASE_FILE)
+    return revisions
 
 
-async def _names_blobs(settings: Settings) -> bool:
+async def _prepare_store(settings: Settings) -> None:
+    """Make the store ready, unless the database names blobs and none were ever kept there: all would be taken for lost.
+
+    That is the empty folder below a disk that is not mounted, where SQLite's database is away too, or another bucket.
+    """
+    if not settings.database and not settings.storage:
+        storage = store(settings)
+        await storage.prepare()
+        await storage.close()
+        return
     parts = Parts(settings)
     await parts.open()
     try:
-        return bool(await parts.registry.checker.page(0))
+        identity = await _fit(settings, parts) if settings.storage else ""
+        if not settings.storage and not await parts.storage.was_begun() and await parts.registry.stores.names_blobs():
+            raise BlobsMissing(folder=settings.data)
+        await parts.storage.prepare(identity)
+        if settings.storage:  # of two registries that begin there in the same moment the mark of one stands
+            await parts.storage.require_identity(identity)
+    except StoreTaken:
+        raise BucketTaken(storage=settings.storage) from None
     finally:
         await parts.close()
+
+
+async def _fit(settings: Settings, parts: Parts) -> str:
+    """Return the identity that database and bucket have in common; a new one is noted in the database before the bucket.
+
+    Else the clean-up of one registry would take another one's blobs for what a crash left. Raises BucketEmpty, BucketTaken.
+    """
+    stores, marked = parts.registry.stores, await parts.storage.identity()
+    ours = await stores.identity()
+    if marked is None and await stores.names_blobs():
+        raise BucketEmpty(storage=settings.storage)
+    # A mark that does not say whose it is was made by hand, after the bucket was emptied.
+    fits = marked is None or marked == ours or await stores.finds_one() or (not marked and await stores.is_empty())
+    if not fits or (marked and ours and marked != ours):
+        raise BucketTaken(storage=settings.storage)
+    return await stores.note(ours or marked or new_token())
 
 
 @asynccontextmanager
@@ -153,13 +238,14 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     """Open what was served or migrated before, for commands that look at it or change it; if it is not there, make nothing.
 
     Raises:
-        DataFolderEmpty, DataFolderUnusable, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable, Unavailable
+        DataFolderEmpty, DataFolderUnusable, BucketEmpty, BucketTaken, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable,
+        Unavailable
     """
     data = Path(settings.data)
     parts = Parts(settings)
     try:
-        if not parts.storage.prepared():
-            raise DataFolderEmpty(folder=data)
+        if not await parts.storage.prepared():
+            raise BucketEmpty(storage=settings.storage) if settings.storage else DataFolderEmpty(folder=data)
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
     if settings.database:
@@ -168,7 +254,10 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         check_sqlite(data / DATABASE_FILE)
     await parts.open()
     try:
+        await parts.storage.require_identity(await parts.registry.stores.identity())
         yield parts
+    except StoreTaken:
+        raise BucketTaken(storage=settings.storage) from None
     finally:
         await parts.close()
 
@@ -192,6 +281,7 @@ async def pending(settings: Settings) -> list[str]:
 def announce(settings: Settings, revisions: list[str]) -> None:
     """Write into the log what is about to be served."""
     where = "PostgreSQL" if settings.database else "SQLite"
-    _log.info("starting", extra={"version": __version__, "listen": settings.listen, "data": settings.data, "database": where})
+    told = {"listen": settings.listen, "data": settings.data, "database": where, "storage": settings.storage or "files"}
+    _log.info("starting", extra={"version": __version__, **told})
     if revisions:
         _log.info("migrated", extra={"to": revisions[-1]})

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
-from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.domain.registry.service.served import is_serving
+from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.keeper import kept
 from entrepot.platform.serving.connections import Connections
@@ -21,6 +23,8 @@ from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
 from entrepot.web.v2.router import Router
 
+_DEGRADED: Final = "degraded: the database is away, and what was pulled here lately is served for a minute; all else is refused\n"
+
 
 def meters(settings: Settings) -> Meters:
     """Make the memory in which all web processes count; to be made before they are forked."""
@@ -30,7 +34,8 @@ def meters(settings: Settings) -> Meters:
 def disk_kept(settings: Settings) -> AbstractContextManager[None]:
     """Look after the disk until the block is left."""
     folder = Path(settings.data).resolve()
-    return kept(Ballast(folder), FilesystemStorage(folder).prepared)
+    # Beside a bucket the ballast serves only what else lies in the data folder.
+    return kept(Ballast(folder), folder.is_dir if settings.storage else FilesystemStorage(folder).is_here)
 
 
 def web(
@@ -47,8 +52,8 @@ def web(
         trouble = await parts.trouble()
         if trouble is not None:
             counted.failed(DATABASE if isinstance(trouble, DatabaseUnavailable) else STORAGE)
-            return ""
-        return "ready\n" + (told_of(certificate.ends_at) if certificate else "")
+            return _DEGRADED if isinstance(trouble, DatabaseAway) and is_serving(trouble) else ""
+        return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
     gate = OpenGate(settings.public_url)
@@ -57,17 +62,32 @@ def web(
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:
     """Look at what metrics tell beside what was counted; one part that cannot be told does not hide the others."""
-    uploads = disk = ballast = None
-    with suppress(Unavailable):
+    uploads = disk = ballast = read_only = None
+    away_s: float | None = 0
+    try:
         uploads = await parts.registry.uploads.count_open()
+        read_only = int((await parts.modes.current()).read_only)
+    except DatabaseAway as away:
+        away_s = round(away.for_s, 1)
+    except Unavailable:
+        away_s = None
     with suppress(OSError):
         disk = os.statvfs(settings.data)
         ballast = parts.ballast.held_bytes()
     return State(
         open_uploads=uploads,
+        database_away_s=away_s,
         disk_free_bytes=disk and disk.f_bavail * disk.f_frsize,
         disk_size_bytes=disk and disk.f_blocks * disk.f_frsize,
         disk_min_free_bytes=settings.min_free,
         ballast_bytes=ballast,
         certificate_ends_at=int(certificate.ends_at.timestamp()) if certificate else None,
+        read_only=read_only,
     )
+
+
+async def _told_of_mode(parts: Parts) -> str:
+    """Return a line for probes while clients may change nothing; pulls do not wait for that."""
+    with suppress(Unavailable):
+        return "read-only\n" if (await parts.modes.current()).read_only else ""
+    return ""

@@ -11,11 +11,13 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from entrepot.base.bucket import parse_bucket
+from entrepot.base.databases import PoolerUnknown, parse_database
 from entrepot.base.errors import EntrepotError
 
 ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
@@ -25,7 +27,9 @@ _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
+_DATABASES: Final = frozenset({"database"})
 _NETWORKS: Final = frozenset({"metrics_allow"})
+_BUCKETS: Final = frozenset({"storage"})
 _MAX_PORT: Final = 65_535
 
 
@@ -57,8 +61,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         _expected(
             "postgresql://USER:PASSWORD@HOST/NAME",
-            "Database; empty means SQLite in the data folder.",
+            "Database; empty means SQLite in the data folder. Through PgBouncer: add ?pooler=transaction.",
             pattern=r"^(postgresql://.+)?$",
+        ),
+    ] = ""
+    storage: Annotated[
+        str,
+        _expected(
+            "s3://BUCKET/PREFIX?endpoint=URL",
+            "Bucket for blobs, of any store that speaks S3; empty means files in the data folder.",
         ),
     ] = ""
     workers: Annotated[int, _expected("a number from 0 to 64", "Web processes; 0 means one for each processor.", ge=0, le=64)] = 0
@@ -214,11 +225,18 @@ def _value(name: str, raw: Any, origin: str) -> Any:
         value = msgspec.convert(raw, type=FIELDS[name].type, strict=False)
         if name in _ADDRESSES:
             _check_address(value)
+        if name in _DATABASES:
+            parse_database(value)
         if name in _NETWORKS:
             _check_networks(value)
-    except ValueError:  # msgspec's is one as well
-        shown = "***" if name in SECRETS else raw
-        raise SettingRefused(origin=origin, value=shown, expected=expected(name)) from None
+        if name in _BUCKETS and value:
+            parse_bucket(value)
+    except ValueError as error:  # msgspec's is one as well
+        # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
+        is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))
+        shown = "***" if is_secret else raw
+        reason = f", but {error}" if name in _BUCKETS or isinstance(error, PoolerUnknown) else ""
+        raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value
 
 

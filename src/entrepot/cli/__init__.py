@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, fsck, jobs, migrate, secrets, serve, storage, tags, tls, worker
+from entrepot.cli import config, doctor, fsck, jobs, migrate, mode, secrets, serve, storage, tags, tls, worker
 
 app = typer.Typer(
     name="entrepot",
@@ -22,6 +22,7 @@ app.command("migrate")(migrate.migrate)
 app.command("config")(config.config)
 app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
+app.command("mode")(mode.mode)
 app.command("tls")(tls.tls)
 app.add_typer(jobs.app, name="job")
 app.add_typer(secrets.app, name="secrets")

@@ -20,7 +20,7 @@ def _group() -> None:
 @app.command()
 @with_settings
 def leftovers(*, found: Found, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List files that belong to no blob and no upload: what a crash left, or what a push is just about to name."""
+    """List files or objects that belong to no blob and no upload: what a crash left, or what a push is just about to name."""
     from entrepot.app.parts import opened  # noqa: PLC0415 - not needed to show help
 
     async def listed() -> list[dict[str, object]]:

@@ -19,11 +19,13 @@ class State(msgspec.Struct, frozen=True):
     """What is not counted but looked at when somebody asks; sizes in bytes, None where nothing can be told now."""
 
     open_uploads: int | None
+    database_away_s: float | None  # since its last answer, when it was found away; else 0
     disk_free_bytes: int | None
     disk_size_bytes: int | None
     disk_min_free_bytes: int
     ballast_bytes: int | None
     certificate_ends_at: int | None  # Unix time in seconds
+    read_only: int | None  # 1 while clients may change nothing, else 0
 
 
 class Metrics:
@@ -50,10 +52,12 @@ class Metrics:
 def _looked_at(state: State) -> Iterator[Family]:
     for name, help_, value in (
         ("entrepot_uploads_open", "Uploads that were begun and neither ended nor expired.", state.open_uploads),
+        ("entrepot_database_away_seconds", "How long the database has not answered; 0 while it does.", state.database_away_s),
         ("entrepot_disk_free_bytes", "Room for this user on the data folder's file system.", state.disk_free_bytes),
         ("entrepot_disk_size_bytes", "Size of the data folder's file system.", state.disk_size_bytes),
         ("entrepot_certificate_expires_timestamp_seconds", "When the TLS certificate runs out.", state.certificate_ends_at),
         ("entrepot_disk_min_free_bytes", "Under so many free bytes pushes are refused.", state.disk_min_free_bytes),
+        ("entrepot_read_only", "1 while clients may change nothing: `entrepot mode`.", state.read_only),
         ("entrepot_disk_ballast_bytes", "Room held for deletions; 0 while it is given and pushes refused.", state.ballast_bytes),
     ):
         if value is not None:

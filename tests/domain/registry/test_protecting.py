@@ -1,7 +1,8 @@
 """Whatever a clean-up does while a push goes on, nothing that was acknowledged is lost.
 
 Every action of a push that leans on a blob meets the clean-up in every order of their statements: asking for the blob, mounting
-it, uploading it again, naming it in a manifest. The blob begins old and unnamed, which is when the clean-up wants it.
+it, uploading it again, naming it in a manifest. The blob begins old and unnamed, which is when the clean-up wants it. The push
+goes to one node, and another one cleans up.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from entrepot.spec.oci.names import RepositoryName
 from support import manifests
 from support.counts import LONG
 from support.interleaving import Actor, Ended, Stepped, interleave, schedules
-from support.parts import opened, parts, push_blob, sql
+from support.parts import neighbour, parts, push_blob, sql
 from support.stores import pieces
 
 ONE: Final = RepositoryName.parse("team/one")
@@ -87,14 +88,14 @@ async def old_blob(whole: Parts, place: Settings, content: bytes) -> None:
     await sql(place, "UPDATE repository SET uploaded_at = 1")
 
 
-async def race(whole: Parts, other: Database, action: Action, content: bytes, switches: list[int]) -> tuple[Ended, Ended]:
+async def race(whole: Parts, other: Parts, action: Action, content: bytes, switches: list[int]) -> tuple[Ended, Ended]:
     """Let the action and the clean-up meet by this schedule."""
     inside = bool(whole_is_postgresql(whole))
     pusher, cleaner = Actor(), Actor()
-    rooms, cleaned = service(whole, Stepped(whole.db, pusher, inside=inside)), Stepped(other, cleaner, inside=inside)
+    rooms, cleaned = service(whole, Stepped(whole.db, pusher, inside=inside)), Stepped(other.db, cleaner, inside=inside)
 
     async def clean() -> None:
-        await collect(whole, cleaned)
+        await collect(other, cleaned)
 
     return await interleave((pusher, lambda: action(rooms, content)), (cleaner, clean), switches)
 
@@ -109,14 +110,15 @@ def whole_is_postgresql(whole: Parts) -> bool:
     return type(whole.db).__name__ == "PostgresqlDatabase"
 
 
-async def check_kept(whole: Parts, other: Database, name: RepositoryName, content: bytes) -> None:
-    """What the answer promised holds, after another clean-up too: a manifest may name the blob, and its bytes are there."""
-    await collect(whole, other)
+async def check_kept(whole: Parts, other: Parts, name: RepositoryName, content: bytes) -> None:
+    """What the answer promised holds, after another clean-up too: a manifest may name the blob, and both nodes have its bytes."""
+    await collect(other, other.db)
     manifest = manifests.image(Digest.of(content), annotations={"after": "the race"})
     await whole.registry.manifests.push(ANYONE, name, manifest, None, [])
-    await collect(whole, other)
-    link = await whole.registry.blobs.find(ANYONE, name, Digest.of(content))
-    assert b"".join([piece async for piece in whole.registry.blobs.read(link, 0, link.size - 1)]) == content
+    await collect(other, other.db)
+    for node in (whole, other):
+        link = await node.registry.blobs.find(ANYONE, name, Digest.of(content))
+        assert b"".join([piece async for piece in node.registry.blobs.read(link, 0, link.size - 1)]) == content
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.__name__)
@@ -125,7 +127,7 @@ def test_what_a_push_was_told_holds_in_every_order_with_a_clean_up(
 ) -> None:
     async def scenario() -> None:
         refusals = 0
-        async with parts(place) as whole, opened(place) as other:
+        async with parts(place) as whole, parts(neighbour(place)) as other:
             plan = [[0]]
             while plan:
                 content = f"blob {next(number)}".encode()

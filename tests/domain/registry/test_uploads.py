@@ -25,7 +25,7 @@ from entrepot.domain.registry.service.uploads import Body
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
-from support.parts import parts, push_blob, sql
+from support.parts import parts, push_blob, received, sql
 from support.stores import pieces
 
 ONE: Final = RepositoryName.parse("team/one")
@@ -180,7 +180,7 @@ def test_an_end_that_breaks_off_gives_its_bytes_back_and_can_be_asked_for_again(
             for body, error in failing:
                 with pytest.raises(error):
                     await uploads.finish(ANYONE, ONE, id_, digest, body)
-                assert whole.storage.received(handle) == 4
+                assert received(place, handle) == 4
             await uploads.finish(ANYONE, ONE, id_, digest, Body(pieces(content[4:])))
             assert await fetched(whole, ONE, digest) == content
 
@@ -197,11 +197,11 @@ def test_an_end_that_is_cancelled_gives_its_bytes_back(place: Settings) -> None:
             digest, uploads = Digest.of(b"never"), whole.registry.uploads
             task = asyncio.create_task(uploads.finish(ANYONE, ONE, id_, digest, Body(aiter(slow))))
             await slow.waits.wait()
-            assert whole.storage.received(handle) > 4
+            assert received(place, handle) > 4
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert whole.storage.received(handle) == 4
+            assert received(place, handle) == 4
 
     asyncio.run(scenario())
 

@@ -13,7 +13,9 @@ import pytest
 import entrepot.domain
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE, Access
+from entrepot.domain.access.service import Modes
 from entrepot.domain.registry.errors import RegistryError
 from entrepot.domain.registry.queries import repositories, uploads
 from entrepot.domain.registry.service import Rules, registry
@@ -101,6 +103,8 @@ async def troubles(whole: Parts, settings: Settings) -> None:
         await rooms.uploads.append(ANYONE, ONE, upload.id, Body(pieces(b"some"), Chunk(0, 3)))
     await rooms.uploads.status(ANYONE, ONE, upload.id)
     assert await rooms.uploads.count_open() == 1
+    assert not await rooms.uploads.is_held(upload.id)
+    assert [await rooms.stores.note(each) for each in ("one", "two")] == ["one"] * 2
     times = uploads.Times(lease_us=1, lifetime_us=1)
     await whole.db.write(partial(uploads.renew, id_=upload.id, token="nobody's", times=times))  # noqa: S106 - a lease's
     assert [found async for found in rooms.blobs.leftovers()] == []
@@ -143,6 +147,16 @@ async def clean_up(whole: Parts, settings: Settings) -> None:
     assert (await rooms.collector.delete_condemned()).objects == 2
 
 
+async def changes_of_mode(whole: Parts) -> None:
+    """Make the registry read-only, and normal again."""
+    modes = Modes(whole.db)
+    await modes.change(read_only=True, reason="é")
+    assert (await modes.current()).read_only
+    with pytest.raises(RegistryReadOnly):
+        await whole.registry.tags.delete(ANYONE, ONE, "A")
+    await modes.change(read_only=False)
+
+
 async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:
     async with parts(settings) as whole:
         recorder = Recorder(whole.db)
@@ -151,6 +165,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
+        await changes_of_mode(whole)
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}
     for table in METADATA.sorted_tables:

@@ -1,13 +1,13 @@
 """The job table under processes that stop and die at every statement: each job's effects happen, and none twice.
 
-Three workers, each with connections of its own, are steered statement by statement (tests/support/interleaving.py). Between two
-statements any of them may die, freeze while its lease runs out and come back, meet a failure in its handler, or have its job
-cancelled. In the end one healthy worker does what is left.
+Three workers on two nodes are steered statement by statement (tests/support/interleaving.py). A node has connections of its own,
+which its workers share. Between two statements any worker may die, freeze while its lease runs out and come back, meet a failure
+in its handler, or have its job cancelled; and a node may die with all its workers. In the end a healthy node does what is left.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 from hypothesis import HealthCheck, given, settings
@@ -22,13 +22,16 @@ from support.interleaving import Actor, Stepped
 from support.jobs import LAST, Running, Steps, effects, engine, put, states, stepping, until
 from support.parts import opened, sql
 
-WORKERS: Final = 3
+# The node on which each worker runs.
+WORKERS: Final = (0, 1, 0)
+NODES: Final = 2
 LIMIT: Final = 2
-_WORKER: Final = st.integers(0, WORKERS - 1)
+_WORKER: Final = st.integers(0, len(WORKERS) - 1)
 OPERATIONS: Final = st.lists(
     st.one_of(
         st.tuples(st.just("go"), _WORKER, st.integers(1, 12)),
         st.tuples(st.just("die"), _WORKER, st.just(0)),
+        st.tuples(st.just("node dies"), st.integers(0, NODES - 1), st.just(0)),
         st.tuples(st.just("fail"), _WORKER, st.just(0)),
         st.tuples(st.just("run out"), st.just(0), st.just(0)),
         st.tuples(st.just("cancel"), st.just(0), st.integers(0, 3)),
@@ -60,8 +63,9 @@ class Worker:
         self.trouble = False
         self.born()
 
-    def born(self) -> None:
-        """Start from nothing."""
+    def born(self, db: Database | None = None) -> None:
+        """Start from nothing, on a new node if one is given."""
+        self._db = db or self._db
         self._actor = Actor()
         self._actor.start(self._live)
 
@@ -81,6 +85,16 @@ class Worker:
             raise ValueError("trouble")
         await stepping("worker")(context, job)
 
+    async def do(self, what: str, number: int) -> None:
+        """Let one of a worker's own operations happen to it."""
+        if what == "go":
+            await self.go(number)
+        elif what == "die":
+            await self.die()
+            self.born()
+        else:
+            self.trouble = True
+
     async def go(self, steps: int) -> None:
         """Let it do some statements."""
         for _ in range(steps):
@@ -95,36 +109,67 @@ class Worker:
             await asyncio.wait([self._actor.task])
 
 
+class Node:
+    """A machine: connections of its own, and workers that end when it does."""
+
+    def __init__(self, place: Settings) -> None:
+        self._place = place
+        self._connections: AbstractAsyncContextManager[Database]
+        self.db: Database
+        self.workers: list[Worker] = []
+
+    async def boot(self) -> None:
+        """Connect."""
+        self._connections = opened(self._place)
+        self.db = await self._connections.__aenter__()
+
+    async def down(self) -> None:
+        """End everything on it at once."""
+        for worker in self.workers:
+            await worker.die()
+        await self._connections.__aexit__(None, None, None)
+
+    async def crash(self) -> None:
+        """End everything on it at once, and come up again."""
+        await self.down()
+        await self.boot()
+        for worker in self.workers:
+            worker.born(self.db)
+
+
 async def run(place: Settings, operations: list[tuple[str, int, int]]) -> None:
     """Do the operations, let a healthy worker finish, and check every job."""
     inside = bool(place.database)
     for table in ("job", "effect"):
         await sql(place, f"DELETE FROM {table}")  # noqa: S608 - one of these two
+    nodes = [Node(place) for _ in range(NODES)]
     async with AsyncExitStack() as stack:
-        dbs = [await stack.enter_async_context(opened(place)) for _ in range(WORKERS + 1)]
-        await dbs[-1].write(lambda tx: add_queues(tx, ["steps"]))
-        made = [await put(dbs[-1], Steps(count)) for count in (0, 2)]
-        workers = [Worker(db, inside=inside) for db in dbs[:WORKERS]]
+        db = await stack.enter_async_context(opened(place))
+        await db.write(lambda tx: add_queues(tx, ["steps"]))
+        made = [await put(db, Steps(count)) for count in (0, 2)]
+        for node in nodes:
+            await node.boot()
+            stack.push_async_callback(node.down)
+        workers = [Worker(nodes[each].db, inside=inside) for each in WORKERS]
+        for worker, each in zip(workers, WORKERS, strict=True):
+            nodes[each].workers.append(worker)
         for what, which, number in operations:
-            if what == "go":
-                await workers[which].go(number)
-            elif what == "die":
-                await workers[which].die()
-                workers[which].born()
-            elif what == "fail":
-                workers[which].trouble = True
+            if what == "node dies":
+                await nodes[which].crash()
             elif what == "run out":
                 await _unlocked(place, "UPDATE job SET lease_until = 1", "state = 'running'")
             elif what == "enqueue":
-                made.append(await put(dbs[-1], Steps(number)))
+                made.append(await put(db, Steps(number)))
+            elif what == "cancel":
+                await _cancel(place, db, made[number % len(made)])
             else:
-                await _cancel(place, dbs[-1], made[number % len(made)])
+                await workers[which].do(what, number)
             assert await _leased(place) <= LIMIT
         for worker in workers:
             await worker.die()
         await sql(place, "UPDATE job SET lease_until = 1 WHERE state = 'running'")
         await sql(place, "UPDATE job SET run_at = 1")
-        await _check(place, dbs[-1], made)
+        await _check(place, db, made)
 
 
 async def _unlocked(place: Settings, change: str, where: str) -> None:

@@ -68,6 +68,7 @@ async def _people(db: Database) -> None:
         await board.cancel(1)
     running = await put(db, Call(), key="b", delay_us=3_600_000_000)
     assert [row.id for row in await board.jobs(None, limit=10)] == [running, 2, 1]
+    assert await board.count_running() == 0
     assert [row.id for row in await board.jobs("done", limit=10)] == [1]
 
 

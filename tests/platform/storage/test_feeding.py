@@ -18,9 +18,9 @@ import pytest
 
 from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable
 from entrepot.platform.storage.feeding import Feeder
-from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.hashing import RunningHash, new_hash
 from support.processes import children_named
+from support.stores import opened
 from support.tools import PROJECT
 
 CONTENT: Final = os.urandom((3 << 20) + 5)
@@ -293,8 +293,7 @@ def test_a_driver_tells_why_bytes_cannot_be_read_and_which_are_lost(tmp_path: Pa
         with pytest.raises(ObjectLost):
             await storage.feed("blobs/sha256/00/none", 0, 1, new_hash("sha256"))
 
-    with closing(FilesystemStorage(tmp_path)) as storage:
-        storage.prepare()
+    with opened("filesystem", str(tmp_path)) as storage:
         asyncio.run(scenario())
 
 

@@ -247,6 +247,7 @@ def test_a_blob_that_a_manifest_names_cannot_be_deleted_until_the_manifest_is(re
     assert not repo.has_blob(layer)
 
 
+@pytest.mark.single
 def test_a_blob_whose_bytes_were_lost_is_not_there_for_a_push_which_then_heals_it_everywhere(
     hub: Instance, repo: Repository
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_blob_whose_bytes_were_lost_is_not_there_for_a_push_which_then_heals_i
         assert repo.client.get(each.at(f"blobs/{digest}")).content == content
 
 
+@pytest.mark.single
 def test_nothing_more_is_read_for_a_client_that_has_gone_away(hub: Instance, repo: Repository) -> None:
     content = bytes(ABANDONED_BYTES)
     digest = repo.blob(content)["digest"]

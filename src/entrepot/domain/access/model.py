@@ -34,6 +34,14 @@ ANYONE: Final = Actor(name="anyone", role="anyone")
 ALLOWED: Final[dict[str, dict[str, frozenset[Action]]]] = {"open": {"anyone": frozenset(Action)}}
 
 
+class Mode(msgspec.Struct, frozen=True):
+    """Whether anything may be changed, why not, and since when that is so (microseconds since 1970 UTC; 0: since ever)."""
+
+    read_only: bool = False
+    reason: str = ""
+    changed_at: int = 0
+
+
 class Access(msgspec.Struct, frozen=True):
     """The rule in force."""
 

@@ -60,7 +60,11 @@ class Condemned(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them."""
+    """An upload's row: `received` bytes are durable under `handle`, and `hash_state` has seen just them.
+
+    `storage_state` is what the store said of these bytes, and wants back with the handle. `held` is told where it was looked for
+    only: a request has it, or had it and never let go.
+    """
 
     id: str
     repository: int
@@ -68,6 +72,8 @@ class Upload(msgspec.Struct, frozen=True):
     algorithm: str
     received: int
     hash_state: bytes | None
+    storage_state: str | None = None
+    held: bool = False
 
 
 class Referrer(msgspec.Struct, frozen=True):

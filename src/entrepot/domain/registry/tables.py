@@ -96,4 +96,7 @@ upload: Final = Table(
     instant("progressed_at"),
     instant("expires_at"),
     exact("client", nullable=True),  # the network address that begun it, by which open uploads are counted
+    exact("storage_state", nullable=True),  # what the store wants back with the handle: its own text
 )
+# One row at most: by what mark this registry knows its bucket.
+store_mark: Final = Table("store_mark", METADATA, exact("name", primary_key=True), exact("identity"), instant("noted_at"))

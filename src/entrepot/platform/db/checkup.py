@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from entrepot.base.databases import parse_database
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.platform.db.migrate import DatabaseUnreachable, connected
 from entrepot.platform.db.sqlite import connect
@@ -59,12 +60,13 @@ def examine_sqlite(file: Path) -> Iterator[Finding]:
 async def examine_postgresql(url: str, workers: int) -> list[Finding]:
     """Check a PostgreSQL server and our database on it, for so many web processes on this machine."""
     try:
-        async with connected(url) as connection:
+        # In a transaction: through a pooler each statement outside one may go to another connection before it is whole.
+        async with connected(url) as connection, connection.transaction():
             return [
                 *await _identity(connection),
                 await _clock(connection),
                 *[await _durability(connection, *each) for each in _SETTINGS],
-                await _connections(connection, workers),
+                *([] if parse_database(url).is_pooled else [await _connections(connection, workers)]),
             ]
     except DatabaseUnreachable as reason:
         return [error("database", reason.message, "start the database, or correct --database")]

@@ -23,6 +23,14 @@ class DatabaseUnavailable(Unavailable):
         super().__init__("the registry's database")
 
 
+class DatabaseAway(DatabaseUnavailable):
+    """The database was found away: `for_s` seconds ago it answered last."""
+
+    def __init__(self, for_s: float) -> None:
+        super().__init__()
+        self.for_s = for_s
+
+
 class DatabaseFull(DatabaseUnavailable):
     """The disk of the database has no room left, and reads go on."""
 

@@ -11,21 +11,24 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from entrepot import __version__
+from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.platform.db.upgrading import on_connection
 
 if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.engine import Connection
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")  # a test compares them with the files
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")  # a test compares them with the files
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
-_LOCK_TIMEOUT: Final = "4s"
+_LOCK_PAUSE_S: Final = 0.25
 _CONNECT_TIMEOUT_S: Final = 5
 _LEAST_POSTGRESQL: Final = 15
 
@@ -96,14 +99,33 @@ async def ensure_postgresql(url: str) -> list[str]:
     shown = _without_password(url)
     async with connected(url) as connection:
         try:
-            # A session's lock: the other nodes wait here until the first has migrated, then find nothing to do.
-            await connection.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
-            pending = await _pending_postgresql(connection, shown)
-            for revision in pending:
-                await _upgrade_postgresql(url, shown, revision)
+            done = await _upgrade_pending(connection, url, shown)
+            while done is None:
+                await asyncio.sleep(_LOCK_PAUSE_S)
+                done = await _upgrade_pending(connection, url, shown)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseUnreachable(database=shown, reason=error or type(error).__name__) from error
+    return done
+
+
+async def _upgrade_pending(connection: "asyncpg.Connection", url: str, shown: str) -> list[str] | None:
+    """Migrate under the lock, or return None because another node has it: it is then found migrated.
+
+    It is a transaction's lock, which a pooler cannot keep with a connection that others get. Who does not get it waits outside
+    a transaction: through a small pool, those that wait would otherwise take the connections by which the other one migrates.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # it waits while the others run
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _ADVISORY_LOCK):
+            return None
+        pending = await _pending_postgresql(connection, shown)
+        for revision in pending:
+            await _upgrade_postgresql(url, shown, revision)
     return pending
+
+
+async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
+    await on_connection(url, partial(_upgrade, revision=revision, shown=shown))
 
 
 def pending_sqlite(file: Path) -> list[str]:
@@ -129,7 +151,8 @@ async def pending_postgresql(url: str) -> list[str]:
     shown = _without_password(url)
     async with connected(url) as connection:
         try:
-            return await _pending_postgresql(connection, shown)
+            async with connection.transaction():
+                return await _pending_postgresql(connection, shown)
         except asyncpg.PostgresError as error:  # tables of these names that are not ours, or not for this user
             raise DatabaseUnreachable(database=shown, reason=error) from error
 
@@ -166,11 +189,11 @@ def names(revisions: list[str]) -> list[str]:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator["asyncpg.Connection"]:
-    """Connect for what needs no pool. Raises DatabaseUnreachable."""
+    """Connect for what needs no pool, in transactions: the address may be a pooler's. Raises DatabaseUnreachable."""
     import asyncpg  # noqa: PLC0415 - only clusters have it
 
     try:
-        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(parse_database(url).url, timeout=_CONNECT_TIMEOUT_S, statement_cache_size=0)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # A mere ValueError cites a part of the address that is none: of a password with a / in it, what is taken for a port.
         reason = "its address cannot be read" if type(error) is ValueError else error or type(error).__name__
@@ -284,24 +307,6 @@ def _upgrade_sqlite(file: Path, revision: str) -> None:
             _upgrade(connection, revision, str(file))
     finally:
         engine.dispose()
-
-
-async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:
-    import asyncpg  # noqa: PLC0415 - only clusters have it
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - see the module's docstring
-
-    settings = {"lock_timeout": _LOCK_TIMEOUT, "application_name": "entrepot migration"}
-
-    async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
-
-    # The driver reads the address itself: SQLAlchemy would read its options (sslmode) otherwise.
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_upgrade, revision, shown)
-    finally:
-        await engine.dispose()
 
 
 def _upgrade(connection: "Connection", revision: str, shown: str) -> None:

@@ -1,17 +1,25 @@
-"""PostgreSQL through asyncpg: a small pool for each process, writes retried when the database says that they should be."""
+"""PostgreSQL through asyncpg: a small pool for each process, writes retried when the database says that they should be.
+
+Every call goes through the watch (`watch.py`), which knows when the server is away.
+"""
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import asyncpg
 
+from entrepot.base.databases import Where
 from entrepot.platform.db.announcing import CHANNEL
 from entrepot.platform.db.database import DatabaseUnavailable, Transaction, Weighed
 from entrepot.platform.db.statements import ListStatement, Row, Statement, Value
+from entrepot.platform.db.watch import Calling, Watch
 
+_log: Final = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _W = TypeVar("_W", bound=Weighed)
@@ -20,19 +28,47 @@ _MOST_WRITES: Final = 5  # of the connections; writes wait for one another's row
 _WRITE_PATIENCE_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
 _COMMAND_TIMEOUT_S: Final = 60.0
+_LOOK_TIMEOUT_S: Final = 1.0  # of a look on a connection that is there already
+_POOLED_PAUSE_S: Final = 0.5  # between two looks for what was announced
 _TRIES: Final = 8
+# The kernel ends a connection whose packets nobody acknowledges, be it used or idle: what is between may have forgotten it.
+_SOCKET: Final = (
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000),  # milliseconds
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 3),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+)
+_STATEMENT_CACHE: Final = 100
+# A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
+_SESSION: Final = {"idle_in_transaction_session_timeout": "10s"}
+_SETTINGS_OF_ONE: Final = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in _SESSION.items())
+_NOT_DURABLE: Final = "SET LOCAL synchronous_commit TO off"
 _RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-_AWAY = (
+# The connection is gone, or none could be made; whether the server is gone too only a look tells.
+_BROKEN = (
     OSError,
-    TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke in the middle of another request's statement says so
     asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process was frozen
+    DatabaseUnavailable,  # it refused to connect us
+)
+# The server is there, and does not do what it was asked.
+_REFUSED = (
     asyncpg.InsufficientResourcesError,  # its disk is full, too
     asyncpg.PostgresSystemError,  # its disk gives errors
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ReadOnlySQLTransactionError,  # another server has taken over, and this one takes no writes any more
+)
+# It answers, and lets nobody in any more, or not us: those that are connected go on.
+_NOT_LET_IN = (
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed, a rule of pg_hba.conf
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # ALLOW_CONNECTIONS false
 )
 
 
@@ -76,31 +112,42 @@ class PostgresqlConnection:
 class PostgresqlDatabase:
     """A database on a PostgreSQL server of version 15 or newer."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, where: Where) -> None:
+        self._url = where.url
+        self._is_pooled = where.is_pooled
         self._listening: asyncpg.Connection[Any] | None = None
         self._announced = asyncio.Event()
         self._turns = asyncio.Semaphore(_MOST_WRITES)
+        self._connections: set[asyncpg.Connection[Any]] = set()
+        self._watch = Watch(self._look, self._drop)
+        self._is_let_in = True
 
     async def open(self) -> None:
         """Connect once now, and more when there is more to do."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                connect=_connected,
-                min_size=1,
+                connect=self._connected,
+                min_size=0,
                 max_size=_POOL_SIZE,
                 timeout=_CONNECT_TIMEOUT_S,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 # Nothing of ours outlives its transaction, so the round trip that resets a session is not needed.
                 reset=_keep,
-                server_settings={"application_name": "entrepot"},
+                server_settings={"application_name": "entrepot", **({} if self._is_pooled else _SESSION)},
+                # A pooler gives the next transaction another connection, which does not know what was prepared on this one.
+                statement_cache_size=0 if self._is_pooled else _STATEMENT_CACHE,
             )
-        except _AWAY as error:
+            await self._pool.release(await self._pool.acquire())
+        except DatabaseUnavailable:
+            raise
+        except (*_BROKEN, *_REFUSED) as error:
             raise DatabaseUnavailable from error
+        self._watch.begin()
 
     async def close(self) -> None:
         """Wait for running transactions and disconnect."""
+        await self._watch.end()
         if self._listening is not None:
             await self._listening.close()
         await self._pool.close()
@@ -108,11 +155,44 @@ class PostgresqlDatabase:
     async def read(
         self, query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run a query on a connection of the pool."""
+        """Run a query on a connection of the pool, and on another one if that broke and the server is there."""
         try:
-            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
-                return await query(PostgresqlConnection(connection), *args, **kwargs)
-        except _AWAY as error:
+            return await self._read(self._watch.calling(is_quick=True), query, *args, **kwargs)
+        except _BROKEN as error:
+            await self._settle(error)
+        try:
+            return await self._read(self._watch.calling(), query, *args, **kwargs)
+        except _BROKEN as error:
+            await self._settle(error)
+            raise DatabaseUnavailable from error
+
+    async def _read(
+        self,
+        calling: Calling,
+        query: Callable[Concatenate[PostgresqlConnection, _P], Awaitable[_T]],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        try:
+            async with calling, self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+                calling.uses(connection)
+                if not self._is_pooled:
+                    return await query(PostgresqlConnection(connection), *args, **kwargs)
+                # Outside a transaction the parts of one statement might reach different connections of the pooler's.
+                async with connection.transaction():
+                    return await query(PostgresqlConnection(connection), *args, **kwargs)
+        except _REFUSED as error:
+            raise DatabaseUnavailable from error
+
+    async def _settle(self, error: Exception) -> None:
+        """Return when the server answers, so that what broke may be tried again.
+
+        Raises:
+            DatabaseAway: it does not.
+            DatabaseUnavailable: it does, and trying again would only take as long once more.
+        """
+        await self._watch.verdict()
+        if isinstance(error, TimeoutError):
             raise DatabaseUnavailable from error
 
     async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
@@ -137,24 +217,42 @@ class PostgresqlDatabase:
 
     async def _write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool) -> _T:
         for attempt in range(_TRIES):
+            began = False
             try:
-                async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection, connection.transaction():
-                    if not durable:
-                        await connection.execute("SET LOCAL synchronous_commit TO off")
-                    return await body(PostgresqlConnection(connection))
+                async with (
+                    self._watch.calling(is_quick=True) as calling,
+                    self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection,
+                ):
+                    calling.uses(connection)
+                    async with connection.transaction():
+                        if self._is_pooled:
+                            await connection.execute(_SETTINGS_OF_ONE)
+                        if not durable:
+                            await connection.execute(_NOT_DURABLE)
+                        began = True
+                        calling.may_wait()
+                        return await body(PostgresqlConnection(connection))
             except _RETRY:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-            except _AWAY as error:
+            except _BROKEN as error:
+                await self._settle(error)
+                if began or attempt:  # it may be committed: only the client knows whether to try again
+                    raise DatabaseUnavailable from error
+            except _REFUSED as error:
                 raise DatabaseUnavailable from error
         raise DatabaseUnavailable
 
     async def changed(self, timeout_s: float) -> None:
-        """Return when an announcement came in, on a connection that does nothing but listen."""
+        """Return when an announcement came in, on a connection that does nothing but listen; a pooler gives none."""
+        self._watch.require()
+        if self._is_pooled:
+            await asyncio.sleep(min(timeout_s, _POOLED_PAUSE_S))
+            return
         try:
             if self._listening is None or self._listening.is_closed():
                 await self._listen()
                 return  # what was announced before is not known
-        except _AWAY as error:
+        except (*_BROKEN, *_REFUSED) as error:
             raise DatabaseUnavailable from error
         # Not wait_for: Python 3.11's forgets that it was cancelled when an announcement comes in at that moment.
         with suppress(TimeoutError):
@@ -164,19 +262,70 @@ class PostgresqlDatabase:
 
     async def _listen(self) -> None:
         settings = {"application_name": "entrepot listener"}
-        connection = await _connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
+        connection = await self._connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
         await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
         connection.add_termination_listener(lambda _: self._announced.set())
         self._listening = connection
 
+    async def _look(self) -> None:
+        """Get an answer from the server: on a connection that is free, and if none is or that one is dead, on a new one."""
+        if self._pool.get_idle_size():
+            with suppress(*_BROKEN, *_REFUSED):
+                return await self._look_on_free()
+        settings = {"application_name": "entrepot look"}
+        try:
+            connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
+        except _NOT_LET_IN as error:
+            if not self._connections - {self._listening}:
+                raise
+            if self._is_let_in:
+                _log.warning("database_refuses", extra={"reason": f"{type(error).__name__}: {error}"})
+            self._is_let_in = False
+            return None
+        self._is_let_in = True
+        try:
+            await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
 
-async def _connected(*where: Any, **how: Any) -> "asyncpg.Connection[Any]":
-    """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
-    try:
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
-    except asyncpg.PostgresError as error:
-        raise DatabaseUnavailable from error
-    return connection
+    async def _look_on_free(self) -> None:
+        connection = await self._pool.acquire(timeout=_LOOK_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(_LOOK_TIMEOUT_S):
+                await connection.execute("SELECT 1")
+        except BaseException:
+            connection.terminate()  # else giving it back would wait until the server has cancelled the statement
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    def _drop(self, spared: Collection[Any]) -> None:
+        """End all other connections here: what waits on one that is dead need not wait longer."""
+        pids = set()
+        for connection in spared:
+            with suppress(asyncpg.InterfaceError):  # it was given back at this moment
+                pids.add(connection.get_server_pid())
+        for connection in list(self._connections):
+            if connection.get_server_pid() not in pids:
+                connection.terminate()
+
+    async def _connected(self, *where: Any, **how: Any) -> "asyncpg.Connection[Any]":
+        """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
+        try:
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
+        except asyncpg.PostgresError as error:
+            raise DatabaseUnavailable from error
+        _keep_alive(connection)
+        self._connections.add(connection)
+        connection.add_termination_listener(lambda _: self._connections.discard(connection))
+        return connection
+
+
+def _keep_alive(connection: Any) -> None:
+    connected = connection._transport.get_extra_info("socket")  # noqa: SLF001 - it gives out its socket nowhere else
+    if connected.family in (socket.AF_INET, socket.AF_INET6):
+        for level, name, value in _SOCKET:
+            connected.setsockopt(level, name, value)
 
 
 async def _keep(_connection: object) -> None:

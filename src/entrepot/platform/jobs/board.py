@@ -31,6 +31,10 @@ class Board:
             raise JobUnknown(job=id_)
         return found
 
+    async def count_running(self) -> int:
+        """Return how many jobs run on all nodes."""
+        return await self._db.read(queries.count_running)
+
     async def cancel(self, id_: int) -> JobRow:
         """Cancel a job that waits at once, one that runs at its process's next heartbeat; return it as it is now.
 

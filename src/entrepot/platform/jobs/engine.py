@@ -11,7 +11,7 @@ import msgspec
 
 from entrepot.base.clock import seconds_us
 from entrepot.base.errors import Unavailable
-from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.platform.jobs import queries
 from entrepot.platform.jobs.context import LEASE_S, LEASE_US, Context
 from entrepot.platform.jobs.model import Held, Job, LeaseLost
@@ -25,7 +25,7 @@ _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 3600.0
 _LONGEST_ERROR: Final = 2000
 _MISSED_BEATS: Final = 3
-Ending = Literal["", "cancelled", "lost", "stopped"]
+Ending = Literal["", "cancelled", "lost", "stopped", "paused"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -35,12 +35,22 @@ class Kind(msgspec.Struct, frozen=True):
     handler: Callable[[Context, Any], Awaitable[None]]
 
 
+async def _never(_db: Reader) -> bool:
+    return False
+
+
 class Setup(msgspec.Struct, frozen=True):
-    """Everything that an engine can do; a queue without a limit runs as much as the processes take."""
+    """Everything that an engine can do; a queue without a limit runs as much as the processes take.
+
+    While the query `paused` says so nothing is taken or made, and what runs is given back. A handler that `refusal` is raised to
+    in such a moment is given back too.
+    """
 
     kinds: Sequence[Kind]
     schedules: Sequence[Schedule] = ()
     limits: Mapping[str, int] = {}
+    paused: Callable[[Reader], Awaitable[bool]] = _never
+    refusal: tuple[type[Exception], ...] = ()
 
 
 class _Running:
@@ -68,6 +78,8 @@ class Engine:
         self._kinds = {kind.job.kind: kind for kind in setup.kinds}
         self._limits = {kind.job.queue: setup.limits.get(kind.job.queue, 1 << 30) for kind in setup.kinds}
         self._schedules = setup.schedules
+        self._paused = setup.paused
+        self._refusal = setup.refusal
         self._running: dict[str, _Running] = {}  # by token: a job that was lost may come back while its old task still ends
         self._wake = asyncio.Event()
         self._stopping = False
@@ -105,7 +117,11 @@ class Engine:
             await self._wake.wait()
 
     async def turn(self) -> None:
-        """Make the jobs whose time has come and begin as many jobs as there are places."""
+        """Make the jobs whose time has come and begin as many jobs as there are places; in a pause, give back what runs."""
+        if await self._db.read(self._paused):
+            for running in list(self._running.values()):
+                running.end("paused")
+            return
         await make_due(self._db, self._schedules)
         if len(self._running) < self._places:
             for held in await self.claim(self._places - len(self._running)):
@@ -122,6 +138,9 @@ class Engine:
         return taken
 
     async def _take(self, tx: Transaction, queue: str, limits: tuple[int, int]) -> list[Held]:
+        # Asked again: whoever makes the pause and then counts what runs must not miss what is taken a moment later.
+        if await self._paused(tx):
+            return []
         return await queries.claim(tx, queue, list(self._kinds), limits, LEASE_US)
 
     async def perform(self, held: Held) -> None:
@@ -134,6 +153,8 @@ class Engine:
             _log.debug("job_done", extra={"job": held.id, "kind": held.kind})
         except asyncio.CancelledError:
             raise
+        except self._refusal:
+            await self._record(partial(queries.give_back, held=held))
         except LeaseLost:
             _log.warning("job_lease_lost", extra={"job": held.id, "kind": held.kind})
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its job's failure, logged here

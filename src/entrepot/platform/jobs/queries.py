@@ -142,6 +142,9 @@ _LIST: Final = select(*_SHOWN).where(job.c.id < bindparam("before")).order_by(jo
 _LIST_ALL: Final = Statement(_LIST)
 _LIST_STATE: Final = Statement(_LIST.where(job.c.state == bindparam("state")))
 _ONE: Final = Statement(select(*_SHOWN).where(job.c.id == bindparam("job")))
+_COUNT_RUNNING: Final = Statement(
+    select(func.count()).select_from(job).where(job.c.state == "running", job.c.lease_until > now_us(), _LIVE)
+)
 _IS_LIVE: Final = exists().where(job.c.id == job_schedule.c.job, job.c.finished_at.is_(None))
 _SLOTS: Final = Statement(select(job_schedule.c.name, job_schedule.c.slot, case((_IS_LIVE, 1), else_=0)))
 _TIME: Final = Statement(select(now_us()))
@@ -257,6 +260,12 @@ async def one(db: Reader, id_: int) -> JobRow | None:
     """Return a job."""
     row = await db.one(_ONE, job=id_)
     return _shown(row) if row else None
+
+
+async def count_running(db: Reader) -> int:
+    """Return how many jobs run anywhere."""
+    row = await db.one(_COUNT_RUNNING)
+    return int(row[0]) if row else 0
 
 
 def _shown(row: Sequence[Any]) -> JobRow:

@@ -5,7 +5,7 @@ any process that reads the row continues the upload. The handle is the unique pa
 whatever lies in the store belongs to the blob row with that key or to the upload row with that handle, else to nobody.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
@@ -47,6 +47,15 @@ class StorageAway(StorageUnavailable):
     )
 
 
+class StoreTaken(StorageUnavailable):
+    """The store is marked as another registry's."""
+
+    summary = (
+        "the storage is marked as another registry's: its administrator must correct --storage; "
+        "try again in {retry_after_s} seconds"
+    )
+
+
 class UploadBusy(EntrepotError):
     """Another request holds the upload's bytes."""
 
@@ -65,6 +74,12 @@ class ObjectLost(EntrepotError):
     summary = "the bytes of {key} are not in the registry's storage any more: push them again, which heals it everywhere"
 
 
+class ObjectTooLarge(EntrepotError):
+    """The upload has as many parts as a bucket takes for one object."""
+
+    summary = "the upload came in so many small chunks that the storage takes no more than these {parts}: send larger ones"
+
+
 class Stored(msgspec.Struct, frozen=True):
     """An object found in the store: `handle` is the unique part of its key, `modified_at_us` microseconds UTC."""
 
@@ -75,7 +90,13 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class HeldUpload(Protocol):
-    """An upload's bytes in the hands of one request: nobody else changes them until it lets go."""
+    """An upload's bytes in the hands of one request: nobody else changes them until it lets go.
+
+    `state` is what the upload's row says of them in the store's own words. It is set from the row that was leased, before
+    anything else; what it has become is recorded with the new offset, in the transaction that ends the lease. Then `settle`.
+    """
+
+    state: str | None
 
     async def append(
         self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool = False, spare: bool = False
@@ -87,7 +108,17 @@ class HeldUpload(Protocol):
 
         Raises:
             SizeMismatch: the store has fewer bytes than `offset`.
+            ObjectTooLarge
         """
+
+    async def settle(self) -> None:
+        """Take away what the row named before: it was committed, under the lease, that it names `state` now."""
+
+    def inherit(self) -> None:
+        """Be told that whoever held the upload before has not let go of it, and may still be writing."""
+
+    def revoke(self) -> None:
+        """Be told that another holds the upload: store nothing more of it."""
 
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes: nobody will ever say that it is there.
@@ -113,7 +144,7 @@ class HeldUpload(Protocol):
         """
 
     async def drop(self, digest: Digest) -> None:
-        """Delete the upload's bytes, also those of a `finish` with this digest that was not recorded."""
+        """Delete the upload's bytes, also those of a `finish` with this digest that was not recorded: its row is no more."""
 
 
 class StorageDriver(Protocol):
@@ -155,14 +186,24 @@ class StorageDriver(Protocol):
             UploadBusy: another request holds them, in whatever process, frozen or not.
         """
 
-    async def abort(self, handle: str) -> None:
-        """Delete the upload's bytes; nothing happens when there are none."""
+    async def abort(self, handle: str, state: str | None = None) -> None:
+        """Delete the bytes of an upload whose row is no more, and had this state; nothing happens when there are none."""
 
     async def size(self, key: str) -> int | None:
         """Return the object's size in bytes, None when there is no such object."""
 
     def read(self, key: str, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the object's bytes from `first` to `last`, both inclusive.
+
+        Raises:
+            ObjectLost
+        """
+
+    def address(self, key: str, size: int) -> str | None:
+        """Return where a client gets an object of this size from the store itself, for ten minutes; None when it is to ask us."""
+
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
+        """Return a small object's bytes, which `at_hand` may have the next time; None when it is to be read in pieces.
 
         Raises:
             ObjectLost
@@ -191,5 +232,26 @@ class StorageDriver(Protocol):
     async def delete(self, key: str) -> None:
         """Delete the object; nothing happens when there is none."""
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete objects, of which some may be missing."""
+
     def list_all(self) -> AsyncIterator[Stored]:
         """Yield every object and every upload's bytes, in no promised order."""
+
+    async def prepare(self, identity: str = "") -> None:
+        """Make what must be there before the first push, marked as the registry's of this identity. Raises BucketUnusable."""
+
+    async def identity(self) -> str | None:
+        """Return whose the store is marked to be, empty when it does not say; None when nothing was ever kept there."""
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Do nothing where the store is that registry's. Raises StoreTaken."""
+
+    async def was_begun(self) -> bool:
+        """Tell whether blobs have ever been kept in this store."""
+
+    async def prepared(self) -> bool:
+        """Tell whether `prepare` was done. Raises OSError."""
+
+    async def close(self) -> None:
+        """Finish what runs and let go of the store."""

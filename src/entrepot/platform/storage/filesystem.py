@@ -6,7 +6,7 @@ The law of this module: a file's bytes are on the disk before its name is, and i
 import asyncio
 import errno
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from entrepot.platform.storage.feeding import Feeder
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.held import HeldFile
 from entrepot.platform.storage.presence import folder_of, size_of, unlink
-from entrepot.spec.oci.digest import ALGORITHMS
+from entrepot.spec.oci.digest import ALGORITHMS, Digest
 
 _READ_BYTES: Final = 1 << 20
 # The server holds up to ten pieces for a client that takes them slowly: with many readers the pieces get smaller.
@@ -52,11 +52,23 @@ class FilesystemStorage:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
         self._feeder = Feeder()
 
-    def prepare(self) -> None:
+    async def prepare(self, identity: str = "") -> None:
         """Make every folder that a blob may need, so that none is made (and synced) while one is pushed.
 
         All are synced at each start: an earlier one may have died after it made them.
         """
+        del identity  # a folder lies beside its database, or nobody can tell
+        await self._run(self._prepare)
+
+    async def identity(self) -> str | None:
+        """Return that it does not say whose it is."""
+        return "" if await self.was_begun() else None
+
+    async def require_identity(self, identity: str | None) -> None:
+        """Do nothing: the folder has no mark."""
+        del identity
+
+    def _prepare(self) -> None:
         with _wire_errors():
             self._uploads.mkdir(parents=True, exist_ok=True)
             for algorithm in ALGORITHMS:
@@ -67,15 +79,19 @@ class FilesystemStorage:
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
 
-    def was_begun(self) -> bool:
+    async def was_begun(self) -> bool:
         """Tell whether blobs have ever been kept in this folder. Raises OSError."""
         return self._blobs.is_dir()
 
-    def prepared(self) -> bool:
+    async def prepared(self) -> bool:
         """Tell whether `prepare` was done in this folder, which need not be there. Raises OSError."""
+        return self.is_here()
+
+    def is_here(self) -> bool:
+        """Tell whether the folders are there. Raises OSError."""
         return self._uploads.is_dir() and self._blobs.is_dir()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for running steps and end the threads."""
         self._threads.shutdown()
         self._readers_threads.shutdown()
@@ -88,7 +104,7 @@ class FilesystemStorage:
 
     def _require(self, fits: Callable[[], bool]) -> None:
         with _wire_errors():
-            if not self.prepared():
+            if not self.is_here():
                 raise StorageAway("storage")
             if not fits():
                 raise StorageFull("storage", retry_after_s=_FULL_FOR_S)
@@ -114,7 +130,7 @@ class FilesystemStorage:
 
     async def require_presence(self) -> None:
         """Look whether the folders are there. Raises StorageAway."""
-        if not await self._read(self.prepared):
+        if not await self._read(self.is_here):
             raise StorageAway("storage")
 
     def new_handle(self) -> str:
@@ -131,12 +147,9 @@ class FilesystemStorage:
         finally:
             await held.close()
 
-    def received(self, handle: str) -> int:
-        """Return how many bytes of an upload lie in the store, recorded or not."""
-        return size_of(self._uploads / handle) or 0
-
-    async def abort(self, handle: str) -> None:
+    async def abort(self, handle: str, state: str | None = None) -> None:
         """Delete the upload's bytes."""
+        del state
         await self._run(self._freeing, unlink, self._uploads / handle)
 
     async def size(self, key: str) -> int | None:
@@ -165,13 +178,23 @@ class FilesystemStorage:
             self._readers -= 1
             os.close(file)
 
+    def address(self, key: str, size: int) -> str | None:
+        """Return nothing: clients cannot reach the files themselves."""
+        del key, size
+        return None
+
+    async def fetch(self, key: str, size: int, digest: Digest) -> bytes | None:
+        """Return nothing: what is small is at hand already, or waits for a disk as what is large does."""
+        del key, size, digest
+        return None
+
     def at_hand(self, key: str, size: int) -> bytes | None:
         """Return a small file's bytes when the page cache has them: the loop must not wait for a disk."""
         if size > _SMALL_BYTES:
             return None
         found = self._remembered.get(key)
         if found is None:
-            found = _read_at_once(self._prefix + key, size)
+            found = None if _leads_out(key) else _read_at_once(self._prefix + key, size)
             if found is not None:
                 self._remembered.put(key, found, size + _ENTRY_BYTES)
         return found
@@ -191,6 +214,11 @@ class FilesystemStorage:
         """Delete the object's file."""
         await self._run(self._freeing, unlink, self._path(key))
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete the objects' files."""
+        for key in keys:
+            await self.delete(key)
+
     async def list_all(self) -> AsyncIterator[Stored]:
         """Yield every blob's and every upload's file."""
         for folder in [self._uploads, *(self._blobs / a / f"{p:02x}" for a in ALGORITHMS for p in range(256))]:
@@ -205,6 +233,8 @@ class FilesystemStorage:
             os.close(file)
 
     def _path(self, key: str) -> Path:
+        if _leads_out(key):
+            raise StorageUnavailable("storage")
         return Path(self._prefix + key)
 
     def _run(self, step: Callable[..., _Result], *arguments: object) -> "asyncio.Future[_Result]":
@@ -221,6 +251,11 @@ class FilesystemStorage:
             if error.errno not in _NO_ROOM or self._room is None or not self._room.ballast.relieve(certain=True):
                 raise
             step(*arguments)
+
+
+def _leads_out(key: str) -> bool:
+    """Tell whether a key is none of ours, and might name a file outside of the folder."""
+    return ".." in key or "\0" in key
 
 
 def _read_at_once(path: str, size: int) -> bytes | None:

@@ -35,6 +35,7 @@ class HeldFile:
     """
 
     def __init__(self, uploads: Path, blobs: Path, handle: str, run: Run) -> None:
+        self.state: str | None = None  # a file says for itself what has come
         self._path = uploads / handle
         self._blobs = blobs
         self._handle = handle
@@ -91,6 +92,15 @@ class HeldFile:
         if not last:
             await self._run(self._in_turn, flush)
         return offset
+
+    async def settle(self) -> None:
+        """Do nothing: it was the same file before."""
+
+    def inherit(self) -> None:
+        """Do nothing: the file's lock is ours, so that nobody else writes."""
+
+    def revoke(self) -> None:
+        """Do nothing: the file's lock is ours as long as it is open."""
 
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes. Raises SizeMismatch."""

@@ -10,7 +10,7 @@ from entrepot.spec.http.ranges import ByteRange, neighbours, parse_ranges
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
-from entrepot.web.v2.wire import SAFE, empty_answer, etags_match
+from entrepot.web.v2.wire import NOTHING, SAFE, empty_answer, etags_match
 
 _REMEMBERED: Final = 4096
 # Parts that lie near each other are read in one go, with what is between them: a layer of many files has hundreds of them.
@@ -31,12 +31,17 @@ async def get_blob(call: Call, registry: Registry, name: RepositoryName, last: s
     link = await registry.blobs.find(call.actor, name, digest)
     if _is_known(call, digest):
         return _not_modified(digest)
+    elsewhere = registry.blobs.address(link)
+    if elsewhere is not None:
+        return Answer(307, [NOTHING, (b"location", elsewhere.encode()), *_identity(digest), *_ABOUT])
     # A weak tag or a date never holds here: parts are joined only with bytes that are certainly the same (RFC 9110, 13.1.5).
     if b"range" in call.headers and call.header(b"if-range") in ("", f'"{digest}"', str(digest)):
         ranges = parse_ranges(call.header(b"range"), link.size)
         if ranges is not None:
             return _partial(registry, link, digest, ranges)
     small = registry.blobs.at_hand(link)
+    if small is None:
+        small = await registry.blobs.fetch(link, digest)
     if small is not None:
         return Answer(200, _whole(digest, link.size), small)
     return Answer(200, _whole(digest, link.size), stream=registry.blobs.read(link, 0, link.size - 1))

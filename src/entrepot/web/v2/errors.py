@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable, shown
-from entrepot.domain.access.errors import Denied
+from entrepot.domain.access.errors import Denied, RegistryReadOnly
 from entrepot.domain.registry import errors as registry
-from entrepot.platform.storage.driver import ObjectLost, SizeMismatch, UploadBusy
+from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
 from entrepot.web.shared.call import (
@@ -47,6 +47,7 @@ class Row(msgspec.Struct, frozen=True):
 
 OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     Denied: Row("DENIED", 403),
+    RegistryReadOnly: Row("UNSUPPORTED", 405),
     HostRefused: Row("DENIED", 403),
     HostRepeated: Row("UNSUPPORTED", 400),
     ProxyRefused: Row("DENIED", 403),
@@ -71,6 +72,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     manifest.ManifestInvalid: Row("MANIFEST_INVALID", 400),
     chunks.ChunkRangeInvalid: Row("BLOB_UPLOAD_INVALID", 400),
     chunks.ChunkSizeInvalid: Row("SIZE_INVALID", 400),
+    ObjectTooLarge: Row("SIZE_INVALID", 413),
     ObjectLost: Row("BLOB_UNKNOWN", 404),
     SizeMismatch: Row("BLOB_UPLOAD_INVALID", 400),
     UploadBusy: Row("BLOB_UPLOAD_INVALID", 409),
@@ -91,13 +93,19 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
 }
 
 # Another request on an upload ends in a moment, a body in seconds, an upload in minutes.
-_RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {UploadBusy: 1, TooManyBodies: 5, registry.TooManyUploads: 60}
+_RETRY_AFTER_S: Final[dict[type[EntrepotError], int]] = {
+    UploadBusy: 1,
+    TooManyBodies: 5,
+    RegistryReadOnly: 60,
+    registry.TooManyUploads: 60,
+}
 
 
 def oci_error(error: Exception, call: Call) -> Answer:
     """Return the answer for an error; one without a row is a mistake of ours and answers 500 without saying more."""
-    call.failure = error
     row = next((OCI_ERRORS[kind] for kind in type(error).__mro__ if kind in OCI_ERRORS), None)
+    if row is None or row.status >= _SERVER_ERROR:
+        call.failure = error  # of ours, or of what we stand on: what a client asked for wrongly is none
     if row is None or not isinstance(error, EntrepotError):
         _log.error("request_failed", extra=call.about(), exc_info=error)
         message = "the registry made a mistake, which its log describes: try again, and tell its administrator if it stays"
@@ -132,7 +140,8 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
     if retry_after_s is not None:
-        return [(b"retry-after", b"%d" % retry_after_s)]
+        allowed = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else []
+        return [(b"retry-after", b"%d" % retry_after_s), *allowed]
     if isinstance(error, MethodUnknown):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RangeNotSatisfiable):

@@ -87,7 +87,7 @@ _LOCK_UPLOADS: Final = ListStatement(
     lambda values: select(upload.c.id).where(upload.c.id.in_(values)).order_by(upload.c.id).with_for_update(skip_locked=True)
 )
 _END_UPLOADS: Final = ListStatement(
-    lambda values: delete(upload).where(upload.c.id.in_(values), _EXPIRED).returning(upload.c.handle)
+    lambda values: delete(upload).where(upload.c.id.in_(values), _EXPIRED).returning(upload.c.handle, upload.c.storage_state)
 )
 
 
@@ -129,7 +129,7 @@ async def expired_uploads(db: Reader, limit: int) -> list[str]:
     return [row[0] for row in await db.all(_EXPIRED_UPLOADS, limit=limit)]
 
 
-async def end_expired(tx: Transaction, ids: Sequence[str]) -> list[str]:
-    """Delete the rows of expired uploads; return their handles."""
+async def end_expired(tx: Transaction, ids: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Delete the rows of expired uploads; return their handles, and what the store had said of each."""
     locked = [row[0] for row in await tx.all_of(_LOCK_UPLOADS, ids)]
-    return [row[0] for row in await tx.all_of(_END_UPLOADS, locked)]
+    return [(row[0], row[1]) for row in await tx.all_of(_END_UPLOADS, locked)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, or_, select, update
 
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.tables import repository, upload
@@ -19,6 +19,7 @@ _COLUMNS: Final = (
     upload.c.algorithm,
     upload.c.received,
     upload.c.hash_state,
+    upload.c.storage_state,
 )
 _IN_REPOSITORY: Final = (
     upload.c.id == bindparam("upload"),
@@ -63,7 +64,8 @@ _ADD: Final = Statement(
         ),
     )
 )
-_FIND: Final = Statement(select(*_COLUMNS).where(*_IN_REPOSITORY))
+_FIND: Final = Statement(select(*_COLUMNS, case((upload.c.lease.is_(None), 0), else_=1)).where(*_IN_REPOSITORY))
+_IS_HELD: Final = Statement(select(upload.c.id).where(upload.c.id == bindparam("upload"), upload.c.lease_until > now_us()))
 _TAKE: Final = Statement(
     update(upload)
     .where(*_IN_REPOSITORY, upload.c.lease_until < now_us())
@@ -71,11 +73,18 @@ _TAKE: Final = Statement(
     .returning(*_COLUMNS)
 )
 _RENEW: Final = Statement(update(upload).where(*_HELD).values(lease_until=now_us() + bindparam("lease_us"), **_PROGRESS))
-_RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease=None, lease_until=0))
+_RELEASE: Final = Statement(update(upload).where(*_HELD).values(lease_until=0))
 _ADVANCE: Final = Statement(
     update(upload)
     .where(*_HELD)
-    .values(received=bindparam("so_far"), hash_state=bindparam("state"), lease=None, lease_until=0, **_PROGRESS)
+    .values(
+        received=bindparam("so_far"),
+        hash_state=bindparam("state"),
+        storage_state=bindparam("stored"),
+        lease=None,
+        lease_until=0,
+        **_PROGRESS,
+    )
 )
 _END: Final = Statement(delete(upload).where(*_HELD))
 _HANDLES: Final = ListStatement(
@@ -104,12 +113,16 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them."""
+    """What the holder of the lease `token` has done: `received` bytes are durable, and `state` has seen just them.
+
+    `stored` is what the store said of them.
+    """
 
     upload: str
     token: str
     received: int
     state: bytes | None
+    stored: str | None = None
 
 
 async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: Owner) -> bool:
@@ -136,7 +149,12 @@ async def add_upload(tx: Transaction, upload_: Upload, lifetime_us: int, owner: 
 async def find(db: Reader, name: str, id_: str) -> Upload | None:
     """Return the repository's upload."""
     row = await db.one(_FIND, upload=id_, repository_name=name)
-    return Upload(*row) if row else None
+    return msgspec.structs.replace(Upload(*row[:-1]), held=bool(row[-1])) if row else None
+
+
+async def is_held(db: Reader, id_: str) -> bool:
+    """Tell whether a request works on the upload."""
+    return await db.one(_IS_HELD, upload=id_) is not None
 
 
 async def take(tx: Transaction, name: str, id_: str, token: str, times: Times) -> Upload | None:
@@ -153,7 +171,7 @@ async def renew(tx: Transaction, id_: str, token: str, times: Times) -> bool:
 
 
 async def release(tx: Transaction, id_: str, token: str) -> None:
-    """Let others take the upload."""
+    """Let others take the upload, who see that it was not given back in good order: something may still be on its way."""
     await tx.run(_RELEASE, upload=id_, held=token)
 
 
@@ -165,6 +183,7 @@ async def advance(tx: Transaction, progress: Progress, lifetime_us: int) -> bool
         held=progress.token,
         so_far=progress.received,
         state=progress.state,
+        stored=progress.stored,
         lifetime_us=lifetime_us,
     )
     return changed > 0

@@ -6,11 +6,13 @@ from functools import partial
 from typing import Final
 
 from entrepot.base.clock import seconds_us
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import Access, Action, Actor
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
-from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.queries import blobs, repositories, stores, uploads
+from entrepot.domain.registry.service.served import Served
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
 from entrepot.platform.storage.driver import StorageDriver, Stored
@@ -25,8 +27,11 @@ _BATCH: Final = 500
 class Blobs:
     """The blobs of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int) -> None:
+    def __init__(
+        self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int, served: Served | None = None
+    ) -> None:
         self._db = db
+        self._served = served
         self._storage = storage
         self._access = access
         self._fresh_us = seconds_us(gc_grace_s / _TOUCH_AFTER)
@@ -38,7 +43,10 @@ class Blobs:
             Denied, BlobUnknown, RepositoryUnknown
         """
         self._access.require(actor, Action.PULL, name.asked)
-        found = await self._db.recall(blobs.link, name.stored, str(digest))
+        if self._served is not None:
+            found = await self._served.recall(Link, blobs.link, name.stored, str(digest))
+        else:
+            found = await self._db.recall(blobs.link, name.stored, str(digest))
         if found is None:
             if await self._db.read(repositories.repository_id, name.stored) is None:
                 raise RepositoryUnknown(repository=name.asked)
@@ -59,8 +67,11 @@ class Blobs:
             raise BlobUnknown(repository=name.asked, digest=digest)
         if await self._db.read(blobs.is_fresh, name.stored, found.blob, self._fresh_us):
             return found
-        if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
-            return found
+        try:
+            if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
+                return found
+        except RegistryReadOnly:
+            return found  # nothing is collected before it could be written again for the grace time
         raise BlobUnknown(repository=name.asked, digest=digest)  # collected between the two statements
 
     async def delete(self, actor: Actor, name: RepositoryName, digest: Digest) -> None:
@@ -84,18 +95,35 @@ class Blobs:
             await blobs.unlink(tx, repository, blob)
             await enqueue(tx, Collect(), key=COLLECT, again=True)
 
-        await self._db.write(remove)
+        try:
+            await self._db.write(remove)
+        finally:  # also when nobody knows whether it was committed
+            if self._served is not None:
+                await self._served.forget(Link, name.stored, str(digest))
 
     def at_hand(self, link: Link) -> bytes | None:
         """Return a small blob's bytes when they can be had without waiting."""
         return self._storage.at_hand(link.storage_key, link.size)
+
+    async def fetch(self, link: Link, digest: Digest) -> bytes | None:
+        """Return a small blob's bytes where the store is best asked for all of them at once; None when they are to be read."""
+        return await self._storage.fetch(link.storage_key, link.size, digest)
+
+    def address(self, link: Link) -> str | None:
+        """Return where a client gets the bytes from the store itself; None when it is to get them here."""
+        return self._storage.address(link.storage_key, link.size)
 
     def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
         return self._storage.read(link.storage_key, first, last)
 
     async def leftovers(self) -> AsyncIterator[Stored]:
-        """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it."""
+        """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it.
+
+        Raises:
+            StoreTaken: all of it may be another registry's.
+        """
+        await self._storage.require_identity(await self._db.read(stores.identity))
         batch: list[Stored] = []
         async for stored in self._storage.list_all():
             batch.append(stored)

@@ -14,9 +14,10 @@ from typing import Final
 import msgspec
 
 from entrepot.base.clock import now_us, seconds_us
+from entrepot.domain.access.service import is_settled
 from entrepot.domain.registry.queries import collection
 from entrepot.domain.registry.service.blobs import Blobs
-from entrepot.platform.db.database import Database
+from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.storage.driver import StorageDriver
 
 _PAGE: Final = 1000  # rows that a step looks at
@@ -63,9 +64,14 @@ class Collector:
         for repository, found in useless.items():
             for place in range(0, len(found), _TAKEN):
                 some = found[place : place + _TAKEN]
-                take = partial(collection.take_links, repository_=repository, blobs=some, grace_us=self._grace_us)
-                taken += await self._db.write(take)
+                taken += await self._db.write(partial(self._take, repository=repository, blobs=some))
         return Swept(page[-1][:2] if len(page) == _PAGE else None, taken)
+
+    async def _take(self, tx: Transaction, repository: int, blobs: list[int]) -> int:
+        """Take some links. Not soon after the registry was read-only: what a HEAD was told of then was not noted."""
+        if not await is_settled(tx, self._grace_us):
+            return 0
+        return await collection.take_links(tx, repository_=repository, blobs=blobs, grace_us=self._grace_us)
 
     async def condemn(self, after: int) -> Swept:
         """Condemn blobs that are nobody's, among the next thousand behind `after`."""
@@ -80,9 +86,8 @@ class Collector:
         """Delete the bytes of blobs that were condemned long enough ago, then their rows. Raises StorageAway."""
         found = await self._db.read(collection.condemned, seconds_us(self.condemned_for_s), at_most)
         await self._storage.require_presence()
-        for blob in found:
-            await self._storage.delete(blob.storage_key)
         if found:
+            await self._storage.delete_all([blob.storage_key for blob in found])
             await self._db.write(partial(collection.forget, blobs=[blob.id for blob in found]))
         return Freed(len(found), sum(blob.size for blob in found))
 
@@ -90,10 +95,10 @@ class Collector:
         """End uploads whose time is over, and delete their bytes; return how many. Raises StorageAway."""
         found = await self._db.read(collection.expired_uploads, at_most)
         await self._storage.require_presence()
-        handles = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
-        for handle in handles:
-            await self._storage.abort(handle)
-        return len(handles)
+        ended = await self._db.write(partial(collection.end_expired, ids=found)) if found else []
+        for handle, state in ended:
+            await self._storage.abort(handle, state)
+        return len(ended)
 
     async def delete_orphans(self, rest: Callable[[], Awaitable[None]]) -> Freed:
         """Delete what lies in the store and belongs to no blob and no upload, and has for an hour; `rest` now and then."""

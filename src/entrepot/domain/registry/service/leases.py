@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -12,6 +13,7 @@ import msgspec
 from entrepot.base.clock import seconds_us
 from entrepot.base.errors import Unavailable
 from entrepot.base.ids import new_token
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.queries import uploads
@@ -53,7 +55,7 @@ async def leased(db: Database, storage: StorageDriver, name: RepositoryName, id_
             yield lease
         except BaseException:
             await renewal.stop()
-            with suppress(Unavailable):
+            with suppress(Unavailable, RegistryReadOnly):  # it ends by itself
                 await db.write(partial(uploads.release, id_=id_, token=lease.token), durable=False)
             raise
         finally:
@@ -71,12 +73,16 @@ class _Renewal:
 
     async def _run(self) -> None:
         renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
-        held = True
+        held, renewed = True, time.monotonic()
         while held:
             await asyncio.sleep(_RENEW_EVERY_S)
-            # When the database is away the lease may end; until this request ends, nobody else gets at the bytes.
-            with suppress(Unavailable):
+            # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
+            with suppress(Unavailable, RegistryReadOnly):
                 held = await self._db.write(renew, durable=False)
+                renewed = time.monotonic()
+            if time.monotonic() - renewed > LEASE_S:
+                self._lease.held.revoke()
+        self._lease.held.revoke()
 
     async def stop(self) -> None:
         """End the task; a second call does nothing."""
@@ -101,6 +107,9 @@ async def _take(
                 held = await stack.enter_async_context(storage.hold(found.handle, found.received))
             upload = await db.write(partial(uploads.take, name=name.stored, id_=id_, token=token, times=times), durable=False)
             if upload is not None:
+                held.state = upload.storage_state
+                if found.held:
+                    held.inherit()
                 return Lease(upload, token, held)
             if await db.read(uploads.find, name.stored, id_) is None:
                 await storage.abort(found.handle)  # it ended just before it was held, and holding it made a file anew

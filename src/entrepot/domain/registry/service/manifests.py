@@ -15,6 +15,7 @@ from entrepot.domain.registry.errors import (
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Pushed, Referrer, StoredManifest
 from entrepot.domain.registry.queries import blobs, manifests, repositories, tags
+from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.tags import move_tag
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
@@ -30,8 +31,11 @@ MAX_REFERRERS: Final = 1000
 class Manifests:
     """The manifests of all repositories."""
 
-    def __init__(self, db: Database, access: Access, *, sparse: str, disk: StorageDriver | None = None) -> None:
+    def __init__(
+        self, db: Database, access: Access, *, sparse: str, disk: StorageDriver | None = None, served: Served | None = None
+    ) -> None:
         self._db = db
+        self._served = served
         self._access = access
         self._sparse = sparse
         self._disk = disk
@@ -45,6 +49,8 @@ class Manifests:
         self._access.require(actor, Action.PULL, name.asked)
         if isinstance(reference, str):
             found = await self._db.recall(manifests.manifest_by_tag, name.stored, reference)
+        elif self._served is not None:
+            found = await self._served.recall(StoredManifest, manifests.manifest_by_digest, name.stored, str(reference))
         else:
             found = await self._db.recall(manifests.manifest_by_digest, name.stored, str(reference))
         if found is None:
@@ -123,7 +129,11 @@ class Manifests:
             await enqueue(tx, Collect(), key=COLLECT, again=True)
             return names
 
-        return await self._db.write(remove)
+        try:
+            return await self._db.write(remove)
+        finally:  # also when nobody knows whether it was committed
+            if self._served is not None:
+                await self._served.forget(StoredManifest, name.stored, str(digest))
 
     async def referrers(
         self, actor: Actor, name: RepositoryName, subject: Digest, artifact_type: str | None, after: int

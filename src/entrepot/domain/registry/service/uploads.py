@@ -123,6 +123,10 @@ class Uploads:
             raise UploadUnknown(upload=id_, repository=name.asked)
         return found
 
+    async def is_held(self, id_: str) -> bool:
+        """Tell whether a request works on the upload at the moment: for the doctor, who sends it."""
+        return await self._db.read(uploads.is_held, id_)
+
     async def count_open(self) -> int:
         """Return how many uploads there are at the moment: for the administrator, who may know."""
         return await self._db.read(uploads.count_open)
@@ -138,10 +142,12 @@ class Uploads:
             async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
                 received, hash_ = await self._receive(lease, body, came)
                 state = hash_.state() if hash_ else None
-                progress = uploads.Progress(id_, lease.token, received, state)
+                progress = uploads.Progress(id_, lease.token, received, state, lease.held.state)
                 # Without a new byte nothing is told that a power cut could make untrue.
                 advance = partial(uploads.advance, progress=progress, lifetime_us=self._lifetime_us)
                 kept = await self._db.write(advance, durable=received > lease.upload.received)
+                if kept:
+                    await lease.held.settle()
         if not kept:
             raise UploadLost(upload=id_)
         if body.interrupted is not None:
@@ -193,6 +199,7 @@ class Uploads:
             async with _cut_back(lease):
                 key = await lease.held.finish(digest, received)
             kept = await self._store(lease, digest, received, key)
+            await lease.held.settle()
         if kept != key:
             await self._storage.delete(key)  # the same bytes are here already
 
@@ -204,7 +211,8 @@ class Uploads:
         """
         self._access.require(actor, Action.PUSH, name.asked)
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
-            await self._discard(lease)
+            if await self._db.write(partial(uploads.end, id_=id_, token=lease.token)):
+                await self._storage.abort(lease.upload.handle, lease.held.state)
 
     async def _receive(
         self, lease: Lease, body: Body, came: Callable[[int], None], *, last: bool = False, spare: bool = False
@@ -228,7 +236,9 @@ class Uploads:
             await lease.held.rehash(received, hash_)
         found = hash_.hexdigest()
         if found != digest.hex:
-            await self._discard(lease)
+            # Bytes of a lease that was lost may be another's by now.
+            if await self._db.write(partial(uploads.end, id_=lease.upload.id, token=lease.token)):
+                await lease.held.drop(digest)
             raise BlobDigestMismatch(**mismatch(found, digest))
 
     async def _link(self, lease: Lease, digest: Digest, known: LiveBlob) -> bool:
@@ -271,10 +281,6 @@ class Uploads:
         if known is None or await self._storage.size(known.storage_key) == size:
             return None
         return known
-
-    async def _discard(self, lease: Lease) -> None:
-        await self._db.write(partial(uploads.end, id_=lease.upload.id, token=lease.token))
-        await self._storage.abort(lease.upload.handle)
 
 
 @asynccontextmanager

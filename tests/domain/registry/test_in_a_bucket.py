@@ -1,0 +1,137 @@
+"""The registry's rules with its blobs in a bucket: what expires, what is collected, what is healed."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from entrepot.app.parts import Parts
+from entrepot.base.settings import Settings
+from entrepot.domain.access.model import ANYONE
+from entrepot.domain.registry.errors import BlobDigestMismatch, UploadUnknown
+from entrepot.domain.registry.service.pace import Pace
+from entrepot.domain.registry.service.uploads import Body
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+from support.parts import parts, prepared, push_blob, sql
+from support.s3 import Bucket, S3Server
+from support.store_calls import asked, keys
+from support.stores import pieces
+
+ONE: Final = RepositoryName.parse("team/one")
+LARGE: Final = os.urandom(7 << 20)
+MARK: Final = "entrepot.json"
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3.new_bucket()
+
+
+@pytest.fixture
+def place(tmp_path: Path, bucket: Bucket) -> Settings:
+    settings = prepared(tmp_path / "data", "")
+    return Settings(data=settings.data, storage=bucket.url())
+
+
+async def begun(whole: Parts, content: bytes) -> str:
+    upload = await whole.registry.uploads.start(ANYONE, ONE, "sha256")
+    await whole.registry.uploads.append(
+        ANYONE, ONE, upload.id, Body(pieces(*[content[at : at + 400_000] for at in range(0, len(content), 400_000)]))
+    )
+    return upload.id
+
+
+async def found_in(whole: Parts) -> list[str]:
+    return [stored.key.partition("/")[0] async for stored in whole.storage.list_all()]
+
+
+def test_expired_and_cancelled_uploads_leave_nothing_in_the_bucket(place: Settings, bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            ids = [await begun(whole, LARGE), await begun(whole, b"small"), await begun(whole, b"")]
+            kept = await begun(whole, LARGE)
+            assert sorted(await found_in(whole)) == ["blobs", "blobs", "blobs", "multipart", "multipart"]
+            await sql(place, "UPDATE upload SET expires_at = 1 WHERE id <> $1", kept)
+            assert await whole.registry.collector.expire_uploads() == len(ids)
+            assert sorted(await found_in(whole)) == ["blobs", "multipart"]
+            await whole.registry.uploads.cancel(ANYONE, ONE, kept)
+            assert await found_in(whole) == []
+            assert keys(bucket, bucket.prefix) == [f"{bucket.prefix}/{MARK}"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("content", [LARGE, b"small", b""], ids=["large", "small", "nothing"])
+def test_bytes_of_another_digest_go_at_once(place: Settings, bucket: Bucket, content: bytes) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            id_ = await begun(whole, content)
+            with pytest.raises(BlobDigestMismatch):
+                await whole.registry.uploads.finish(ANYONE, ONE, id_, Digest.of(b"other"), Body(pieces()))
+            with pytest.raises(UploadUnknown):
+                await whole.registry.uploads.status(ANYONE, ONE, id_)
+            assert keys(bucket, bucket.prefix) == [f"{bucket.prefix}/{MARK}"]
+            assert await found_in(whole) == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("content", [LARGE, b"small"], ids=["large", "small"])
+def test_bytes_that_are_here_already_are_not_kept_twice_and_lost_ones_are_healed(
+    place: Settings, bucket: Bucket, content: bytes
+) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            digest = await push_blob(whole, "team/one", content)
+            (key,) = keys(bucket, f"{bucket.prefix}/blobs/")
+            await push_blob(whole, "team/two", content)
+            assert keys(bucket, f"{bucket.prefix}/blobs/") == [key]
+            asked(bucket, "DELETE", key)
+            await push_blob(whole, "team/two", content)
+            (healed,) = keys(bucket, f"{bucket.prefix}/blobs/")
+            assert healed != key
+            link = await whole.registry.blobs.find(ANYONE, ONE, digest)
+            assert b"".join([piece async for piece in whole.registry.blobs.read(link, 0, link.size - 1)]) == content
+
+    asyncio.run(scenario())
+
+
+def test_what_a_crash_left_is_a_leftover_whose_key_deletes_it(place: Settings) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            await push_blob(whole, "team/one", b"named")
+            await begun(whole, LARGE)
+            id_ = await begun(whole, LARGE)
+            await sql(place, "DELETE FROM upload WHERE id = $1", id_)
+            left = [stored.key async for stored in whole.registry.blobs.leftovers()]
+            assert sorted(key.partition("/")[0] for key in left) == ["blobs", "multipart"]
+            await whole.storage.delete_all(left)
+            assert [stored async for stored in whole.registry.blobs.leftovers()] == []
+            assert len(await found_in(whole)) == 3
+
+    asyncio.run(scenario())
+
+
+def test_damaged_bytes_are_set_aside_and_the_next_push_heals_them(place: Settings, bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            digest = await push_blob(whole, "team/one", LARGE)
+            (key,) = keys(bucket, f"{bucket.prefix}/blobs/")
+            asked(bucket, "PUT", key, body=bytes(len(LARGE)))
+            checker = whole.registry.checker
+            (blob,) = await checker.page(0)
+            fault = await checker.blob(blob, Pace(0), repair=True)
+            assert fault is not None
+            assert (fault.kind, fault.what) == ("damaged", str(digest))
+            assert keys(bucket, bucket.prefix) == [f"{bucket.prefix}/{MARK}", key.replace("/blobs/", "/quarantine/")]
+            assert fault.set_aside == f"s3://{bucket.name}/" + key.replace("/blobs/", "/quarantine/")
+            await push_blob(whole, "team/one", LARGE)
+            (blob,) = await checker.page(0)
+            assert await checker.blob(blob, Pace(0), repair=True) is None
+
+    asyncio.run(scenario())

@@ -211,6 +211,7 @@ def test_small_chunks_move_no_more_bytes_than_they_bring(bucket: Bucket) -> None
     run(scenario())
 
 
+@pytest.mark.long
 def test_bodies_that_stall_keep_a_bounded_memory(bucket: Bucket) -> None:
     async def scenario() -> None:
         ended, come = asyncio.Event(), asyncio.Event()

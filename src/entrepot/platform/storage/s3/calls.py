@@ -180,10 +180,7 @@ class Calls:
     async def _answer(self, call: Call, sock_read_s: float | None = None) -> aiohttp.ClientResponse:
         """Send a request; return when the answer's headers are here. Without `sock_read_s` the whole call has a limit."""
         session = await self._opened()
-        path = self._root + encoded_path(call.key)
-        request = Request(call.method, self._host, path, call.query)
-        headers = sign(request, call.headers, call.payload, self._credentials.keys(), self._when())
-        text = encoded_query(call.query)
+        url, headers = self._signed(call)
         if call.body or call.method in ("PUT", "POST"):
             headers["content-length"] = str(call.size)
         limit_s = None if sock_read_s else call.limit_s + call.size / _SLOWEST_BYTES_PER_S
@@ -191,7 +188,7 @@ class Calls:
             with self._watch.calling(end):
                 response = await session.request(
                     call.method,
-                    URL(f"{self._base}{path}{'?' if text else ''}{text}", encoded=True),
+                    url,
                     headers=headers,
                     data=_pieces(call.body) if call.size else None,
                     allow_redirects=False,
@@ -224,12 +221,17 @@ class Calls:
         """Ask once whether the store answers at all: raise when it does not."""
         call = Call("HEAD", expected=())
         session = await self._opened()
-        request = Request(call.method, self._host, self._root, call.query)
-        headers = sign(request, call.headers, call.payload, self._credentials.keys(), self._when())
-        url = URL(f"{self._base}{self._root}", encoded=True)
+        url, headers = self._signed(call)
         async with session.request(call.method, url, headers=headers, allow_redirects=False) as response:
             if response.status >= _SERVER_ERROR:
                 raise aiohttp.ClientPayloadError(f"it answers {response.status}")
+
+    def _signed(self, call: Call) -> tuple[URL, dict[str, str]]:
+        """Return where a request goes, and its headers with our signature over both."""
+        request = Request(call.method, self._host, self._root + encoded_path(call.key), call.query)
+        headers = sign(request, call.headers, call.payload, self._credentials.keys(), self._when())
+        text = encoded_query(call.query)
+        return URL(f"{self._base}{request.path}{'?' if text else ''}{text}", encoded=True), headers
 
     def _when(self) -> tuple[datetime, str]:
         return datetime.fromtimestamp(now_us() / 1_000_000 + self._ahead_s, UTC), self._credentials.region

@@ -47,6 +47,7 @@ JOB_START: Final = "commit of a job to its end"
 IDLE: Final = "processor, idle"
 FSCK: Final = "entrepot fsck"
 PLAIN_COPY: Final = "read, hash, write, fsync"
+PLAIN_READ: Final = "beside a plain read at that speed"
 NODES: Final = "manifest GET on several nodes"
 BESIDE_NODES: Final = "manifest GET while another node pushes"
 REDIRECT: Final = "blob GET 100 KB, redirected to the bucket"
@@ -127,6 +128,7 @@ BARS: Final = (
     Bar(ZB, AHEAD, _AT_LEAST, 14),
     *_BESIDE_JOBS,
     Bar(BESIDE_CHECK, RATE, _AT_LEAST, 0.9, "{ours}, idle"),
+    Bar(BESIDE_CHECK, RATE, _AT_LEAST, 0.9, PLAIN_READ, is_aim=True),
     Bar(ENQUEUE, RATE, _AT_LEAST, 500, subject="{ours}, 64 at once"),
     Bar(JOB_START, MILLISECONDS, _AT_MOST, 100),
     Bar(JOB_START, LONGEST, _AT_MOST, 100),

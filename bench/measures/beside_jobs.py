@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import wrk
-from bench.bars import BESIDE_CHECK, BESIDE_JOBS, FSCK
+from bench.bars import BESIDE_CHECK, BESIDE_JOBS, FSCK, PLAIN_READ
 from bench.book import LONGEST, RATE, SECONDS, SPEED, Book, Key
 from bench.client import connected
 from bench.failure import BenchmarkFailed
@@ -74,10 +74,31 @@ def check(fleet: Fleet, book: Book) -> None:
         time.sleep(_BEGUN_S)
         busy = wrk.run(server.port, paths, fleet.scale.load_s)
         seconds = asyncio.run(_ended_after_s(server.place, id_))
-        book.add(Key(BESIDE_CHECK, f"{server.name}, {_JOB}", SECONDS), seconds)
+        with _reading(server.data / "blobs", speed * 1e6 / 2):
+            beside_plain = wrk.run(server.port, paths, fleet.scale.load_s)
+        book.add(Key(BESIDE_CHECK, f"{server.name}, {_JOB}", SPEED), _LARGE_ONES * fleet.scale.large_bytes / 1e6 / seconds)
         book.add(Key(BESIDE_CHECK, f"{server.name}, idle", RATE), idle.per_s)
+        book.add(Key(BESIDE_CHECK, PLAIN_READ, RATE), beside_plain.per_s)
         book.add(Key(BESIDE_CHECK, server.name, RATE), busy.per_s)
-        say(f"{BESIDE_CHECK}: {server.name}: {busy.per_s:,.0f}/s, idle {idle.per_s:,.0f}/s, the disk gives {speed:,.0f} MB/s")
+        say(
+            f"{BESIDE_CHECK}: {server.name}: {busy.per_s:,.0f}/s, idle {idle.per_s:,.0f}/s, "
+            f"beside a plain read {beside_plain.per_s:,.0f}/s, the disk gives {speed:,.0f} MB/s"
+        )
+
+
+@contextmanager
+def _reading(folder: Path, bytes_a_second: float) -> Iterator[None]:
+    """Let a program that does nothing else read at that rate."""
+    command = [sys.executable, "-m", "bench.plain_reader", str(folder), str(bytes_a_second)]
+    reader = subprocess.Popen(command, start_new_session=True)
+    try:
+        time.sleep(_BEGUN_S)
+        yield
+        if reader.poll() is not None:
+            raise BenchmarkFailed(f"the plain reader ended with {reader.returncode}")
+    finally:
+        reader.kill()
+        reader.wait()
 
 
 def _idle(fleet: Fleet, book: Book, server: Server, name: str, paths: Path) -> None:

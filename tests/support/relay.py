@@ -230,10 +230,10 @@ class Passage:
             # Whoever is answered before all was said cannot say anything else on this connection.
             self.asked.is_open &= asking.done()
         finally:
+            server.writer.transport.abort()  # first: whoever stops the relay in this moment ends the waiting below
             for each in (asking, answering):
                 each.cancel()
             await asyncio.gather(asking, answering, return_exceptions=True)
-            server.writer.transport.abort()
 
     async def _ask(self, server: Ends) -> None:
         server.writer.write(self.asked.head.raw)

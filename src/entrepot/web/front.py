@@ -96,6 +96,8 @@ class Front:
             self._meters.count(call, status, took_s)
         if self._access_log:
             _log.info("answered", extra={**call.about(), **_outcome(call, status, took_s)})
+        if incoming:
+            await call.rest()
 
     async def _serve(self, call: Call, send: Send) -> int:
         """Answer the request and return the answer's status."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,6 +29,8 @@ _MAX_TARGET: Final = 32 << 10
 _LARGE_BODY: Final = 64 << 10
 _LARGE_BODIES: Final = 64 << 20
 _STALLED_S: Final = 300.0  # a client that takes nothing for so long holds memory for nobody
+_REST_BYTES: Final = 16 << 20
+_REST_S: Final = 2.0
 
 
 class BodyTooLarge(EntrepotError):
@@ -84,6 +87,7 @@ class Call:
     """A request: its headers and query as text, its body as it comes."""
 
     __slots__ = (
+        "_is_over",
         "_query",
         "_receive",
         "_scope",
@@ -105,6 +109,7 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive, ids: RequestIds) -> None:
         self._scope = scope
         self._receive = receive
+        self._is_over = False  # the body: nothing more comes, or is waited for
         self.kind = 0  # of address, a number of meters.py: whoever finds out says so
         self.failure: Exception | None = None  # what the answer is the consequence of
         self.place = -1  # where its body is counted, a number of transfers.py
@@ -216,14 +221,31 @@ class Call:
         more = True
         pace = pace or Pace()
         while more:
+            self._is_over = True  # until something came
             message = await pace.next(self._receive)
             if message["type"] == "http.disconnect":
                 raise BodyInterrupted
+            more = message.get("more_body", False)
+            self._is_over = not more
             piece = message.get("body")
             if piece:
                 self.received_bytes += len(piece)
                 yield piece
-            more = message.get("more_body", False)
+
+    async def rest(self) -> None:
+        """Throw away what is still to come of the body of a request that was answered.
+
+        A connection that is closed with a body on its way is reset, and a reset overtakes the answer that is to be read
+        (RFC 9112, 9.6). Whoever asked whether to send (RFC 9110, 10.1.1) and heard a refusal sends nothing.
+        """
+        if self._is_over or not self.brings_body or b"expect" in self.headers:
+            return
+        end = self.received_bytes + _REST_BYTES
+        with suppress(BodyInterrupted, TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                async for _ in self.chunks():
+                    if self.received_bytes > end:
+                        return
 
     async def left(self) -> None:
         """Wait until the client has gone away; whatever of a body still comes is thrown away."""

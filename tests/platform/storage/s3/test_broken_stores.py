@@ -27,14 +27,16 @@ Way = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def store(way: Way) -> AsyncIterator[str]:
     """Serve in this way; yield the endpoint."""
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
             await way(reader, writer)
         writer.close()
+
+    def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)  # of one that is ended before it has begun, too
+        tasks.add(asyncio.get_running_loop().create_task(serve(reader, writer)))
 
     server = await asyncio.start_server(served, "127.0.0.1", 0)
     try:
@@ -43,6 +45,9 @@ async def store(way: Way) -> AsyncIterator[str]:
         server.close()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
 
 
 def always(body: str, head: str = "HTTP/1.1 200 OK", headers: str = "") -> Way:

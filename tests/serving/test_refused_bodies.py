@@ -31,7 +31,7 @@ def answered(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("size", [400, 2 * MIB])
-def test_a_body_that_comes_after_the_answer_leaves_the_connection_to_the_next_request(connection: socket.socket, size: int) -> None:
+def test_a_body_after_the_answer_leaves_the_connection_to_the_next_request(connection: socket.socket, size: int) -> None:
     with connection:
         connection.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode())
         assert answered(connection) == b"HTTP/1.1 400 Bad Request"
@@ -40,7 +40,7 @@ def test_a_body_that_comes_after_the_answer_leaves_the_connection_to_the_next_re
         assert answered(connection) == b"HTTP/1.1 200 OK"
 
 
-def test_a_chunked_body_that_comes_after_the_answer_leaves_it_too(connection: socket.socket) -> None:
+def test_a_chunked_body_after_the_answer_leaves_it_too(connection: socket.socket) -> None:
     with connection:
         connection.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
         assert answered(connection) == b"HTTP/1.1 400 Bad Request"
@@ -50,11 +50,10 @@ def test_a_chunked_body_that_comes_after_the_answer_leaves_it_too(connection: so
 
 def test_who_sends_on_and_on_is_left(connection: socket.socket) -> None:
     with connection:
-        connection.sendall(f"{HEAD}Content-Length: {1000 * MIB}\r\n\r\n".encode())
+        connection.sendall(f"{HEAD}Content-Length: {100 * MIB}\r\n\r\n".encode())
         assert answered(connection) == b"HTTP/1.1 400 Bad Request"
         with pytest.raises(ConnectionError):
-            for _ in range(1000):
-                connection.sendall(b"x" * MIB)
+            connection.sendall(bytes(100 * MIB))
 
 
 def test_who_never_sends_the_body_is_left(connection: socket.socket) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from entrepot.base.settings import Settings
 from entrepot.domain.access.tables import METADATA as ACCESS_METADATA
+from entrepot.domain.accounts.tables import METADATA as ACCOUNT_METADATA
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
 from entrepot.platform.db.migrations import versions
@@ -20,6 +21,12 @@ from support.schemas import OWN, create, schema
 FILE_NAME: Final = re.compile(r"(\d{4})_(expand|backfill|contract)_[a-z0-9_]+\.py")
 # What every query leans on. A partial index must say its condition, or PostgreSQL and SQLite would use it for other rows.
 INDEXES: Final = {
+    "account_grant_namespace": ("account_grant", ["namespace"], False, ""),
+    "credential_account": ("credential", ["account"], False, ""),
+    "credential_namespace": ("credential", ["namespace", "kind"], False, ""),
+    "failed_login_last": ("failed_login", ["last_at"], False, ""),
+    "member_account": ("member", ["account"], False, ""),
+    "team_member_account": ("team_member", ["account"], False, ""),
     "blob_live": ("blob", ["digest"], True, "condemned_at is null"),
     "job_key": ("job", ["key"], True, "finished_at is null"),
     "job_finished": ("job", ["finished_at"], False, "finished_at is not null"),
@@ -52,7 +59,7 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    for tables in (METADATA, ACCESS_METADATA, JOB_METADATA):
+    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, JOB_METADATA):
         create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)

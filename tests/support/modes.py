@@ -3,7 +3,7 @@
 import asyncio
 
 from entrepot.base.settings import Settings
-from entrepot.domain.access.service import Modes
+from entrepot.domain.access.service.modes import Modes
 from support.parts import opened
 
 

@@ -6,7 +6,9 @@ from typing import Final
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.service import pauses_jobs
+from entrepot.domain.access.service.modes import pauses_jobs
+from entrepot.domain.accounts.jobs import FORGETTING, AccountJobs
+from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
@@ -17,9 +19,14 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
+    of_accounts = AccountJobs(Throttle(parts.db))
     setup = Setup(
-        kinds=[Kind(Prune, prune), *of_registry.kinds()],
-        schedules=[PRUNING, *of_registry.schedules(settings.gc_grace)],
+        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds()],
+        schedules=[
+            PRUNING,
+            *of_registry.schedules(settings.gc_grace),
+            *([FORGETTING] if settings.access == "accounts" else []),
+        ],
         limits=LIMITS,
         paused=pauses_jobs,
         refusal=(RegistryReadOnly,),

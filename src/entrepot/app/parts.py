@@ -9,15 +9,24 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from entrepot import __version__
 from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
-from entrepot.domain.access.model import Access
-from entrepot.domain.access.service import Modes
+from entrepot.domain.access.service.identity import Identity
+from entrepot.domain.access.service.modes import Modes
+from entrepot.domain.access.service.rule import AccountsRule, OpenRule, Rule
+from entrepot.domain.access.service.tokens import PURPOSE, Tokens
+from entrepot.domain.accounts.service.credentials import Credentials
+from entrepot.domain.accounts.service.keys import Keys
+from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.registry.service import Registry, Rules, registry
+from entrepot.domain.registry.service.repositories import facts_in
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import Database, answers
 from entrepot.platform.db.migrate import (
@@ -35,6 +44,8 @@ from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.room import Counters, Room
 from entrepot.platform.secrets.keys import FILE as KEY_FILE
 from entrepot.platform.secrets.keys import ensure_key, read_keys
+from entrepot.platform.secrets.passwords import Passwords
+from entrepot.platform.secrets.rotation import KeyFile
 from entrepot.platform.storage.driver import StorageDriver, StorageUnavailable, StoreTaken
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.storage.held import make_folder
@@ -104,11 +115,12 @@ class Parts:
             uploads_per_address=settings.uploads_per_address,
             one_disk=not settings.database and not settings.storage,
         )
-        access = Access(settings.access)
         self.modes = Modes(self.db)
+        self.accounts = Accounts(self.db, settings)
+        rule = self.accounts.rule
         # SQLite's file is not away while the blobs beside it are there.
-        self._served = Served(self.db, recent(settings), access) if settings.database else None
-        self.registry: Registry = registry(self.db, self.storage, access, rules, self._served)
+        self._served = Served(self.db, recent(settings), rule) if settings.database else None
+        self.registry: Registry = registry(self.db, self.storage, rule, rules, self._served)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -118,6 +130,7 @@ class Parts:
         """Finish what runs and disconnect."""
         await self.db.close()
         await self.storage.close()
+        self.accounts.close()
         if self._served is not None:
             self._served.close()
 
@@ -136,6 +149,26 @@ class Parts:
         except Unavailable as error:
             return error
         return away
+
+
+class Accounts:
+    """Who there is and who may do what: all that knows of users, organisations and credentials."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self._passwords = Passwords()
+        self.users = Users(db, self._passwords)
+        self.organisations = Organisations(db)
+        self.credentials = Credentials(db)
+        self.identity = Identity(self.users, self.credentials)
+        self.rule: Rule = OpenRule()
+        if settings.access == "accounts":
+            anonymous = settings.anonymous == "pull"
+            self.rule = AccountsRule(self.organisations, self.identity.still, facts_in(db), anonymous=anonymous)
+        self.tokens = Tokens(Keys(db, KeyFile(key_file(settings)), PURPOSE), self.rule)
+
+    def close(self) -> None:
+        """Take no more passwords."""
+        self._passwords.close()
 
 
 def store(settings: Settings, room: Room | None = None) -> StorageDriver:
@@ -242,7 +275,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         Unavailable
     """
     data = Path(settings.data)
-    parts = Parts(settings)
+    # Whoever can read the data folder may do everything.
+    parts = Parts(msgspec.structs.replace(settings, access="open"))
     try:
         if not await parts.storage.prepared():
             raise BucketEmpty(storage=settings.storage) if settings.storage else DataFolderEmpty(folder=data)

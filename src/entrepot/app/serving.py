@@ -17,11 +17,13 @@ from entrepot.platform.disk.keeper import kept
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
-from entrepot.web.front import Front
+from entrepot.web.front import Front, Gate
 from entrepot.web.metrics import Metrics, State
+from entrepot.web.shared.authorization import AccountsGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
 from entrepot.web.v2.router import Router
+from entrepot.web.v2.tokens import TokenService
 
 _DEGRADED: Final = "degraded: the database is away, and what was pulled here lately is served for a minute; all else is refused\n"
 
@@ -56,8 +58,16 @@ def web(
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    gate = OpenGate(settings.public_url)
-    return Front(Router(parts.registry), gate, parts, metrics, ready=ready, access_log=settings.access_log)
+    router, gate = _entrance(settings, parts)
+    return Front(router, gate, parts, metrics, ready=ready, access_log=settings.access_log)
+
+
+def _entrance(settings: Settings, parts: Parts) -> tuple[Router, Gate]:
+    if settings.access == "open":
+        return Router(parts.registry), OpenGate(settings.public_url)
+    who = parts.accounts
+    gate = AccountsGate(who.identity, who.tokens, settings.public_url)
+    return Router(parts.registry, TokenService(gate, who.identity, who.tokens)), gate
 
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:

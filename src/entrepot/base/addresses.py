@@ -1,6 +1,7 @@
 """By which address a client is counted where clients share something."""
 
 import ipaddress
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -26,3 +27,16 @@ def network_of(client: str) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
     return str(address)
+
+
+def in_networks(client: str, networks: Collection[str]) -> bool:
+    """Tell whether an address is in one of the networks, in CIDR notation; without any network it is."""
+    if not networks:
+        return True
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in ipaddress.ip_network(each) for each in networks)

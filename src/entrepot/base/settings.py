@@ -25,7 +25,7 @@ ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
 _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 # Named in the environment, but decided before settings are read.
 _BEFORE_SETTINGS: Final = frozenset({"config"})
-SECRETS: Final = frozenset({"database"})
+SECRETS: Final = frozenset({"admin_password", "database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
 _DATABASES: Final = frozenset({"database"})
 _NETWORKS: Final = frozenset({"metrics_allow"})
@@ -42,9 +42,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     data: Annotated[str, _expected("a folder", "Folder that holds database, blobs and uploads.", min_length=1)] = "entrepot-data"
     listen: Annotated[str, _expected("HOST:PORT", "Address to serve on.", pattern=r"^.+:[0-9]{1,5}$")] = "127.0.0.1:5000"
-    access: Annotated[Literal["open"], _expected("open", "Who may do what: open lets everyone who reaches it do everything.")] = (
-        "open"
-    )
+    access: Annotated[
+        Literal["open", "accounts"],
+        _expected(
+            "open or accounts",
+            "Who may do what: open lets everyone who reaches it do everything, accounts those who sign in what they are allowed.",
+        ),
+    ] = "open"
+    anonymous: Annotated[
+        Literal["pull", "none"],
+        _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),
+    ] = "pull"
+    admin_password: Annotated[
+        str,
+        _expected(
+            "a password",
+            "Password of the first administrator, admin; empty means that one is made and written to DATA/admin-password.",
+        ),
+    ] = ""
     open_to_network: Annotated[
         bool, _expected("true or false", "Let open access listen beyond this machine: everyone there may change everything.")
     ] = False

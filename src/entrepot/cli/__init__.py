@@ -6,7 +6,24 @@ from typing import Annotated
 import typer
 
 from entrepot import __version__
-from entrepot.cli import config, doctor, fsck, jobs, migrate, mode, secrets, serve, storage, tags, tls, worker
+from entrepot.cli import (
+    config,
+    credentials,
+    doctor,
+    fsck,
+    jobs,
+    migrate,
+    mode,
+    organisations,
+    repositories,
+    secrets,
+    serve,
+    storage,
+    tags,
+    tls,
+    users,
+    worker,
+)
 
 app = typer.Typer(
     name="entrepot",
@@ -28,6 +45,13 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
+app.add_typer(users.app, name="user")
+app.add_typer(repositories.app, name="repository")
+app.add_typer(organisations.orgs, name="org")
+app.add_typer(organisations.members, name="member")
+app.add_typer(organisations.teams, name="team")
+app.add_typer(credentials.tokens, name="token")
+app.add_typer(credentials.robots, name="robot")
 
 
 @app.command()

@@ -1,13 +1,17 @@
 """`entrepot serve`: the registry."""
 
 import logging
+import sys
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from entrepot.base.settings import Found, Settings, workers
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
+
+if TYPE_CHECKING:
+    from entrepot.app.accounts import FirstAdministrator
 
 _log: Final = logging.getLogger(__name__)
 
@@ -18,6 +22,7 @@ def serve(*, found: Found) -> None:
     # Imported here, so that `entrepot --help` and the other commands do not wait for the web server's code.
     from entrepot.app import parts as data  # noqa: PLC0415
     from entrepot.app import serving as web  # noqa: PLC0415
+    from entrepot.app.accounts import ensure_administrator  # noqa: PLC0415
     from entrepot.app.certificates import keeper  # noqa: PLC0415
     from entrepot.app.jobs import work_on_jobs  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
@@ -28,6 +33,8 @@ def serve(*, found: Found) -> None:
     _check_reach(settings)
     set_up(settings.log_level, settings.log_format)
     revisions = data.prepare(settings)
+    if settings.access == "accounts":
+        _show_administrator(ensure_administrator(settings))
     secured = keeper(settings)
     data.announce(settings, revisions)
     host, port = settings.host_and_port
@@ -38,6 +45,16 @@ def serve(*, found: Found) -> None:
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
     with web.disk_kept(settings):
         serve_web(serving, partial(web.web, settings, web.meters(settings), secured), work)
+
+
+def _show_administrator(made: "FirstAdministrator | None") -> None:
+    """Say where the password of a new administrator is; itself it is shown to people only, never to a log."""
+    if made is None:
+        return
+    about = {"user": made.name, "password_file": made.file or None, "namespaces": made.namespaces or None}
+    _log.info("administrator_made", extra={key: value for key, value in about.items() if value is not None})
+    if made.file and sys.stdout.isatty():
+        typer.echo(f"Sign in as {made.name} with the password {made.password}, which {made.file} has too.")
 
 
 def _show_authority(settings: Settings) -> None:
@@ -56,7 +73,7 @@ def _check_reach(settings: Settings) -> None:
     from entrepot.web.shared.gate import is_local  # noqa: PLC0415 - see above
 
     host, _ = settings.host_and_port
-    if not is_local(host) and not settings.open_to_network:
+    if settings.access == "open" and not is_local(host) and not settings.open_to_network:
         refuse(
             f"with --access open everyone who reaches the registry may change everything, so it listens on this machine only, "
             f"not on {host}: use --listen 127.0.0.1:{settings.host_and_port[1]}, or add --open-to-network true if you mean it",

@@ -29,8 +29,8 @@ List:            {scheme}://{host}/v2/_catalog
 class Gate(Protocol):
     """Decides who may talk to us."""
 
-    def check(self, call: Call) -> None:
-        """Raise an EntrepotError when the request may not come in."""
+    async def check(self, call: Call) -> None:
+        """Raise an EntrepotError when the request may not come in; note in the call who sends it."""
 
 
 class Lifetime(Protocol):
@@ -130,13 +130,15 @@ class Front:
         call.check_size()
         if call.path.startswith(b"/v2"):
             try:
-                self._gate.check(call)
+                await self._gate.check(call)
             except EntrepotError as error:
                 return oci_error(error, call)
             if call.path == b"/v2":
                 call.path = b"/v2/"
             if call.path.startswith(b"/v2/"):
                 return await self._v2.answer(call)
+        if call.path in self._v2.beside:
+            return await self._v2.beside[call.path](call)
         if call.path == b"/healthz":
             call.kind = HEALTH
             return text_answer(200, "alive\n")
@@ -150,7 +152,7 @@ class Front:
         try:
             if call.path == b"/metrics" and call.method in ("GET", "HEAD"):
                 return await self._metrics.answer(call)
-            self._gate.check(call)
+            await self._gate.check(call)
         except EntrepotError as error:
             row = OCI_ERRORS[type(error)]
             log_refusal(error, row, call)

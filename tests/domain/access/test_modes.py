@@ -8,7 +8,7 @@ from conftest import new_database
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE, Mode
-from entrepot.domain.access.service import Guarded, Modes
+from entrepot.domain.access.service.modes import Guarded, Modes
 from entrepot.domain.registry.service.collection import Collector
 from entrepot.platform.db.database import Transaction
 from entrepot.spec.oci.names import RepositoryName

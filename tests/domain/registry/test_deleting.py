@@ -8,7 +8,8 @@ import pytest
 
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
-from entrepot.domain.access.model import ANYONE, Access
+from entrepot.domain.access.model import ANYONE
+from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RegistryError
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import Database
@@ -90,7 +91,7 @@ async def prepared_things(whole: Parts, number: int) -> Things:
 
 
 def service(whole: Parts, db: Database) -> Registry:
-    return registry(db, whole.storage, Access("open"), Rules(gc_grace_s=3600, sparse="none"))
+    return registry(db, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"))
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: f"{race[1].__name__}-{race[2].__name__}")

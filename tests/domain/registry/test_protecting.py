@@ -13,7 +13,8 @@ import pytest
 
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
-from entrepot.domain.access.model import ANYONE, Access
+from entrepot.domain.access.model import ANYONE
+from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.registry.errors import BlobUnknown, ReferencesUnknown, RegistryError
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.collection import Collector
@@ -77,7 +78,7 @@ NEVER_REFUSED: Final = (upload_again, upload_elsewhere)
 
 
 def service(whole: Parts, db: Database) -> Registry:
-    return registry(db, whole.storage, Access("open"), Rules(gc_grace_s=3600, sparse="none"))
+    return registry(db, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"))
 
 
 async def old_blob(whole: Parts, place: Settings, content: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from entrepot.domain.access.model import Access
+from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.registry.model import Link, StoredManifest
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
 from entrepot.platform.db.database import DatabaseAway
@@ -41,7 +41,7 @@ class Worker(Served):
     """One of several processes of a machine."""
 
     def __init__(self, db: Answering, folder: Path) -> None:
-        super().__init__(db, Recent(folder, keep_s=KEPT_S, limit_bytes=KEPT_BYTES), Access("open"))  # type: ignore[arg-type]  # as much of it as is asked
+        super().__init__(db, Recent(folder, keep_s=KEPT_S, limit_bytes=KEPT_BYTES), OpenRule())  # type: ignore[arg-type]  # as much of it as is asked
 
     async def ask(self, kind: type[Any]) -> Any:
         return await self.recall(kind, _nothing, "a/b", DIGEST)

@@ -11,23 +11,28 @@ from typing import Any, Final
 import pytest
 
 import entrepot.domain
-from entrepot.app.parts import Parts
+from entrepot.app.parts import Accounts, Parts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.model import ANYONE, Access
-from entrepot.domain.access.service import Modes
+from entrepot.domain.access.model import ANYONE
+from entrepot.domain.access.service.modes import Modes
+from entrepot.domain.access.service.rule import AccountsRule, OpenRule
 from entrepot.domain.registry.errors import RegistryError
 from entrepot.domain.registry.queries import repositories, uploads
 from entrepot.domain.registry.service import Rules, registry
+from entrepot.domain.registry.service.repositories import facts_in
 from entrepot.domain.registry.service.uploads import Body
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db.database import answers
 from entrepot.platform.db.statements import ListStatement, Statement
+from entrepot.platform.secrets.keys import ensure_key
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.manifest import Manifest
 from entrepot.spec.oci.names import RepositoryName
 from support import images, manifests
+from support.account_history import account_history
+from support.accounts import NETWORK, PASSWORD
 from support.parts import parts, prepared, push_blob, sql
 from support.postgres import Cluster
 from support.recorder import Recorder, Seen, plain
@@ -157,15 +162,35 @@ async def changes_of_mode(whole: Parts) -> None:
     await modes.change(read_only=False)
 
 
+async def listings(db: Recorder, whole: Parts, who: Accounts) -> None:
+    """List repositories for nobody and for somebody, and push into an organisation that is made by the push."""
+    rule = AccountsRule(who.organisations, who.identity.still, facts_in(db), anonymous=True)
+    rooms = registry(db, whole.storage, rule, Rules(gc_grace_s=3600, sparse="none"))
+    cleo = await who.identity.basic("cleo", PASSWORD, NETWORK)
+    await rooms.uploads.start(cleo, RepositoryName.parse("made/new"), "sha256")
+    for actor in (ANYONE, cleo, await who.identity.basic("bob", "another fine password", NETWORK)):
+        await rooms.tags.catalogue(actor, "", 10)
+
+
 async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:
     async with parts(settings) as whole:
         recorder = Recorder(whole.db)
         whole.db = recorder
-        whole.registry = registry(recorder, whole.storage, Access("open"), Rules(gc_grace_s=3600, sparse="none"))
+        whole.registry = registry(recorder, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"))
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
         await changes_of_mode(whole)
+        await whole.registry.repositories.set_visibility(ANYONE, TWO, public=False)
+        assert not await whole.registry.repositories.is_public(ANYONE, TWO)
+        for each in ("namespace", "repository") if settings.database else ():  # it spends numbers on rows that are there already
+            await sql(settings, f"SELECT setval(pg_get_serial_sequence('{each}', 'id'), max(id)) FROM {each}")  # noqa: S608
+        ensure_key(key_file(settings))
+        who = Accounts(recorder, settings)
+        await account_history(who, settings)
+        await who.users.add("cleo", PASSWORD, is_admin=True)
+        await listings(recorder, whole, who)
+        who.close()
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}
     for table in METADATA.sorted_tables:

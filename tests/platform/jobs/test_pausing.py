@@ -11,7 +11,7 @@ import pytest
 from entrepot.app import modes
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.service import Guarded, Modes, pauses_jobs
+from entrepot.domain.access.service.modes import Guarded, Modes, pauses_jobs
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import Context, Engine, Kind, Schedule, Setup
 from entrepot.platform.jobs.model import Held

@@ -4,6 +4,9 @@ from typing import Final
 
 import msgspec
 
+from entrepot.domain.access.model import Facts
+
+_HIDDEN: Final = Facts(public=False)
 _OVERHEAD: Final = 700  # bytes that a row takes as a remembered value, its key included
 
 
@@ -14,6 +17,7 @@ class StoredManifest(msgspec.Struct, frozen=True):
     media_type: str
     size: int
     content: bytes
+    facts: Facts = _HIDDEN
 
     @property
     def weight(self) -> int:
@@ -36,6 +40,7 @@ class Link(msgspec.Struct, frozen=True):
     blob: int
     size: int
     storage_key: str
+    facts: Facts = _HIDDEN
 
     @property
     def weight(self) -> int:

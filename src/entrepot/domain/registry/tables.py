@@ -4,16 +4,16 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint
 
+from entrepot.domain.accounts.tables import namespace
 from entrepot.platform.db.columns import BIG, content, exact, instant, key, number
 
 METADATA: Final = MetaData()
 
-namespace: Final = Table("namespace", METADATA, key(), exact("name", unique=True), exact("kind"), instant("created_at"))
 repository: Final = Table(
     "repository",
     METADATA,
     key(),
-    number("namespace", ForeignKey("namespace.id")),
+    number("namespace", ForeignKey(namespace.c.id)),
     exact("name", unique=True),
     exact("visibility"),
     instant("created_at"),

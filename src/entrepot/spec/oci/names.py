@@ -14,8 +14,10 @@ from entrepot.spec.oci.digest import Digest
 
 LIBRARY: Final = "library"
 MAX_NAME_LENGTH: Final = 255
+MAX_NAMESPACE_LENGTH: Final = 64
 _REMEMBERED: Final = 4096
 _NAME: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_SEGMENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 # Paths of the hub's own pages and interfaces begin with these, so no repository may.
 RESERVED: Final = frozenset(
@@ -59,6 +61,15 @@ class NameReserved(NameInvalid):
     summary = "'{name}' begins with a word that this registry keeps for its own addresses: choose another first segment"
 
 
+class NamespaceInvalid(EntrepotError):
+    """The text cannot be the name of a user, an organisation, a team or a robot."""
+
+    summary = (
+        "'{name}' cannot be the name of a user, an organisation, a team or a robot: use at most {limit} lower-case letters and "
+        "digits, and single '.', '_', '__' or '-' between them"
+    )
+
+
 class TagInvalid(EntrepotError):
     """The text is not a tag by the specification's grammar."""
 
@@ -95,6 +106,25 @@ class RepositoryName(msgspec.Struct, frozen=True):
     def namespace(self) -> str:
         """The first segment: the user or organisation that owns the repository."""
         return self.stored.partition("/")[0]
+
+
+def parse_namespace(text: str) -> str:
+    """Return `text` when a user or an organisation may have that name.
+
+    Raises:
+        NamespaceInvalid: it is no segment of a repository's name, or too long.
+        NameReserved: the hub keeps the word for itself.
+    """
+    if parse_segment(text) in RESERVED:
+        raise NameReserved(name=text)
+    return text
+
+
+def parse_segment(text: str) -> str:
+    """Return `text` when it has the form of a segment of a name, as teams' and robots' names have it. Raises NamespaceInvalid."""
+    if not _SEGMENT.fullmatch(text) or len(text) > MAX_NAMESPACE_LENGTH:
+        raise NamespaceInvalid(name=text, limit=MAX_NAMESPACE_LENGTH)
+    return text
 
 
 def parse_tag(text: str) -> str:

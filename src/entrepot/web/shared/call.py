@@ -92,6 +92,7 @@ class Call:
         "_receive",
         "_scope",
         "actor",
+        "challenged_as",
         "failure",
         "headers",
         "id",
@@ -119,6 +120,7 @@ class Call:
         self.sending_since = 0.0  # of the monotonic clock, while a piece of the answer waits for the client to take it
         self._query: list[tuple[str, str]] | None = None
         self.actor: Actor = ANYONE
+        self.challenged_as: str | None = None  # with accounts: the address that clients know us by, '' for what they say
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -103,7 +103,7 @@ class OpenGate:
         self._public_hosts = _spellings(public_url.lower())
         self._accepted: set[bytes] = set()
 
-    def check(self, call: Call) -> None:
+    async def check(self, call: Call) -> None:
         """Do nothing when the request may come in.
 
         Raises:

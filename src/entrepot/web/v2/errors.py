@@ -11,11 +11,13 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable, shown
-from entrepot.domain.access.errors import Denied, RegistryReadOnly
+from entrepot.domain.access.errors import Denied, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
 from entrepot.spec.oci import chunks, digest, manifest, names
+from entrepot.web.shared.authorization import CredentialsUnreadable, service_of
 from entrepot.web.shared.call import (
     Answer,
     BodyInterrupted,
@@ -29,7 +31,7 @@ from entrepot.web.shared.call import (
 from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
 from entrepot.web.shared.pace import BodyTooSlow
 from entrepot.web.shared.transfers import TooManyBodies
-from entrepot.web.v2.requests import MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
+from entrepot.web.v2.requests import FormInvalid, GrantUnknown, MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
 _log: Final = logging.getLogger(__name__)
@@ -47,6 +49,11 @@ class Row(msgspec.Struct, frozen=True):
 
 OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     Denied: Row("DENIED", 403),
+    Unproven: Row("UNAUTHORIZED", 401),
+    TokenRefused: Row("UNAUTHORIZED", 401),
+    SignInRefused: Row("UNAUTHORIZED", 401),
+    CredentialsUnreadable: Row("UNAUTHORIZED", 401),
+    TooManySignIns: Row("TOOMANYREQUESTS", 429),
     RegistryReadOnly: Row("UNSUPPORTED", 405),
     HostRefused: Row("DENIED", 403),
     HostRepeated: Row("UNSUPPORTED", 400),
@@ -60,6 +67,8 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     RouteUnknown: Row("NAME_UNKNOWN", 404),
     MethodUnknown: Row("UNSUPPORTED", 405),
     QueryInvalid: Row("UNSUPPORTED", 400),
+    FormInvalid: Row("UNSUPPORTED", 400),
+    GrantUnknown: Row("UNSUPPORTED", 400),
     NumberInvalid: Row("PAGINATION_NUMBER_INVALID", 400),
     TooManyTags: Row("TAG_INVALID", 414),
     BodyTooLarge: Row("SIZE_INVALID", 413),
@@ -138,6 +147,8 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 
 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
+    if isinstance(error, (Unproven, TokenRefused, SignInRefused, CredentialsUnreadable)) and call.challenged_as is not None:
+        return [_challenge(error, *service_of(call, call.challenged_as))]
     retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
     if retry_after_s is not None:
         allowed = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else []
@@ -154,3 +165,15 @@ def _headers(error: EntrepotError, call: Call) -> list[Header]:
             (b"docker-upload-uuid", error.upload.encode()),
         ]
     return []
+
+
+def _challenge(error: EntrepotError, scheme: str, host: str) -> Header:
+    """Return what tells a client where to get a token, and for what (RFC 6750, 3; Distribution, "Token Authentication")."""
+    parts = [f'realm="{scheme}://{host}/token"', f'service="{host}"']
+    if isinstance(error, Unproven) and error.scope:
+        parts.append(f'scope="{error.scope}"')
+    if isinstance(error, TokenRefused):
+        parts.append('error="invalid_token"')
+    elif isinstance(error, Unproven) and error.repeated:
+        parts.append('error="insufficient_scope"')
+    return b"www-authenticate", f"Bearer {','.join(parts)}".encode()

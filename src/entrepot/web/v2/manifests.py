@@ -32,7 +32,7 @@ async def put_manifest(call: Call, registry: Registry, name: RepositoryName, las
     if len(tags) > MAX_TAGS:
         raise TooManyTags(count=len(tags), limit=MAX_TAGS)
     asked = reference if isinstance(reference, Digest) else None
-    registry.manifests.require_room(call.actor, name, min(call.content_length or 0, MAX_MANIFEST_BYTES))
+    await registry.manifests.require_room(call.actor, name, min(call.content_length or 0, MAX_MANIFEST_BYTES))
     content = await call.body(at_most=MAX_MANIFEST_BYTES)
     manifest = await read_manifest(call.header(b"content-type"), content, asked.algorithm if asked else SHA256)
     names = tags if isinstance(reference, Digest) else [reference, *tags]

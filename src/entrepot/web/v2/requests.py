@@ -38,6 +38,18 @@ class TooManyTags(EntrepotError):
     summary = "{count} tags in one request; at most {limit} are accepted: push the rest in another one"
 
 
+class FormInvalid(EntrepotError):
+    """The body is no form."""
+
+    summary = "the body is not a form of at most 64 KiB (application/x-www-form-urlencoded)"
+
+
+class GrantUnknown(EntrepotError):
+    """The form asks for a grant that is not given."""
+
+    summary = "grant_type is '{grant}': password or refresh_token are expected"
+
+
 def page_size(call: Call) -> int:
     """Return the query's `n`, at most 1000, which is also the default: more come by the Link.
 

@@ -15,6 +15,7 @@ from entrepot.web.shared.call import Answer, Call
 from entrepot.web.v2 import blobs, manifests, referrers, tags, uploads
 from entrepot.web.v2.errors import oci_error
 from entrepot.web.v2.requests import MethodUnknown, RouteUnknown, unquoted
+from entrepot.web.v2.tokens import TokenService
 
 Handler = Callable[[Call, Registry, RepositoryName, str], Awaitable[Answer]]
 
@@ -53,8 +54,12 @@ _PREFIX: Final = len("/v2/")
 class Router:
     """Answers every request under /v2/, the mistaken ones too."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, tokens: TokenService | None = None) -> None:
         self._registry = registry
+        # Addresses of this interface that lie beside /v2/.
+        self.beside: dict[bytes, Callable[[Call], Awaitable[Answer]]] = (
+            {} if tokens is None else {b"/token": tokens.answer, b"/.well-known/jwks.json": tokens.keys}
+        )
 
     async def answer(self, call: Call) -> Answer:
         """Find the handler and return its answer, or the error's."""

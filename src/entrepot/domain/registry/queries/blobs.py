@@ -7,10 +7,11 @@ from sqlalchemy import Integer, bindparam, cast, delete, exists, null, select, t
 from sqlalchemy.dialects.postgresql import insert
 
 from entrepot.domain.registry.model import Link, LiveBlob
-from entrepot.domain.registry.queries.inserting import insert_unless_there
+from entrepot.domain.registry.queries.repositories import facts_of
 from entrepot.domain.registry.tables import blob, manifest_reference, repository, repository_blob
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import ListStatement, Statement
 
 _LIVE: Final = blob.c.condemned_at.is_(None)
@@ -18,7 +19,7 @@ _LIVE_INDEX: Final = text("condemned_at IS NULL")
 _LINKED: Final = repository_blob.join(blob, blob.c.id == repository_blob.c.blob)
 
 _LINK: Final = Statement(
-    select(blob.c.id, blob.c.size, blob.c.storage_key)
+    select(blob.c.id, blob.c.size, blob.c.storage_key, repository.c.visibility)
     .select_from(_LINKED.join(repository, repository.c.id == repository_blob.c.repository))
     .where(repository.c.name == bindparam("name"), blob.c.digest == bindparam("digest"), _LIVE)
 )
@@ -102,7 +103,7 @@ _KEYS: Final = ListStatement(lambda values: select(blob.c.storage_key).where(blo
 async def link(db: Reader, name: str, digest: str) -> Link | None:
     """Return the blob as the repository sees it."""
     row = await db.one(_LINK, name=name, digest=digest)
-    return Link(*row) if row else None
+    return Link(row[0], row[1], row[2], facts_of(row[3])) if row else None
 
 
 async def is_fresh(db: Reader, name: str, blob_: int, fresh_us: int) -> bool:

@@ -7,14 +7,15 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from entrepot.domain.registry.errors import ManifestTypeFixed
 from entrepot.domain.registry.model import Referrer, StoredManifest
-from entrepot.domain.registry.queries.inserting import insert_unless_there
+from entrepot.domain.registry.queries.repositories import facts_of
 from entrepot.domain.registry.tables import manifest, manifest_reference, repository, tag
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import ListStatement, Statement
 from entrepot.spec.oci.manifest import Manifest
 
-_WHOLE: Final = select(manifest.c.digest, manifest.c.media_type, manifest.c.size, manifest.c.content)
+_WHOLE: Final = select(manifest.c.digest, manifest.c.media_type, manifest.c.size, manifest.c.content, repository.c.visibility)
 _BY_TAG: Final = Statement(
     _WHOLE.select_from(
         repository.join(tag, tag.c.repository == repository.c.id).join(manifest, manifest.c.id == tag.c.manifest)
@@ -89,13 +90,13 @@ _REFERRERS: Final = ListStatement(
 async def manifest_by_tag(db: Reader, name: str, tag_: str) -> StoredManifest | None:
     """Return the manifest that the tag points at now."""
     row = await db.one(_BY_TAG, name=name, tag=tag_)
-    return StoredManifest(row[0], row[1], row[2], row[3]) if row else None
+    return StoredManifest(row[0], row[1], row[2], row[3], facts_of(row[4])) if row else None
 
 
 async def manifest_by_digest(db: Reader, name: str, digest: str) -> StoredManifest | None:
     """Return the repository's manifest of that digest."""
     row = await db.one(_BY_DIGEST, name=name, digest=digest)
-    return StoredManifest(row[0], row[1], row[2], row[3]) if row else None
+    return StoredManifest(row[0], row[1], row[2], row[3], facts_of(row[4])) if row else None
 
 
 async def lock_children(tx: Transaction, repository_: int, digests: Sequence[str]) -> set[str]:

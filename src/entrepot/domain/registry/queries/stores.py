@@ -4,10 +4,10 @@ from typing import Final
 
 from sqlalchemy import bindparam, literal, select
 
-from entrepot.domain.registry.queries.inserting import insert_unless_there
 from entrepot.domain.registry.tables import store_mark
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
 
 _NAME: Final = "blobs"

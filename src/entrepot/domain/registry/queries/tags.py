@@ -5,10 +5,10 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from entrepot.domain.registry.model import Page, TagMove
-from entrepot.domain.registry.queries.inserting import insert_unless_there
 from entrepot.domain.registry.tables import manifest, tag, tag_move
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
 
 _ONE: Final = (tag.c.repository == bindparam("repository_"), tag.c.name == bindparam("name_"))

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from entrepot.domain.access.model import Access
-from entrepot.domain.access.service import Guarded
+from entrepot.domain.access.service.modes import Guarded
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.manifests import Manifests
+from entrepot.domain.registry.service.repositories import Repositories
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.stores import Stores
 from entrepot.domain.registry.service.tags import Tags
@@ -37,23 +38,25 @@ class Registry(msgspec.Struct, frozen=True):
     blobs: Blobs
     uploads: Uploads
     tags: Tags
+    repositories: Repositories
     collector: Collector
     checker: Checker
     stores: Stores
 
 
-def registry(db: Database, storage: StorageDriver, access: Access, rules: Rules, served: Served | None = None) -> Registry:
+def registry(db: Database, storage: StorageDriver, rule: Rule, rules: Rules, served: Served | None = None) -> Registry:
     """Put the registry together: in all of its parts nothing is written while the registry is read-only.
 
     `served` is what goes on being served while the database is away, if it can be away.
     """
     unguarded, db = db, Guarded(db)
-    blobs = Blobs(db, storage, access, gc_grace_s=rules.gc_grace_s, served=served)
+    blobs = Blobs(db, storage, rule, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
-        manifests=Manifests(db, access, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
+        manifests=Manifests(db, rule, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
         blobs=blobs,
-        uploads=Uploads(db, storage, access, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
-        tags=Tags(db, access),
+        uploads=Uploads(db, storage, rule, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
+        tags=Tags(db, rule),
+        repositories=Repositories(db, rule),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),

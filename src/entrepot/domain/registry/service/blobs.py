@@ -7,7 +7,8 @@ from typing import Final
 
 from entrepot.base.clock import seconds_us
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.access.model import Action, Actor
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
@@ -28,25 +29,25 @@ class Blobs:
     """The blobs of all repositories."""
 
     def __init__(
-        self, db: Database, storage: StorageDriver, access: Access, *, gc_grace_s: int, served: Served | None = None
+        self, db: Database, storage: StorageDriver, rule: Rule, *, gc_grace_s: int, served: Served | None = None
     ) -> None:
         self._db = db
         self._served = served
         self._storage = storage
-        self._access = access
+        self._rule = rule
         self._fresh_us = seconds_us(gc_grace_s / _TOUCH_AFTER)
 
     async def find(self, actor: Actor, name: RepositoryName, digest: Digest) -> Link:
         """Return the blob for a pull, which never writes.
 
         Raises:
-            Denied, BlobUnknown, RepositoryUnknown
+            Unproven, BlobUnknown, RepositoryUnknown
         """
-        self._access.require(actor, Action.PULL, name.asked)
         if self._served is not None:
             found = await self._served.recall(Link, blobs.link, name.stored, str(digest))
         else:
             found = await self._db.recall(blobs.link, name.stored, str(digest))
+        await self._rule.require(actor, Action.PULL, name, found.facts if found else None)
         if found is None:
             if await self._db.read(repositories.repository_id, name.stored) is None:
                 raise RepositoryUnknown(repository=name.asked)
@@ -59,7 +60,7 @@ class Blobs:
         A blob whose bytes were lost is not told of: the client pushes it then, which heals it.
 
         Raises:
-            Denied, BlobUnknown, RepositoryUnknown
+            Unproven, BlobUnknown, RepositoryUnknown
         """
         found = await self.find(actor, name, digest)
         if await self._storage.size(found.storage_key) != found.size:
@@ -78,9 +79,9 @@ class Blobs:
         """Take the blob away from the repository.
 
         Raises:
-            Denied, BlobUnknown, BlobInUse, RepositoryUnknown
+            Unproven, BlobUnknown, BlobInUse, RepositoryUnknown
         """
-        self._access.require(actor, Action.DELETE, name.asked)
+        await self._rule.require(actor, Action.DELETE, name)
         repository = await self._db.read(repositories.repository_id, name.stored)
         if repository is None:
             raise RepositoryUnknown(repository=name.asked)

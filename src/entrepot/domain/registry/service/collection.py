@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from entrepot.base.clock import now_us, seconds_us
-from entrepot.domain.access.service import is_settled
+from entrepot.domain.access.service.modes import is_settled
 from entrepot.domain.registry.queries import collection
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.platform.db.database import Database, Transaction

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.access.model import Action, Actor
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import (
     ManifestDigestMismatch,
     ManifestUnknown,
@@ -32,11 +33,11 @@ class Manifests:
     """The manifests of all repositories."""
 
     def __init__(
-        self, db: Database, access: Access, *, sparse: str, disk: StorageDriver | None = None, served: Served | None = None
+        self, db: Database, rule: Rule, *, sparse: str, disk: StorageDriver | None = None, served: Served | None = None
     ) -> None:
         self._db = db
         self._served = served
-        self._access = access
+        self._rule = rule
         self._sparse = sparse
         self._disk = disk
 
@@ -44,27 +45,27 @@ class Manifests:
         """Return a manifest as it was pushed; a tag is read anew each time.
 
         Raises:
-            Denied, ManifestUnknown, RepositoryUnknown
+            Unproven, ManifestUnknown, RepositoryUnknown
         """
-        self._access.require(actor, Action.PULL, name.asked)
         if isinstance(reference, str):
             found = await self._db.recall(manifests.manifest_by_tag, name.stored, reference)
         elif self._served is not None:
             found = await self._served.recall(StoredManifest, manifests.manifest_by_digest, name.stored, str(reference))
         else:
             found = await self._db.recall(manifests.manifest_by_digest, name.stored, str(reference))
+        await self._rule.require(actor, Action.PULL, name, found.facts if found else None)
         if found is None:
             await _require_repository(self._db, name)
             raise ManifestUnknown(repository=name.asked, reference=reference)
         return found
 
-    def require_room(self, actor: Actor, name: RepositoryName, size_bytes: int) -> None:
+    async def require_room(self, actor: Actor, name: RepositoryName, size_bytes: int) -> None:
         """Do nothing when a manifest of that size may be pushed: asked before its body is read.
 
         Raises:
-            Denied, StorageFull, StorageReadOnly, StorageAway
+            Unproven, StorageFull, StorageReadOnly, StorageAway
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         if self._disk is not None:
             self._disk.require_room(size_bytes)
 
@@ -74,14 +75,14 @@ class Manifests:
         """Store the manifest and let the tags point at it; `asked` is the digest that the client pushed it under.
 
         Raises:
-            Denied, ManifestDigestMismatch, ReferencesUnknown
+            Unproven, ManifestDigestMismatch, ReferencesUnknown
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name, tags=tags_)
         if asked is not None and asked != manifest.digest:
             raise ManifestDigestMismatch(**mismatch(manifest.digest.hex, asked))
 
         async def store(tx: Transaction) -> list[str]:
-            repository = await repositories.repository_for_push(tx, name)
+            repository = await repositories.repository_for_push(tx, name, actor)
             await self._lock_references(tx, repository, name, manifest)
             id_ = await manifests.add_manifest(tx, repository, manifest, actor.name)
             await repositories.mark_pushed(tx, repository)
@@ -112,9 +113,9 @@ class Manifests:
         """Delete a manifest and all tags on it; return those tags.
 
         Raises:
-            Denied, ManifestUnknown, RepositoryUnknown
+            Unproven, ManifestUnknown, RepositoryUnknown
         """
-        self._access.require(actor, Action.DELETE, name.asked)
+        await self._rule.require(actor, Action.DELETE, name)
         repository = await _require_repository(self._db, name)
 
         async def remove(tx: Transaction) -> list[str]:
@@ -141,9 +142,9 @@ class Manifests:
         """Return manifests that name `subject`, and whether there are more; none when the repository is not known.
 
         Raises:
-            Denied
+            Unproven
         """
-        self._access.require(actor, Action.PULL, name.asked)
+        await self._rule.require(actor, Action.PULL, name)
         repository = await self._db.read(repositories.repository_id, name.stored)
         if repository is None:
             return [], False

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from entrepot.domain.access.model import ANYONE, Access, Action
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.model import Link, StoredManifest
 from entrepot.platform.db.database import Database, DatabaseAway
 from entrepot.platform.db.recent import Note, Recent, now
@@ -40,10 +40,10 @@ def is_serving(away: DatabaseAway) -> bool:
 class Served:
     """Asks the database, and remembers what it answered for when it is away. `recent` is what the machine's processes share."""
 
-    def __init__(self, db: Database, recent: Recent, access: Access) -> None:
+    def __init__(self, db: Database, recent: Recent, rule: Rule) -> None:
         self._db = db
         self._recent = recent
-        self._access = access
+        self._rule = rule
         self._noted: dict[tuple[type, str, str], float] = {}
 
     async def recall(self, kind: type[_T], query: Callable[..., Awaitable[_T | None]], name: str, digest: str) -> _T | None:
@@ -84,7 +84,7 @@ class Served:
         self._recent.close()
 
     def _note(self, key: tuple[type, str, str], began: float, found: StoredManifest | Link) -> None:
-        if not self._access.may(ANYONE, Action.PULL):
+        if not self._rule.lets_anyone_pull(found.facts):
             return  # whether somebody else may have it nobody could tell without the database
         if len(self._noted) >= _MOST_NOTED:
             self._noted.clear()

@@ -1,11 +1,16 @@
 """Tags and the catalogue of repositories: listing, moving and deleting, and the record of every move."""
 
-from entrepot.domain.access.model import Access, Action, Actor
+from typing import Final
+
+from entrepot.domain.access.model import Action, Actor
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Page, TagMove
 from entrepot.domain.registry.queries import repositories, tags
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
+
+_LOOKED_AT: Final = 500
 
 
 async def move_tag(tx: Transaction, repository: int, tag: str, manifest: tuple[int, str], actor: Actor) -> bool:
@@ -29,35 +34,35 @@ async def move_tag(tx: Transaction, repository: int, tag: str, manifest: tuple[i
 class Tags:
     """The tags of all repositories, and the repositories themselves."""
 
-    def __init__(self, db: Database, access: Access) -> None:
+    def __init__(self, db: Database, rule: Rule) -> None:
         self._db = db
-        self._access = access
+        self._rule = rule
 
     async def page(self, actor: Actor, name: RepositoryName, last: str, limit: int) -> Page:
         """Return at most `limit` tags behind `last`, in byte order.
 
         Raises:
-            Denied, RepositoryUnknown
+            Unproven, RepositoryUnknown
         """
-        self._access.require(actor, Action.PULL, name.asked)
+        await self._rule.require(actor, Action.PULL, name)
         return await self._db.read(tags.names_after, await self._pushed(name), last, limit)
 
     async def history(self, actor: Actor, name: RepositoryName, tag: str, limit: int) -> list[TagMove]:
         """Return the last moves of a tag, newest first; none when there was never such a tag.
 
         Raises:
-            Denied, RepositoryUnknown
+            Unproven, RepositoryUnknown
         """
-        self._access.require(actor, Action.PULL, name.asked)
+        await self._rule.require(actor, Action.PULL, name)
         return await self._db.read(tags.moves, await self._pushed(name), tag, limit)
 
     async def delete(self, actor: Actor, name: RepositoryName, tag: str) -> None:
         """Delete one tag; its manifest and the other tags on it stay.
 
         Raises:
-            Denied, ManifestUnknown, RepositoryUnknown
+            Unproven, ManifestUnknown, RepositoryUnknown
         """
-        self._access.require(actor, Action.DELETE, name.asked)
+        await self._rule.require(actor, Action.DELETE, name, tags=[tag])
         repository = await self._pushed(name)
 
         async def remove(tx: Transaction) -> None:
@@ -73,10 +78,20 @@ class Tags:
         """Return at most `limit` names of repositories behind `last`, in byte order.
 
         Raises:
-            Denied
+            TokenRefused, Unproven
         """
-        self._access.require(actor, Action.LIST, "the catalogue")
-        return await self._db.read(repositories.names_after, last, limit)
+        view = await self._rule.view(actor)
+        if view.everything:
+            return await self._db.read(repositories.names_after, last, limit)
+        names: list[str] = []
+        is_more = True
+        while is_more and len(names) <= limit:
+            found = await self._db.read(repositories.names_seen, view, last, _LOOKED_AT)
+            for stored, is_public in found:
+                if is_public or await self._rule.may(actor, Action.PULL, RepositoryName.parse(stored)):
+                    names.append(stored)
+            is_more, last = len(found) == _LOOKED_AT, found[-1][0] if found else last
+        return Page(names[:limit], more=len(names) > limit)
 
     async def _pushed(self, name: RepositoryName) -> int:
         found = await self._db.read(repositories.pushed_repository_id, name.stored)

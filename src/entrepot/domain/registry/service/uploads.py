@@ -10,7 +10,8 @@ import msgspec
 from entrepot.base.clock import seconds_us
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_upload_id
-from entrepot.domain.access.model import Access, Action, Actor
+from entrepot.domain.access.model import Action, Actor
+from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import (
     BlobDigestMismatch,
     ChunkIncomplete,
@@ -62,12 +63,12 @@ class Body:
 class Uploads:
     """The uploads of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, access: Access, *, lifetime_s: int, per_address: int) -> None:
+    def __init__(self, db: Database, storage: StorageDriver, rule: Rule, *, lifetime_s: int, per_address: int) -> None:
         self._db = db
         self._per_address = per_address
         self._lifetime_us = seconds_us(lifetime_s)
         self._storage = storage
-        self._access = access
+        self._rule = rule
 
     async def start(self, actor: Actor, name: RepositoryName, algorithm: str, client: str = "", *, size_bytes: int = 0) -> Upload:
         """Begin an upload; `algorithm` is what its digest will most likely be of, `client` the address that it counts for.
@@ -75,15 +76,15 @@ class Uploads:
         `size_bytes` is what is known to follow.
 
         Raises:
-            Denied, TooManyUploads, StorageFull, StorageReadOnly, StorageAway
+            Unproven, TooManyUploads, StorageFull, StorageReadOnly, StorageAway
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         self._storage.require_room(size_bytes)
         id_, handle = new_upload_id(), self._storage.new_handle()
         owner = uploads.Owner(client, self._per_address, seconds_us(_REST_S))
 
         async def begin(tx: Transaction) -> Upload:
-            repository = await repositories.repository_for_push(tx, name)
+            repository = await repositories.repository_for_push(tx, name, actor)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
             if not await uploads.add_upload(tx, upload, self._lifetime_us, owner):
                 raise TooManyUploads(limit=self._per_address, address=client, rest_s=_REST_S)
@@ -95,16 +96,17 @@ class Uploads:
         """Let the repository have a blob that `source` (or, when None, any readable repository) has; False when it has not.
 
         Raises:
-            Denied: the actor may not push; that it may not read the source is no error.
+            Unproven: the actor may not push; that it may not read the source is no error.
         """
-        self._access.require(actor, Action.PUSH, name.asked)
-        if not self._access.may(actor, Action.PULL):
+        await self._rule.require(actor, Action.PUSH, name)
+        readable = self._rule.mounts_unasked() if source is None else await self._rule.may(actor, Action.PULL, source)
+        if not readable:
             return False
 
         async def link(tx: Transaction) -> LiveBlob | None:
             blob = await blobs.lock_source(tx, str(digest), source.stored if source else None)
             if blob is not None:
-                await blobs.add_link(tx, await repositories.repository_for_push(tx, name), blob.id)
+                await blobs.add_link(tx, await repositories.repository_for_push(tx, name, actor), blob.id)
             return blob
 
         linked = await self._db.write(link)
@@ -115,9 +117,9 @@ class Uploads:
         """Return the upload as far as it is durable.
 
         Raises:
-            Denied, UploadUnknown
+            Unproven, UploadUnknown
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         found = await self._db.read(uploads.find, name.stored, id_)
         if found is None:
             raise UploadUnknown(upload=id_, repository=name.asked)
@@ -135,9 +137,9 @@ class Uploads:
         """Add bytes; return how many there are now, durable. Of a body that breaks off, what came is kept.
 
         Raises:
-            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, StorageFull
+            Unproven, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, StorageFull
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         with self._storage.awaiting(body.size_bytes) as came:
             async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
                 received, hash_ = await self._receive(lease, body, came)
@@ -158,9 +160,9 @@ class Uploads:
         """Add the last bytes, if any, and make the upload a blob of the repository.
 
         Raises:
-            Denied, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch, StorageFull
+            Unproven, UploadUnknown, UploadBusy, UploadOutOfOrder, ChunkIncomplete, UploadLost, BlobDigestMismatch, StorageFull
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         # An upload whose bytes are all here takes no more room.
         room = self._storage.awaiting(body.size_bytes) if body.size_bytes != 0 else nullcontext(_nothing)
         try:
@@ -207,9 +209,9 @@ class Uploads:
         """Forget the upload and its bytes.
 
         Raises:
-            Denied, UploadUnknown, UploadBusy
+            Unproven, UploadUnknown, UploadBusy
         """
-        self._access.require(actor, Action.PUSH, name.asked)
+        await self._rule.require(actor, Action.PUSH, name)
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             if await self._db.write(partial(uploads.end, id_=id_, token=lease.token)):
                 await self._storage.abort(lease.upload.handle, lease.held.state)

@@ -1,0 +1,138 @@
+"""Statements about tokens and robots."""
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import and_, bindparam, insert, or_, select, update
+
+from entrepot.domain.accounts.model import Credential, Kind, Terms
+from entrepot.domain.accounts.tables import credential, namespace
+from entrepot.platform.db.columns import now_us
+from entrepot.platform.db.database import Reader, Transaction
+from entrepot.platform.db.statements import Statement
+
+_SEEN: Final = (
+    credential.c.id,
+    credential.c.kind,
+    namespace.c.name,
+    credential.c.account,
+    credential.c.name,
+    credential.c.terms,
+    credential.c.created_by,
+    credential.c.created_at,
+    credential.c.expires_at,
+    credential.c.revoked_at,
+    credential.c.used_at,
+    credential.c.used_from,
+)
+_ALL: Final = select(*_SEEN).select_from(credential.join(namespace, namespace.c.id == credential.c.namespace))
+_HOLDS: Final = and_(
+    credential.c.revoked_at.is_(None), or_(credential.c.expires_at.is_(None), credential.c.expires_at > now_us())
+)
+_BY_SECRET: Final = Statement(_ALL.where(credential.c.secret == bindparam("secret"), _HOLDS))
+_HOLDING: Final = Statement(_ALL.where(credential.c.id == bindparam("id"), _HOLDS))
+_BY_ID: Final = Statement(_ALL.where(credential.c.id == bindparam("id")))
+_OF_ACCOUNT: Final = Statement(
+    _ALL.where(credential.c.account == bindparam("account")).order_by(credential.c.created_at.desc(), credential.c.id)
+)
+_OF_NAMESPACE: Final = Statement(
+    _ALL.where(credential.c.namespace == bindparam("namespace"), credential.c.kind == bindparam("kind")).order_by(
+        credential.c.created_at.desc(), credential.c.id
+    )
+)
+_ROBOT: Final = Statement(
+    select(credential.c.id).where(
+        credential.c.namespace == bindparam("namespace"),
+        credential.c.kind == Kind.ROBOT.value,
+        credential.c.name == bindparam("name"),
+        credential.c.revoked_at.is_(None),
+    )
+)
+_ADD: Final = Statement(
+    insert(credential).values(
+        id=bindparam("id"),
+        kind=bindparam("kind"),
+        namespace=bindparam("namespace"),
+        account=bindparam("account"),
+        name=bindparam("name"),
+        secret=bindparam("secret"),
+        terms=bindparam("terms"),
+        created_by=bindparam("created_by"),
+        created_at=now_us(),
+        expires_at=now_us() + bindparam("lifetime_us"),
+        revoked_at=None,
+        used_at=None,
+        used_from=None,
+    )
+)
+_REVOKE: Final = Statement(
+    update(credential).where(credential.c.id == bindparam("id_"), credential.c.revoked_at.is_(None)).values(revoked_at=now_us())
+)
+_NOTE_USE: Final = Statement(
+    update(credential).where(credential.c.id == bindparam("id_")).values(used_at=now_us(), used_from=bindparam("used_from_"))
+)
+
+
+async def by_secret(db: Reader, secret: str) -> Credential | None:
+    """Return the credential with that stored secret, if it holds: it was not revoked and has not expired."""
+    return _credential(await db.one(_BY_SECRET, secret=secret))
+
+
+async def holding(db: Reader, id_: str) -> Credential | None:
+    """Return the credential if it holds."""
+    return _credential(await db.one(_HOLDING, id=id_))
+
+
+async def by_id(db: Reader, id_: str) -> Credential | None:
+    """Return the credential, whether it holds or not."""
+    return _credential(await db.one(_BY_ID, id=id_))
+
+
+async def of_account(db: Reader, account_: int) -> list[Credential]:
+    """Return a user's tokens, newest first."""
+    return [found for row in await db.all(_OF_ACCOUNT, account=account_) if (found := _credential(row)) is not None]
+
+
+async def of_namespace(db: Reader, namespace_: int, kind: Kind) -> list[Credential]:
+    """Return an organisation's tokens or a namespace's robots, newest first."""
+    rows = await db.all(_OF_NAMESPACE, namespace=namespace_, kind=kind.value)
+    return [found for row in rows if (found := _credential(row)) is not None]
+
+
+async def robot(db: Reader, namespace_: int, name: str) -> str | None:
+    """Return the id of a namespace's robot of that name that was not revoked."""
+    row = await db.one(_ROBOT, namespace=namespace_, name=name)
+    return row[0] if row else None
+
+
+async def add(tx: Transaction, made: Credential, namespace_: int, secret: str, lifetime_us: int | None) -> None:
+    """Store a new credential, which expires after its lifetime, if it has one."""
+    await tx.run(
+        _ADD,
+        id=made.id,
+        kind=made.kind.value,
+        namespace=namespace_,
+        account=made.account,
+        name=made.name,
+        secret=secret,
+        terms=msgspec.json.encode(made.terms).decode(),
+        created_by=made.created_by,
+        lifetime_us=lifetime_us,
+    )
+
+
+async def revoke(tx: Transaction, id_: str) -> bool:
+    """Let a credential prove nothing any more; tell whether it did until now."""
+    return await tx.run(_REVOKE, id_=id_) > 0
+
+
+async def note_use(tx: Transaction, id_: str, used_from: str) -> None:
+    """Note that a credential was used now, and from where."""
+    await tx.run(_NOTE_USE, id_=id_, used_from_=used_from)
+
+
+def _credential(row: Any) -> Credential | None:
+    if row is None:
+        return None
+    id_, kind, owner, account_, name, terms, *rest = row
+    return Credential(id_, Kind(kind), owner, account_, name, msgspec.json.decode(terms, type=Terms), *rest)

@@ -1,0 +1,152 @@
+"""Tokens of users and organisations, and robots: made once, shown once, revoked at once."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from entrepot.base.addresses import in_networks
+from entrepot.base.clock import now_us
+from entrepot.domain.accounts.errors import (
+    AccountUnknown,
+    CredentialUnknown,
+    OrganisationUnknown,
+    RobotExists,
+    SignInRefused,
+    TermsInvalid,
+)
+from entrepot.domain.accounts.model import Account, Credential, Kind, Terms, checked
+from entrepot.domain.accounts.queries import accounts, credentials, organisations
+from entrepot.domain.accounts.secrets import new_secret, stored
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.spec.oci.names import parse_segment
+
+_NOTED_EVERY_S: Final = 60.0
+_MOST_NOTED: Final = 10_000
+_LONGEST_NAME: Final = 100
+_LONGEST_LIFE_S: Final = 100 * 366 * 86_400
+
+
+class Credentials:
+    """All tokens and robots of the hub."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._noted: dict[str, float] = {}
+
+    async def add_personal(self, owner: str, name: str, terms: Terms, *, lifetime_s: int | None = None) -> tuple[Credential, str]:
+        """Make a token of a user's; return it with its secret, which is never shown again.
+
+        Raises:
+            AccountUnknown, TermsInvalid
+        """
+        account = await self._db.read(accounts.by_name, owner)
+        if account is None:
+            raise AccountUnknown(name=owner)
+        made = _draft(Kind.PERSONAL, _named(name), terms, owner, account.id)
+        return await self._add(made, account.namespace, lifetime_s)
+
+    async def add_organisation(
+        self, organisation: str, name: str, terms: Terms, *, created_by: str, lifetime_s: int | None = None
+    ) -> tuple[Credential, str]:
+        """Make a token of an organisation's. Raises OrganisationUnknown, TermsInvalid."""
+        made = _draft(Kind.ORGANISATION, _named(name), terms, created_by)
+        return await self._add(made, await self._namespace(organisation), lifetime_s)
+
+    async def add_robot(
+        self, namespace: str, name: str, terms: Terms, *, created_by: str, lifetime_s: int | None = None
+    ) -> tuple[Credential, str]:
+        """Make a robot, which signs in as `NAMESPACE+NAME` and may do what its terms grant.
+
+        Raises:
+            NamespaceInvalid, OrganisationUnknown, RobotExists, TermsInvalid
+        """
+        if not terms.grants:
+            raise TermsInvalid(what="robot", value=name, expected="at least one grant, as app=read")
+        made = _draft(Kind.ROBOT, parse_segment(name), terms, created_by)
+        return await self._add(made, await self._namespace(namespace), lifetime_s)
+
+    async def find(self, id_: str) -> Credential:
+        """Return a credential, whether it holds or not. Raises CredentialUnknown."""
+        found = await self._db.read(credentials.by_id, id_)
+        if found is None:
+            raise CredentialUnknown(id=id_)
+        return found
+
+    async def holding(self, id_: str) -> Credential | None:
+        """Return a credential if it holds; asked at every request that needs to know, so it may be spared.
+
+        What is spared may have expired since it was asked: nothing was committed at that moment.
+        """
+        found = await self._db.recall(credentials.holding, id_)
+        return found if found is not None and (found.expires_at is None or found.expires_at > now_us()) else None
+
+    async def of_account(self, account: Account) -> Sequence[Credential]:
+        """Return a user's tokens, newest first."""
+        return await self._db.read(credentials.of_account, account.id)
+
+    async def of_namespace(self, namespace: str, kind: Kind) -> Sequence[Credential]:
+        """Return an organisation's tokens or a namespace's robots, newest first. Raises OrganisationUnknown."""
+        return await self._db.read(credentials.of_namespace, await self._namespace(namespace), kind)
+
+    async def revoke(self, id_: str) -> None:
+        """Let a credential prove nothing any more. Raises CredentialUnknown."""
+        if not await self._db.write(lambda tx: credentials.revoke(tx, id_)):
+            raise CredentialUnknown(id=id_)
+
+    async def proved(self, name: str, secret: str, client: str) -> Credential:
+        """Return the credential whose secret this is, presented under that name from that address.
+
+        The name is the owner's, of a robot `NAMESPACE+NAME`; other systems' fixed names are not looked at.
+
+        Raises:
+            SignInRefused
+        """
+        found = await self._db.read(credentials.by_secret, stored(secret))
+        if found is None or not in_networks(client, found.terms.networks):
+            raise SignInRefused
+        if found.kind is not Kind.ROBOT and "+" in name:
+            raise SignInRefused
+        await self._note(found.id, client)
+        return found
+
+    async def _note(self, id_: str, client: str) -> None:
+        """Note when and from where a credential was used, once a minute: reads do not write each time."""
+        now = time.monotonic()
+        if now - self._noted.get(id_, -_NOTED_EVERY_S) < _NOTED_EVERY_S:
+            return
+        if len(self._noted) >= _MOST_NOTED:
+            self._noted.clear()
+        self._noted[id_] = now
+        await self._db.write(lambda tx: credentials.note_use(tx, id_, client), durable=False)
+
+    async def _namespace(self, name: str) -> int:
+        found = await self._db.read(accounts.namespace_of, name)
+        if found is None:
+            raise OrganisationUnknown(name=name)
+        return found[0]
+
+    async def _add(self, made: Credential, namespace: int, lifetime_s: int | None) -> tuple[Credential, str]:
+        if lifetime_s is not None and not 0 < lifetime_s <= _LONGEST_LIFE_S:
+            raise TermsInvalid(what="lifetime", value=lifetime_s, expected="a number of seconds above 0")
+        secret = new_secret(made.kind)
+
+        async def store(tx: Transaction) -> None:
+            if made.kind is Kind.ROBOT:
+                await organisations.lock(tx, namespace)
+                if await credentials.robot(tx, namespace, made.name) is not None:
+                    raise RobotExists(name=made.name)
+            await credentials.add(tx, made, namespace, stored(secret), lifetime_s and lifetime_s * 1_000_000)
+
+        await self._db.write(store)
+        return await self.find(made.id), secret
+
+
+def _draft(kind: Kind, name: str, terms: Terms, created_by: str, account: int | None = None) -> Credential:
+    return Credential(str(uuid.uuid4()), kind, "", account, name, checked(terms), created_by)
+
+
+def _named(name: str) -> str:
+    if not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+        raise TermsInvalid(what="name", value=name, expected=f"one line of at most {_LONGEST_NAME} characters")
+    return name

@@ -1,0 +1,210 @@
+"""Organisations: their members and teams, and what is granted to whom."""
+
+from entrepot.domain.accounts.errors import (
+    AccountUnknown,
+    LastOwner,
+    MemberUnknown,
+    NameTaken,
+    OrganisationUnknown,
+    TeamExists,
+    TeamUnknown,
+)
+from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
+from entrepot.domain.accounts.queries import accounts, organisations
+from entrepot.platform.db.database import Database, Reader, Transaction
+from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
+
+
+class Organisations:
+    """All organisations of the hub, and all namespaces where something is granted."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def standing(self, account: int, namespace: str) -> InNamespace:
+        """Return what somebody (0: nobody) is in a namespace, and what is granted to them there."""
+        found = await self._db.recall(organisations.standing, str(account), namespace)
+        return found or InNamespace("")
+
+    async def add(self, name: str, owner: str) -> None:
+        """Make an organisation with its first owner. Raises AccountUnknown, NamespaceInvalid, NameReserved, NameTaken."""
+        if parse_namespace(name) == LIBRARY:
+            raise NameTaken(name=name)
+
+        async def make(tx: Transaction) -> None:
+            first = await _account(tx, owner)
+            made = await accounts.add_namespace(tx, name, ORGANISATION)
+            if made is None:
+                raise NameTaken(name=name)
+            await organisations.set_place(tx, made, first.id, Place.OWNER)
+
+        await self._db.write(make)
+
+    async def adopt(self, name: str) -> int:
+        """Make a user the owner of all organisations that have no member; return how many. Raises AccountUnknown."""
+
+        async def change(tx: Transaction) -> int:
+            return await organisations.adopt(tx, (await _account(tx, name)).id)
+
+        return await self._db.write(change)
+
+    async def members(self, organisation: str, last: str, limit: int) -> list[Member]:
+        """Return the members whose names come behind `last`, at most `limit`. Raises OrganisationUnknown."""
+        id_ = await self._db.read(_organisation, organisation)
+        return await self._db.read(organisations.members_after, id_, last, limit)
+
+    async def of_account(self, account: int) -> list[Member]:
+        """Return the organisations that a user is in."""
+        return await self._db.read(organisations.organisations_of, account)
+
+    async def set_member(self, organisation: str, name: str, place: Place) -> None:
+        """Make a user a member, or another kind of member. Raises AccountUnknown, LastOwner, OrganisationUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            id_, account = await _organisation(tx, organisation), await _account(tx, name)
+            if place is not Place.OWNER:
+                await _require_another_owner(tx, id_, organisation, account)
+            await organisations.set_place(tx, id_, account.id, place)
+
+        await self._db.write(change)
+
+    async def remove_member(self, organisation: str, name: str) -> None:
+        """Take a user out of an organisation and its teams.
+
+        Raises:
+            AccountUnknown, LastOwner, MemberUnknown, OrganisationUnknown
+        """
+
+        async def change(tx: Transaction) -> None:
+            id_, account = await _organisation(tx, organisation), await _account(tx, name)
+            await _require_another_owner(tx, id_, organisation, account)
+            if not await organisations.leave(tx, id_, account.id):
+                raise MemberUnknown(name=name, organisation=organisation)
+
+        await self._db.write(change)
+
+    async def teams(self, organisation: str) -> list[Team]:
+        """Return the teams of an organisation. Raises OrganisationUnknown."""
+        return await self._db.read(organisations.teams, await self._db.read(_organisation, organisation))
+
+    async def team(self, organisation: str, name: str) -> tuple[list[str], list[Held]]:
+        """Return the members of a team, and what is granted to it. Raises OrganisationUnknown, TeamUnknown."""
+        found = await self._db.read(_team, organisation, name)
+        return await self._db.read(organisations.in_team, found.id), await self._db.read(organisations.granted_to_team, found.id)
+
+    async def add_team(self, organisation: str, name: str, description: str = "") -> None:
+        """Make a team. Raises NamespaceInvalid, OrganisationUnknown, TeamExists."""
+        parse_segment(name)
+
+        async def make(tx: Transaction) -> None:
+            if not await organisations.add_team(tx, await _organisation(tx, organisation), name, description):
+                raise TeamExists(organisation=organisation, name=name)
+
+        await self._db.write(make)
+
+    async def delete_team(self, organisation: str, name: str) -> None:
+        """Delete a team, and what was granted to it. Raises OrganisationUnknown, TeamUnknown."""
+
+        async def remove(tx: Transaction) -> None:
+            await organisations.delete_team(tx, (await _team(tx, organisation, name)).id)
+
+        await self._db.write(remove)
+
+    async def join_team(self, organisation: str, team: str, name: str) -> None:
+        """Put a member into a team. Raises AccountUnknown, MemberUnknown, OrganisationUnknown, TeamUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            id_, account = await _organisation(tx, organisation), await _account(tx, name)
+            if await organisations.place_of(tx, id_, account.id) is None:
+                raise MemberUnknown(name=name, organisation=organisation)
+            await organisations.join_team(tx, (await _team(tx, organisation, team)).id, account.id)
+
+        await self._db.write(change)
+
+    async def leave_team(self, organisation: str, team: str, name: str) -> None:
+        """Take a user out of a team. Raises AccountUnknown, MemberUnknown, OrganisationUnknown, TeamUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            found, account = await _team(tx, organisation, team), await _account(tx, name)
+            if not await organisations.leave_team(tx, found.id, account.id):
+                raise MemberUnknown(name=name, organisation=f"{organisation}/{team}")
+
+        await self._db.write(change)
+
+    async def grant_to_team(self, organisation: str, team: str, held: Held) -> None:
+        """Let a team do something with the repositories of a pattern. Raises OrganisationUnknown, TeamUnknown, TermsInvalid."""
+        check_pattern(held.pattern)
+
+        async def change(tx: Transaction) -> None:
+            await organisations.grant_to_team(tx, (await _team(tx, organisation, team)).id, held)
+
+        await self._db.write(change)
+
+    async def withdraw_from_team(self, organisation: str, team: str, pattern: str) -> None:
+        """Withdraw what a team was granted for a pattern. Raises OrganisationUnknown, TeamUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            await organisations.withdraw_from_team(tx, (await _team(tx, organisation, team)).id, pattern)
+
+        await self._db.write(change)
+
+    async def grant_to_account(self, namespace: str, name: str, held: Held) -> None:
+        """Let a user do something with the repositories of a pattern.
+
+        Raises:
+            AccountUnknown, OrganisationUnknown, TermsInvalid
+        """
+        check_pattern(held.pattern)
+
+        async def change(tx: Transaction) -> None:
+            await organisations.grant_to_account(tx, await _namespace(tx, namespace), (await _account(tx, name)).id, held)
+
+        await self._db.write(change)
+
+    async def withdraw_from_account(self, namespace: str, name: str, pattern: str) -> None:
+        """Withdraw what a user was granted for a pattern. Raises AccountUnknown, OrganisationUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            id_, account = await _namespace(tx, namespace), await _account(tx, name)
+            await organisations.withdraw_from_account(tx, id_, account.id, pattern)
+
+        await self._db.write(change)
+
+    async def granted_to_accounts(self, namespace: str) -> list[tuple[str, Held]]:
+        """Return the users to whom something is granted in a namespace. Raises OrganisationUnknown."""
+        return await self._db.read(organisations.granted_to_accounts, await self._db.read(_namespace, namespace))
+
+
+async def _account(db: Reader, name: str) -> Account:
+    found = await accounts.by_name(db, name)
+    if found is None:
+        raise AccountUnknown(name=name)
+    return found
+
+
+async def _namespace(db: Reader, name: str) -> int:
+    found = await accounts.namespace_of(db, name)
+    if found is None:
+        raise OrganisationUnknown(name=name)
+    return found[0]
+
+
+async def _organisation(db: Reader, name: str) -> int:
+    found = await accounts.namespace_of(db, name)
+    if found is None or found[1] != ORGANISATION:
+        raise OrganisationUnknown(name=name)
+    return found[0]
+
+
+async def _team(db: Reader, organisation: str, name: str) -> Team:
+    found = await organisations.team_of(db, await _organisation(db, organisation), name)
+    if found is None:
+        raise TeamUnknown(organisation=organisation, name=name)
+    return found
+
+
+async def _require_another_owner(tx: Transaction, id_: int, organisation: str, account: Account) -> None:
+    """Do nothing when somebody else owns the organisation, or this one does not. Raises LastOwner."""
+    await organisations.lock(tx, id_)
+    if await organisations.place_of(tx, id_, account.id) is Place.OWNER and await organisations.owners(tx, id_) <= 1:
+        raise LastOwner(name=account.name, organisation=organisation)

@@ -1,0 +1,61 @@
+"""How often somebody may fail to sign in, counted in the database so that many processes are no more tries.
+
+Three counts run for a quarter of an hour each: of a name from one network, which is who mistypes; of a network, which is who
+tries names; and of a name from everywhere, which is who has many machines. Names that nobody has are counted like others, so
+that a refusal does not tell them apart.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from entrepot.domain.accounts.errors import TooManySignIns
+from entrepot.domain.accounts.queries import failures
+from entrepot.platform.db.database import Database, Transaction
+
+_WINDOW_US: Final = 15 * 60 * 1_000_000
+_PAIR: Final = 10
+_NETWORK: Final = 50
+_NAME: Final = 100  # NIST SP 800-63B, 3.2.2: no more than 100 failures in a row
+
+
+class Throttle:
+    """Refuses before anything slow is done."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def require(self, name: str, network: str) -> None:
+        """Do nothing while there were few failures. Raises TooManySignIns."""
+        limits = _limits(name, network)
+        found = await self._db.read(failures.counts, list(limits), _WINDOW_US)
+        left_us = max((left for subject, (count, left) in found.items() if count >= limits[subject]), default=0)
+        if left_us > 0:
+            raise TooManySignIns(left_us // 1_000_000 + 1)
+
+    async def failed(self, name: str, network: str) -> None:
+        """Count a failure."""
+
+        async def count(tx: Transaction) -> None:
+            for subject in sorted(_limits(name, network)):  # in one order, so that nobody waits for one another for ever
+                await failures.add(tx, subject, _WINDOW_US)
+
+        await self._db.write(count, durable=False)
+
+    async def succeeded(self, name: str, network: str) -> None:
+        """Forget the failures of this name from this network: whoever has a password may try others' no more often for it."""
+        pair = _pair(name[:256], network)
+        if await self._db.read(failures.counts, [pair], _WINDOW_US):
+            await self._db.write(lambda tx: failures.forget(tx, pair), durable=False)
+
+    async def prune(self) -> int:
+        """Delete what no window counts any more."""
+        return await self._db.write(lambda tx: failures.prune(tx, _WINDOW_US), durable=False)
+
+
+def _pair(name: str, network: str) -> str:
+    return f"name {name} from {network}"
+
+
+def _limits(name: str, network: str) -> Mapping[str, int]:
+    name = name[:256]
+    return {_pair(name, network): _PAIR, f"from {network}": _NETWORK, f"name {name}": _NAME}

@@ -1,0 +1,197 @@
+"""Users: made, changed and deleted, and proving who they are by a password."""
+
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from entrepot.base.errors import Unavailable
+from entrepot.domain.accounts.errors import AccountUnknown, EmailTaken, LastAdministrator, NameTaken, SignInRefused
+from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, parse_email
+from entrepot.domain.accounts.passwords import MOST, check_password, normalized
+from entrepot.domain.accounts.queries import accounts
+from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.secrets.passwords import Passwords
+from entrepot.spec.oci.names import LIBRARY, parse_namespace
+
+_PROVED_S: Final = 60.0
+_MOST_PROVED: Final = 1000
+
+
+class Users:
+    """All users of the hub."""
+
+    def __init__(self, db: Database, passwords: Passwords) -> None:
+        self._db = db
+        self._passwords = passwords
+        self._throttle = Throttle(db)
+        self._proved: OrderedDict[bytes, float] = OrderedDict()
+        self._salt = os.urandom(16)  # what is remembered of a password is of no use outside this process
+
+    async def find(self, name: str) -> Account:
+        """Return the user of that name. Raises AccountUnknown."""
+        found = await self._db.read(accounts.by_name, name)
+        if found is None:
+            raise AccountUnknown(name=name)
+        return found
+
+    async def active(self, id_: int) -> Account | None:
+        """Return the user with that id, if they may sign in; asked at every request that needs to know, so it may be spared."""
+        found = await self._db.recall(accounts.by_id, str(id_))
+        return found if found is not None and found.is_active else None
+
+    async def page(self, last: str, limit: int) -> list[Account]:
+        """Return the users whose names come behind `last`, in byte order, at most `limit`."""
+        return await self._db.read(accounts.after, last, limit)
+
+    async def is_empty(self) -> bool:
+        """Tell whether there is no user yet."""
+        return await self._db.read(accounts.is_empty)
+
+    async def add(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Account:
+        """Make a user, who signs in by the password if there is one.
+
+        Raises:
+            NamespaceInvalid, NameReserved, NameTaken, EmailInvalid, EmailTaken, PasswordTooShort, PasswordTooLong,
+            PasswordKnown
+        """
+        if name != ADMINISTRATOR and parse_namespace(name) == LIBRARY:
+            raise NameTaken(name=name)
+        email = parse_email(email) if email else None
+        hashed = await self._hashed(password, name, email) if password is not None else None
+
+        async def make(tx: Transaction) -> None:
+            if email and await accounts.by_email(tx, email) is not None:
+                raise EmailTaken(email=email)
+            namespace = await accounts.add_namespace(tx, name, USER)
+            if namespace is None:
+                raise NameTaken(name=name)
+            await accounts.add(tx, namespace, email=email, password=hashed, is_admin=is_admin)
+
+        await self._db.write(make)
+        return await self.find(name)
+
+    async def set_password(self, name: str, password: str) -> None:
+        """Replace a user's password, and end all that they are signed in with; tokens stay.
+
+        Raises:
+            AccountUnknown, PasswordTooShort, PasswordTooLong, PasswordKnown
+        """
+        account = await self.find(name)
+        hashed = await self._hashed(password, name, account.email)
+        await self._db.write(partial(accounts.set_password, id_=account.id, password=hashed))
+        self._proved.clear()
+
+    async def set_email(self, name: str, email: str | None) -> None:
+        """Replace a user's address of mail. Raises AccountUnknown, EmailInvalid, EmailTaken."""
+        account = await self.find(name)
+        address = parse_email(email) if email else None
+
+        async def change(tx: Transaction) -> None:
+            other = await accounts.by_email(tx, address) if address else None
+            if other is not None and other.id != account.id:
+                raise EmailTaken(email=address)
+            await accounts.set_email(tx, account.id, address)
+
+        await self._db.write(change)
+
+    async def set_admin(self, name: str, *, is_admin: bool) -> None:
+        """Make a user an administrator of the hub, or no longer. Raises AccountUnknown, LastAdministrator."""
+        account = await self.find(name)
+
+        async def change(tx: Transaction) -> None:
+            if not is_admin:
+                await _require_another(tx, account)
+            await accounts.set_admin(tx, account.id, is_admin=is_admin)
+
+        await self._db.write(change)
+
+    async def set_active(self, name: str, *, is_active: bool) -> None:
+        """Let a user sign in, or end all that they are signed in with. Raises AccountUnknown, LastAdministrator."""
+        account = await self.find(name)
+
+        async def change(tx: Transaction) -> None:
+            if not is_active:
+                await _require_another(tx, account)
+            await accounts.set_active(tx, account.id, is_active=is_active)
+
+        await self._db.write(change)
+        self._proved.clear()
+
+    async def delete(self, name: str) -> None:
+        """Delete a user with their tokens and memberships; their name is given to nobody else.
+
+        Raises:
+            AccountUnknown, LastAdministrator
+        """
+        account = await self.find(name)
+
+        async def remove(tx: Transaction) -> None:
+            await _require_another(tx, account)
+            await accounts.delete_account(tx, account.id)
+
+        await self._db.write(remove)
+        self._proved.clear()
+
+    async def sign_in(self, name: str, password: str, network: str) -> Account:
+        """Return the user whose name, or address of mail, and password these are; what was proved is remembered for a minute.
+
+        Raises:
+            SignInRefused, TooManySignIns, Unavailable
+        """
+        name, password = name.casefold(), normalized(password)
+        account = await self._db.read(accounts.by_email if "@" in name else accounts.by_name, name)
+        proof = self._proof(account, password) if account else b""
+        if account is not None and account.is_active and self._is_proved(proof):
+            return account
+        await self._throttle.require(name, network)
+        stored = await self._db.read(accounts.password_of, account.id) if account and account.is_active else None
+        if len(password) > MOST or not await self._passwords.verify(stored, password) or account is None or stored is None:
+            await self._throttle.failed(name, network)
+            raise SignInRefused
+        # Whoever proved who they are may pull, also while nothing can be written down.
+        with suppress(Unavailable):
+            await self._throttle.succeeded(name, network)
+            await self._signed_in(account, stored, password)
+        self._proved[proof] = time.monotonic() + _PROVED_S
+        while len(self._proved) > _MOST_PROVED:
+            self._proved.popitem(last=False)
+        return account
+
+    async def _signed_in(self, account: Account, stored: str, password: str) -> None:
+        rehashed = None if self._passwords.is_current(stored) else await self._passwords.hash(password)
+
+        async def note(tx: Transaction) -> None:
+            await accounts.note_sign_in(tx, account.id)
+            if rehashed:
+                await accounts.rehash(tx, account.id, stored, rehashed)
+
+        await self._db.write(note)
+
+    async def _hashed(self, password: str, name: str, email: str | None) -> str:
+        words = [name, *(email.replace("@", " ").split() if email else [])]
+        return await self._passwords.hash(check_password(password, words))
+
+    def _proof(self, account: Account, password: str) -> bytes:
+        # The generation is in it: a password that was changed is another one, whoever changed it.
+        text = f"{account.id} {account.generation} {password}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._salt).digest()
+
+    def _is_proved(self, proof: bytes) -> bool:
+        until = self._proved.get(proof, 0.0)
+        if until and until < time.monotonic():
+            del self._proved[proof]
+        return until >= time.monotonic()
+
+
+async def _require_another(tx: Transaction, account: Account) -> None:
+    """Do nothing when the hub has another administrator who can sign in, or this one is none. Raises LastAdministrator."""
+    if not (account.is_admin and account.is_active):
+        return
+    await accounts.lock_administrators(tx)
+    if await accounts.administrators(tx) <= 1:
+        raise LastAdministrator(name=account.name)

@@ -1,0 +1,94 @@
+"""The tables of accounts as the newest migration leaves them (a test compares the two)."""
+
+from typing import Final
+
+from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint
+
+from entrepot.platform.db.columns import BIG, exact, instant, key, number, sealed
+
+METADATA: Final = MetaData()
+
+# Every user and every organisation owns one, and its name is theirs alone.
+namespace: Final = Table("namespace", METADATA, key(), exact("name", unique=True), exact("kind"), instant("created_at"))
+account: Final = Table(
+    "account",
+    METADATA,
+    key(),
+    Column("namespace", BIG, ForeignKey("namespace.id"), nullable=False, unique=True),
+    exact("email", nullable=True, unique=True),
+    exact("password", nullable=True),  # argon2's own text; without it nobody signs in by a password
+    number("is_admin"),
+    number("is_active"),
+    number("generation"),  # of credentials: those that were issued for an earlier one prove nothing any more
+    instant("created_at"),
+    instant("signed_in_at", nullable=True),
+)
+member: Final = Table(
+    "member",
+    METADATA,
+    number("namespace", ForeignKey("namespace.id"), primary_key=True),
+    number("account", ForeignKey("account.id"), primary_key=True),
+    exact("role"),
+    instant("joined_at"),
+)
+team: Final = Table(
+    "team",
+    METADATA,
+    key(),
+    number("namespace", ForeignKey("namespace.id")),
+    exact("name"),
+    exact("description"),
+    instant("created_at"),
+    UniqueConstraint("namespace", "name"),
+)
+team_member: Final = Table(
+    "team_member",
+    METADATA,
+    number("team", ForeignKey("team.id"), primary_key=True),
+    number("account", ForeignKey("account.id"), primary_key=True),
+)
+# A pattern stands for the names behind the namespace: `app`, `backend/*`, `*`.
+team_grant: Final = Table(
+    "team_grant",
+    METADATA,
+    number("team", ForeignKey("team.id"), primary_key=True),
+    exact("pattern", primary_key=True),
+    exact("role"),
+)
+account_grant: Final = Table(
+    "account_grant",
+    METADATA,
+    number("account", ForeignKey("account.id"), primary_key=True),
+    number("namespace", ForeignKey("namespace.id"), primary_key=True),
+    exact("pattern", primary_key=True),
+    exact("role"),
+)
+credential: Final = Table(
+    "credential",
+    METADATA,
+    exact("id", primary_key=True),
+    exact("kind"),
+    number("namespace", ForeignKey("namespace.id")),
+    Column("account", BIG, ForeignKey("account.id"), nullable=True),  # whose it is; an organisation's and a robot's are nobody's
+    exact("name"),
+    exact("secret", unique=True),  # SHA-256 in hexadecimal
+    exact("terms"),  # JSON: what it allows, and where
+    exact("created_by"),
+    instant("created_at"),
+    instant("expires_at", nullable=True),
+    instant("revoked_at", nullable=True),
+    instant("used_at", nullable=True),
+    exact("used_from", nullable=True),
+)
+signing_key: Final = Table(
+    "signing_key",
+    METADATA,
+    exact("id", primary_key=True),
+    exact("purpose"),
+    exact("public"),  # JSON: a JWK
+    sealed("secret", "signing key"),
+    instant("created_at"),
+)
+failed_login: Final = Table(
+    "failed_login", METADATA, exact("subject", primary_key=True), number("failures"), instant("since"), instant("last_at")
+)

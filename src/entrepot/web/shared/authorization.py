@@ -1,0 +1,83 @@
+"""Who sent a request, by its Authorization header: the gate of `--access accounts`."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.access.errors import Unproven
+from entrepot.domain.access.model import Actor
+from entrepot.domain.access.service.identity import Identity
+from entrepot.domain.access.service.tokens import Tokens
+from entrepot.web.shared.call import Call
+from entrepot.web.shared.gate import HostRepeated
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_LONGEST: Final = 8192  # bytes of a name and a secret
+_PING: Final = (b"/v2/", b"/v2")
+
+
+class CredentialsUnreadable(EntrepotError):
+    """The Authorization header is of no kind that is known here, or not of its form."""
+
+    summary = "the Authorization header cannot be read: send Basic with a name and a secret, or Bearer with a token"
+
+
+class AccountsGate:
+    """The rule of `--access accounts`: everybody may come in, and is who they prove to be."""
+
+    def __init__(self, identity: Identity, tokens: Tokens, public_url: str) -> None:
+        self._identity = identity
+        self._tokens = tokens
+        self._public_url = public_url
+
+    async def check(self, call: Call) -> None:
+        """Find out who sends the request.
+
+        Raises:
+            CredentialsUnreadable, HostRepeated, SignInRefused, TokenRefused, TooManySignIns, Unavailable, Unproven
+        """
+        call.challenged_as = self._public_url
+        if call.repeats(b"host"):
+            raise HostRepeated
+        header = call.headers.get(b"authorization")
+        if header is None:
+            if call.path in _PING:
+                # A client that is told 200 here takes the registry for one without accounts, and never signs in.
+                raise Unproven(action="use", repository="this registry", scope="")
+            return
+        kind, _, value = header.partition(b" ")
+        if kind.lower() == b"bearer":
+            call.actor = await self._tokens.read(value.strip().decode("latin-1"))
+        elif kind.lower() == b"basic":
+            call.actor = await self.basic(call)
+        else:
+            raise CredentialsUnreadable
+
+    async def basic(self, call: Call) -> Actor:
+        """Return who a Basic header proves somebody to be. Raises CredentialsUnreadable, SignInRefused, TooManySignIns."""
+        name, secret = _read(call.headers.get(b"authorization", b""))
+        return await self._identity.basic(name, secret, call.client)
+
+
+def service_of(call: Call, public_url: str) -> tuple[str, str]:
+    """Return the scheme and the host under which the client reached us: what the administrator said, or what it says itself."""
+    if public_url:
+        scheme, _, host = public_url.partition("://")
+        return scheme, host
+    host = call.header(b"host")
+    return call.scheme, host if _HOST.fullmatch(host) else "localhost"
+
+
+def _read(header: bytes) -> tuple[str, str]:
+    kind, _, value = header.partition(b" ")
+    if kind.lower() != b"basic" or len(value) > _LONGEST:
+        raise CredentialsUnreadable
+    try:
+        name, colon, secret = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise CredentialsUnreadable from None
+    if not colon or not name.isprintable() or "\0" in secret:
+        raise CredentialsUnreadable
+    return name, secret

@@ -123,6 +123,10 @@ class Ctr:
         done = self._program.run(*self._words, *words, check=check, limit_s=_LONG_S)
         return done.stdout if not done.returncode else done.stdout + done.stderr
 
+    def runs(self, *words: str) -> bool:
+        """Run one command and tell whether it says that all went well."""
+        return self._program.run(*self._words, *words, check=False, limit_s=_LONG_S).returncode == 0
+
     def pull(self, name: str, platform: str) -> None:
         """Pull and unpack the image for one platform."""
         self.run("images", "pull", "--plain-http", *self._snapshotter, "--platform", platform, name)

@@ -36,6 +36,11 @@ class Containers:
         """Run podman and return what it printed."""
         return _told(self._podman.run("--tmpdir", str(self._folder / "libpod"), *words, check=check, limit_s=_LONG_S))
 
+    def runs(self, *words: str) -> bool:
+        """Run podman and tell whether it says that all went well."""
+        done = self._podman.run("--tmpdir", str(self._folder / "libpod"), *words, check=False, limit_s=_LONG_S)
+        return done.returncode == 0
+
     def buildah(self, *words: str, check: bool = True) -> str:
         """Run buildah and return what it printed."""
         return _told(self._buildah.run(*words, check=check, limit_s=_LONG_S))

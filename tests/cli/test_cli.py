@@ -7,9 +7,13 @@ import stat
 from pathlib import Path
 
 import pytest
+import typer
 
 from entrepot import __version__
 from entrepot.base import settings
+from entrepot.base.errors import Unavailable
+from entrepot.cli.settings import refusals
+from entrepot.platform.db.database import DatabaseUnavailable
 from support.commands import run
 from support.sources import start_command
 
@@ -154,6 +158,24 @@ def test_what_cannot_be_served_is_told_in_one_sentence(tmp_path: Path, words: li
     assert f"entrepot: {said}" in done.stderr
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_why_a_database_is_not_available_is_told(tmp_path: Path) -> None:
+    assert run("migrate", "--data", str(tmp_path)).returncode == 0
+    (tmp_path / "entrepot.db-writer").mkdir()
+    done = run("job", "list", "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("entrepot: the registry's database is not available at the moment")
+    assert "(IsADirectoryError: [Errno 21] Is a directory: " in done.stderr
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable(), Unavailable("storage")])
+def test_what_may_cite_a_password_is_not_told(error: Unavailable, capsys: pytest.CaptureFixture[str]) -> None:
+    causes = [ValueError("hunter2")] if isinstance(error, DatabaseUnavailable) else [OSError("hunter2"), ValueError("hunter2")]
+    for cause in causes:
+        with pytest.raises(typer.Exit), refusals():
+            raise error from cause
+    assert "hunter2" not in capsys.readouterr().err
 
 
 def test_a_database_is_migrated_once_and_its_folder_is_private(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from support.history import rows
 from support.http import Answer, Client
 from support.instance import Instance
 from support.modes import change
+from support.parts import prepared
+from support.postgres import Cluster
 from support.schemas import schema
 from support.wire import Repository, digest_of
 
@@ -73,6 +75,15 @@ def everything(hub: Instance) -> dict[str, list[tuple[object, ...]]]:
     settings = settings_of(hub)
     kept = [name for name in schema(settings) if not name.startswith("job")]
     return {name: sorted(rows(settings, f"SELECT * FROM {name}"), key=repr) for name in kept}  # noqa: S608 - names of tables
+
+
+def test_while_the_bucket_is_away_the_mode_can_be_changed_and_jobs_be_looked_at(postgres: Cluster, tmp_path: Path) -> None:
+    made = prepared(tmp_path / "data", postgres.new_database())
+    bucket = "s3://registry/images?endpoint=http://127.0.0.1:1"
+    options = ("--data", made.data, "--database", made.database, "--storage", bucket)
+    assert run("mode", "read-only", *options).stdout.startswith("read-only")
+    done = run("job", "list", *options)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("write", WRITES)

@@ -155,6 +155,26 @@ def test_what_was_deleted_here_is_served_by_no_process_any_more(serve: Callable[
     assert pull(instance, layer, manifest) == {404}
 
 
+def test_a_blob_that_is_not_where_it_is_remembered_is_not_said_to_be_lost(
+    serve: Callable[..., Instance], cluster: Cluster
+) -> None:
+    instance = serve(database=cluster.new_database())
+    repo = Repository(instance.client(), "away/moved")
+    layer = repo.at(f"blobs/{repo.blob(LAYER)['digest']}")
+    assert pull(instance, layer) == {200}
+    time.sleep(WRITTEN_S)
+    (file,) = [path for path in (instance.data / "blobs").rglob("*") if path.is_file() and path.stat().st_size == len(LAYER)]
+    file.unlink()  # as when a push through another node has put it elsewhere, or the clean-up has taken it
+    cluster.kill()
+    try:
+        refused_after(repo.client, "GET", layer)
+        refused_after(repo.client, "HEAD", layer)
+    finally:
+        cluster.start()
+    until_ready(instance)
+    assert pull(instance, layer) == {404}
+
+
 @pytest.mark.fast
 def test_a_minute_is_what_is_served_from_memory() -> None:
     assert SERVED_AWAY_S == 60

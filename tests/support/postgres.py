@@ -73,6 +73,16 @@ class Cluster:
         """Stop the server, breaking off open connections."""
         self._server.stop(_STOP_LIMIT_S)
 
+    def demote(self) -> None:
+        """Start it again as a standby, as after another server has taken over."""
+        self.stop()
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+
+    def promote(self) -> None:
+        """Let a standby take writes again."""
+        self.query("SELECT pg_promote()")
+
     def kill(self) -> None:
         """End all its processes at once."""
         self._server.kill()

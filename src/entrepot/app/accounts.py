@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from entrepot.app.parts import Accounts, opened
+from entrepot.app.parts import Accounts, opened_database
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.errors import NameTaken
 from entrepot.domain.accounts.model import ADMINISTRATOR
@@ -36,35 +36,39 @@ def ensure_administrator(settings: Settings) -> FirstAdministrator | None:
     What was pushed while access was open becomes theirs.
 
     Raises:
-        PasswordTooShort, PasswordKnown, and what `opened` does
+        PasswordTooShort, PasswordKnown, and what `opened_database` does
     """
     return asyncio.run(_ensure(settings, Path(settings.data).resolve() / PASSWORD_FILE))
 
 
 async def _ensure(settings: Settings, file: Path) -> FirstAdministrator | None:
-    async with opened(settings) as parts:
-        if not await parts.accounts.users.is_empty():
+    async with accounts(settings) as who:
+        if not await who.users.is_empty():
             return None
         password = settings.admin_password or _new_password()
         if not settings.admin_password:
             await asyncio.to_thread(_write, file, password)
         try:
-            await parts.accounts.users.add(ADMINISTRATOR, password, is_admin=True)
+            await who.users.add(ADMINISTRATOR, password, is_admin=True)
         except NameTaken:
-            if await parts.accounts.users.is_empty():
+            if await who.users.is_empty():
                 raise
             if not settings.admin_password:
                 await asyncio.to_thread(file.unlink, missing_ok=True)
             return None  # another node, which starts in the same moment, has made them
-        namespaces = await parts.accounts.organisations.adopt(ADMINISTRATOR)
+        namespaces = await who.organisations.adopt(ADMINISTRATOR)
         return FirstAdministrator(ADMINISTRATOR, password, "" if settings.admin_password else str(file), namespaces)
 
 
 @asynccontextmanager
 async def accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """Open what knows of users, organisations and tokens."""
-    async with opened(settings) as parts:
-        yield parts.accounts
+    async with opened_database(settings) as db:
+        found = Accounts(db, settings)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 def _write(file: Path, password: str) -> None:

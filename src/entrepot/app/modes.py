@@ -3,10 +3,11 @@
 import asyncio
 from typing import Final
 
-from entrepot.app.parts import opened
+from entrepot.app.parts import opened_database
 from entrepot.base.errors import EntrepotError
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Mode
+from entrepot.domain.access.service.modes import Modes
 from entrepot.platform.jobs import Board
 
 PATIENCE_S: Final = 30.0  # with jobs: their processes look every second, and the end of one takes five
@@ -24,20 +25,20 @@ class JobsStillRun(EntrepotError):
 
 async def current(settings: Settings) -> Mode:
     """Return the mode in force."""
-    async with opened(settings) as parts:
-        return await parts.modes.current()
+    async with opened_database(settings) as db:
+        return await Modes(db).current()
 
 
 async def change(settings: Settings, *, read_only: bool, reason: str, patience_s: float = PATIENCE_S) -> Mode:
     """Change the mode; when it is read-only, nothing is changed any more by clients or jobs of any node when this returns.
 
     Raises:
-        JobsStillRun, and what `opened` does
+        JobsStillRun, and what `opened_database` does
     """
-    async with opened(settings) as parts:
-        mode = await parts.modes.change(read_only=read_only, reason=reason)
+    async with opened_database(settings) as db:
+        mode = await Modes(db).change(read_only=read_only, reason=reason)
         if read_only:
-            await _until_jobs_rest(Board(parts.db), patience_s)
+            await _until_jobs_rest(Board(db), patience_s)
         return mode
 
 

@@ -282,10 +282,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             raise BucketEmpty(storage=settings.storage) if settings.storage else DataFolderEmpty(folder=data)
     except OSError as error:
         raise DataFolderUnusable(folder=data, reason=error.strerror) from None
-    if settings.database:
-        await check_postgresql(settings.database)
-    else:
-        check_sqlite(data / DATABASE_FILE)
+    await _check_schema(settings)
     await parts.open()
     try:
         await parts.storage.require_identity(await parts.registry.stores.identity())
@@ -294,6 +291,31 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         raise BucketTaken(storage=settings.storage) from None
     finally:
         await parts.close()
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """Do as `opened` for commands that need the database alone: they are needed most when the store is away.
+
+    Raises:
+        DataFolderEmpty, DatabaseTooOld, DatabaseTooNew, DatabaseUnreachable, Unavailable
+    """
+    if not settings.database and not os.access(Path(settings.data) / DATABASE_FILE, os.F_OK):
+        raise DataFolderEmpty(folder=settings.data)
+    await _check_schema(settings)
+    db = database(settings, Ballast(Path(settings.data)))
+    await db.open()
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def _check_schema(settings: Settings) -> None:
+    if settings.database:
+        await check_postgresql(settings.database)
+    else:
+        check_sqlite(Path(settings.data) / DATABASE_FILE)
 
 
 def key_file(settings: Settings) -> Path:

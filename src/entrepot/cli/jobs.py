@@ -86,12 +86,12 @@ def drop(id_: _Id, *, found: Found) -> None:
 
 def _on(found: Found, verb: "Callable[[Board], Awaitable[_T]]") -> _T:
     """Do one thing with the board of the jobs."""
-    from entrepot.app.parts import opened  # noqa: PLC0415 - not needed to show help
+    from entrepot.app.parts import opened_database  # noqa: PLC0415 - not needed to show help
     from entrepot.platform.jobs import Board  # noqa: PLC0415
 
     async def done() -> _T:
-        async with opened(found.settings) as parts:
-            return await verb(Board(parts.db))
+        async with opened_database(found.settings) as db:
+            return await verb(Board(db))
 
     return asyncio.run(done())
 

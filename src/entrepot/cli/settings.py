@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from entrepot.base import settings
-from entrepot.base.errors import EntrepotError
+from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.settings import Found, SettingRefused, SettingsFileUnreadable, SettingUnknown
 
 REFUSED: Final = 1
@@ -61,7 +61,17 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except EntrepotError as error:
-        refuse(error.message, WRONG_USE if isinstance(error, _WRONG_USE) else REFUSED)
+        refuse(error.message + _cause(error), WRONG_USE if isinstance(error, _WRONG_USE) else REFUSED)
+
+
+def _cause(error: EntrepotError) -> str:
+    """Return in brackets what is known of why the database is not available; an error about its address may cite passwords."""
+    cause = error.__cause__
+    if not isinstance(error, Unavailable) or cause is None or isinstance(cause, ValueError):
+        return ""
+    from entrepot.platform.db.database import DatabaseUnavailable  # noqa: PLC0415 - not needed to show help
+
+    return f" ({type(cause).__name__}: {cause})" if isinstance(error, DatabaseUnavailable) else ""
 
 
 def refuse(message: str, code: int = REFUSED) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +10,10 @@ import pytest
 
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
+from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.registry.errors import BlobDigestMismatch, UploadUnknown
+from entrepot.domain.registry.service import leases
 from entrepot.domain.registry.service.pace import Pace
 from entrepot.domain.registry.service.uploads import Body
 from entrepot.spec.oci.digest import Digest
@@ -62,6 +65,40 @@ def test_expired_and_cancelled_uploads_leave_nothing_in_the_bucket(place: Settin
             await whole.registry.uploads.cancel(ANYONE, ONE, kept)
             assert await found_in(whole) == []
             assert keys(bucket, bucket.prefix) == [f"{bucket.prefix}/{MARK}"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_body_that_outlasts_its_lease_in_the_read_only_mode_is_told_so_and_goes_on_when_it_is_over(
+    place: Settings, monkeypatch: pytest.MonkeyPatch, *, is_over: bool
+) -> None:
+    monkeypatch.setattr(leases, "LEASE_S", 0.3)
+    monkeypatch.setattr(leases, "_RENEW_EVERY_S", 0.1)
+    waits, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield LARGE
+        waits.set()
+        await go_on.wait()
+        yield LARGE
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            id_ = await begun(whole, b"")
+            appending = asyncio.create_task(whole.registry.uploads.append(ANYONE, ONE, id_, Body(slow())))
+            await waits.wait()
+            await whole.modes.change(read_only=True)
+            await asyncio.sleep(0.6)
+            if is_over:
+                await whole.modes.change(read_only=False)
+                await asyncio.sleep(0.3)
+            go_on.set()
+            if is_over:
+                assert await appending == 2 * len(LARGE)
+                return
+            with pytest.raises(RegistryReadOnly):
+                await appending
 
     asyncio.run(scenario())
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from entrepot.base.settings import Settings
-from entrepot.platform.db.database import DatabaseUnavailable, Transaction, answers
+from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable, Transaction, answers
 from entrepot.platform.db.statements import Statement
 from support.parts import opened, sql
 from support.postgres import Cluster
@@ -63,6 +63,43 @@ def test_a_server_that_went_away_is_unavailable_and_used_again_when_it_is_back(
             await until_it_answers(db)
             assert await db.write(adding("after")) == 1
             assert sorted(await db.read(everything)) == ["after", "before"]
+
+    asyncio.run(scenario())
+
+
+def test_a_standby_is_away_until_it_takes_writes(cluster: Cluster, place: Settings) -> None:
+    async def scenario() -> None:
+        await make_shelf(place)
+        async with opened(place) as db:
+            assert await db.write(adding("before")) == 1
+            cluster.demote()
+            for attempt in (db.read(everything), db.write(adding("while it is none")), db.read(answers)):
+                with pytest.raises(DatabaseAway):
+                    await attempt
+            with pytest.raises(DatabaseUnavailable):
+                async with opened(place):
+                    pass
+            cluster.promote()
+            await until_it_answers(db)
+            assert await db.write(adding("after")) == 1
+            assert sorted(await db.read(everything)) == ["after", "before"]
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_for_work_at_a_standby_leaves_no_connection_there(cluster: Cluster, place: Settings) -> None:
+    listeners = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'entrepot listener'"
+
+    async def scenario() -> None:
+        async with opened(place) as db:
+            cluster.demote()
+            for _ in range(5):
+                with pytest.raises(DatabaseUnavailable):
+                    await db.changed(1)
+            assert await sql(place, listeners) == [(0,)]
+            cluster.promote()
+            await until_it_answers(db)
+            await db.changed(1)
 
     asyncio.run(scenario())
 

@@ -2,13 +2,19 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
+import pytest
+from sqlalchemy import text
+
 from entrepot.base.settings import Settings
-from entrepot.platform.db.database import Transaction, answers
-from entrepot.platform.db.sqlite import BodySuspended
+from entrepot.platform.db.database import DatabaseUnavailable, Transaction, answers
+from entrepot.platform.db.sqlite import BodySuspended, SqliteDatabase
+from entrepot.platform.db.statements import Statement
 from support.parts import opened, sql
 from support.shelf import ADD, HELD, SOME, adding, everything, growing, make_shelf
 from support.tools import PROJECT
@@ -172,6 +178,55 @@ def test_a_write_that_need_not_be_durable_is_seen_like_any_other(place: Settings
             assert await db.write(adding("soft"), durable=False) == 1
             assert await sql(place, "SELECT name FROM shelf") == [("soft",)]
             assert await db.read(answers)
+
+    asyncio.run(scenario())
+
+
+def test_on_sqlite_a_row_that_is_no_text_fails_for_who_reads_it_alone(tmp_path: Path) -> None:
+    place = Settings(data=str(tmp_path))
+
+    async def reading(tx: Transaction) -> None:
+        await everything(tx)
+
+    async def scenario() -> None:
+        await make_shelf(place)
+        await sql(place, "INSERT INTO shelf VALUES (CAST(x'ff' AS TEXT), 0)")
+        async with opened(place) as db, asyncio.timeout(10):
+            ended = await asyncio.gather(db.write(adding("a")), db.write(reading), db.write(adding("b")), return_exceptions=True)
+            assert (ended[0], type(ended[1]), ended[2]) == (1, sqlite3.OperationalError, 1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("where", ["body", "relieve"])
+def test_on_sqlite_whatever_goes_wrong_is_told_and_the_next_write_succeeds(tmp_path: Path, where: str) -> None:
+    """As when there is no memory, which cannot be had on purpose at each of these places."""
+
+    def relieve(_certain: bool) -> bool:  # noqa: FBT001 - the form of all that relieve
+        raise MemoryError
+
+    async def odd(tx: Transaction) -> None:
+        await tx.one(Statement(text("PRAGMA max_page_count = 1")))  # from now on the disk is full
+        await tx.run(ADD, name="x" * 100_000, held=0)
+
+    async def ending(tx: Transaction) -> None:
+        await tx.run(ADD, name="half", held=0)
+        raise asyncio.CancelledError
+
+    async def roomy(tx: Transaction) -> int:
+        await tx.one(Statement(text("PRAGMA max_page_count = 10000")))
+        return await tx.run(ADD, name="next", held=0)
+
+    async def scenario() -> None:
+        await make_shelf(Settings(data=str(tmp_path)))
+        db = SqliteDatabase(tmp_path / "entrepot.db", relieve)
+        await db.open()
+        async with asyncio.timeout(10):
+            with pytest.raises(DatabaseUnavailable):
+                await db.write(odd if where == "relieve" else ending)
+            assert await db.write(roomy) == 1
+            assert await db.read(everything) == {"next": 0}
+        await db.close()
 
     asyncio.run(scenario())
 

@@ -1,17 +1,38 @@
 """What is said of a PostgreSQL server that cannot be used; the migrations themselves are tested in `tests/migrations`."""
 
 import asyncio
+import signal
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 
 from entrepot.base.settings import Settings
-from entrepot.platform.db.migrate import DatabaseUnreachable, PostgresqlTooOld, check_postgresql, run_postgresql
+from entrepot.platform.db import migrate
+from entrepot.platform.db.migrate import (
+    DatabaseUnreachable,
+    MigrationFailed,
+    PostgresqlTooOld,
+    check_postgresql,
+    ensure_postgresql,
+    run_postgresql,
+)
+from entrepot.platform.db.upgrading import on_connection
 from support.postgres import Cluster
 from support.tap import Tap
 
 SECRET: Final = "hush-hush"  # noqa: S105 - nobody's
+
+OVERDUE_S: Final = 2.0  # what takes a server longer is done anew on another connection
+MIGRATE: Final = """
+import sys
+from entrepot.platform.db import migrate
+migrate._HELD_FOR = "1s"
+migrate.run_postgresql(sys.argv[1])
+"""
 
 
 @pytest.fixture
@@ -42,6 +63,62 @@ def test_tables_that_this_user_may_not_read_are_told_of_in_a_sentence(postgres: 
     postgres.query(f"CREATE ROLE {role} LOGIN")
     with pytest.raises(DatabaseUnreachable, match="permission denied for table alembic_version"):
         run_postgresql(place.database.replace("entrepot@", f"{role}@"))
+
+
+def test_a_node_that_loses_its_power_while_it_migrates_lets_the_others_go_on(place: Settings) -> None:
+    held = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND datname = $1"
+
+    async def scenario() -> None:
+        name = place.database.rpartition("/")[2]
+        other = await asyncpg.connect(place.database)
+        async with other.transaction():
+            await other.execute("CREATE TABLE alembic_version (version_num TEXT)")  # what migrates waits for it
+            node = await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, place.database)
+            async with asyncio.timeout(20):
+                while await other.fetchval(held, name) != 1:  # noqa: ASYNC110 - another process's lock is waited for
+                    await asyncio.sleep(0.05)
+            node.send_signal(signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(10):
+                    while await other.fetchval(held, name):  # noqa: ASYNC110 - see above
+                        await asyncio.sleep(0.05)
+            finally:
+                node.kill()
+                await node.wait()
+        await other.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_node_that_migrates_for_long_keeps_the_lock(place: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "_HELD_FOR", "500ms")
+    monkeypatch.setattr(migrate, "_SIGN_EVERY_S", 0.1)
+
+    async def scenario() -> None:
+        other = await asyncpg.connect(place.database)
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        migrating = asyncio.create_task(ensure_postgresql(place.database))
+        await asyncio.sleep(1.2)
+        await transaction.rollback()
+        assert await migrating == list(migrate.REVISIONS)
+        await other.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_migration_gives_up_before_those_who_serve_would_notice(place: Settings) -> None:
+    async def scenario() -> None:
+        other = await asyncpg.connect(place.database)
+        async with other.transaction():
+            await other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+            with pytest.raises(MigrationFailed, match="lock timeout"):
+                async with asyncio.timeout(OVERDUE_S):
+                    await on_connection(place.database, partial(migrate._upgrade, revision="0001", shown="it"))
+        await other.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_server_before_15_is_refused_in_a_sentence(postgres: Cluster, place: Settings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -86,14 +87,38 @@ def test_what_is_set_holds_for_one_transaction(postgres: Cluster, own: str, plac
             await db.write(adding("a"))
             assert [await db.write(limit) for _ in range(SIZE)] == ["10s"] * SIZE
             assert await db.write(growing("a"), durable=False) == 1
-            assert [await db.read(limit) for _ in range(SIZE)] == ["0"] * SIZE
+            assert [await db.read(limit) for _ in range(SIZE)] == ["10s"] * SIZE, "a node may be frozen in a read, too"
             with pytest.raises(LookupError):
                 await db.write(failing)
             assert await db.read(everything) == {"a": 1}
             async with asyncio.timeout(5):
                 await db.changed(1)
+        other = await asyncpg.connect(place.database.partition("?")[0], statement_cache_size=0)
+        async with other.transaction():
+            assert await other.fetchval(HOLDS.postgresql.sql) == "0"
+        await other.close()
 
     asyncio.run(scenario())
+
+
+def test_through_a_pooler_that_gives_each_session_its_own_connection_no_option_is_needed(
+    postgres: Cluster, own: str, tmp_path: Path
+) -> None:
+    shelf(postgres, own)
+
+    async def limit(tx: Reader) -> str:
+        row = await tx.one(HOLDS)
+        return str(row[0]) if row else ""
+
+    async def scenario(place: Settings) -> None:
+        async with opened(place) as db:
+            assert await db.write(adding("a")) == 1
+            assert await db.read(limit) == "10s"
+            async with asyncio.timeout(5):
+                await db.changed(1)
+
+    with PgBouncer(postgres.port, "session") as pooler:
+        asyncio.run(scenario(Settings(data=str(tmp_path), database=pooler.url(own))))
 
 
 def test_nodes_that_start_at_once_migrate_once_and_all_go_on(place: Settings, own: str) -> None:
@@ -109,8 +134,6 @@ def test_nodes_that_start_at_once_migrate_once_and_all_go_on(place: Settings, ow
 
 
 def test_a_node_waits_for_one_of_the_release_before_that_migrates(place: Settings, own: str) -> None:
-    import asyncpg  # noqa: PLC0415 - only here
-
     async def scenario() -> None:
         old = await asyncpg.connect(own)
         await old.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)

@@ -7,14 +7,17 @@ from typing import Final
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from entrepot.base.settings import Settings
 from entrepot.platform.db.database import DatabaseUnavailable, answers
+from entrepot.platform.db.statements import Statement
 from support.parts import opened, sql
 from support.postgres import Cluster
 from support.shelf import adding, everything, growing, make_shelf
 
 WRITES: Final = 40
+SLEEPING: Final = Statement(text("SELECT pg_sleep(19)"))
 HELD_S: Final = 7.0  # longer than anyone waits for a connection
 
 
@@ -66,6 +69,22 @@ def test_writes_that_were_cancelled_while_they_waited_give_their_turn_back(place
                 await asyncio.wait(tasks)
             async with asyncio.timeout(20):
                 assert await asyncio.gather(*(db.write(growing("shared")) for _ in range(WRITES))) == [1] * WRITES
+
+    asyncio.run(scenario())
+
+
+def test_what_was_given_up_the_server_ends_and_does_not_do_twice_at_once(place: Settings) -> None:
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(19)'"
+
+    async def scenario() -> None:
+        async with opened(place) as db:
+            reading = asyncio.create_task(db.read(lambda reader: reader.all(SLEEPING)))
+            await asyncio.sleep(0.3)
+            db._drop(())  # type: ignore[attr-defined]  # as the watch does when nothing is answered for long
+            await asyncio.sleep(1)
+            assert await sql(place, running) == [(1,)], "the one that is done anew"
+            reading.cancel()
+            await asyncio.wait([reading])
 
     asyncio.run(scenario())
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import text
 
 from entrepot.base.settings import Settings
 from entrepot.platform.db.database import Transaction
+from entrepot.platform.db.statements import Statement
 from entrepot.platform.jobs import Board, Context, Job, LeaseLost
 from entrepot.platform.jobs.queries import add_queues
 from support.jobs import (
@@ -33,6 +35,7 @@ from support.parts import opened, prepared
 from support.postgres import Cluster
 
 WHOLE: Final = [1, 2, LAST]
+RUN_OUT: Final = Statement(text("UPDATE job SET lease_until = 1"))
 
 
 async def nothing(_context: Context, _job: Job) -> None:
@@ -68,6 +71,28 @@ def test_whoever_lost_the_lease_changes_nothing_any_more(place: Settings) -> Non
             assert (await effects(place), await states(place)) == ({}, {made: "running"})
             await at_work.perform(again)
             assert (await effects(place), await states(place)) == ({made: WHOLE}, {made: "done"})
+
+    asyncio.run(scenario())
+
+
+def test_what_a_holder_does_takes_effect_once_however_long_its_transaction_waits(place: Settings) -> None:
+    async def scenario() -> None:
+        async with opened(place) as db:
+            made = await put(db, Steps())
+            await db.write(_queues)
+            at_work = engine(db, (Steps, stepping("other")))
+
+            async def waiting(tx: Transaction, step: int) -> None:
+                await tx.run(RUN_OUT)  # as when it waits for another row until the lease is over
+                await add_effect(tx, made, step, "slow")
+
+            (held,) = await at_work.claim(1)
+            await Context(db, held).write(partial(waiting, step=1), checkpoint=Reached(1))
+            (again,) = await at_work.claim(1)
+            assert Context(db, again).checkpoint(Reached) == Reached(1)
+            await Context(db, again).finish(partial(waiting, step=LAST))
+            assert (await effects(place), await states(place)) == ({made: [1, LAST]}, {made: "done"})
+            assert await at_work.claim(1) == []
 
     asyncio.run(scenario())
 

@@ -16,6 +16,7 @@ from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import Context, Engine, Kind, Schedule, Setup
 from entrepot.platform.jobs.model import Held
 from entrepot.platform.jobs.queries import add_queues
+from entrepot.platform.jobs.schedule import make_due
 from support.jobs import Call, Reached, Running, column, put, run_out, states, until_state
 from support.parts import opened, parts, prepared
 from support.postgres import Cluster
@@ -47,6 +48,19 @@ def test_a_job_is_not_taken_by_who_looked_before_the_pause(place: Settings) -> N
             # As in a turn that has just found the normal mode.
             assert await engine.claim(1) == []
             assert await states(place) == {job: "ready"}
+
+    asyncio.run(scenario())
+
+
+def test_no_job_of_a_schedule_is_made_by_who_looked_before_the_pause(place: Settings) -> None:
+    async def scenario() -> None:
+        async with opened(place) as db:
+            await Modes(db).change(read_only=True)
+            await make_due(db, [Schedule("hourly", 3600, Call())], pauses_jobs)
+            assert await states(place) == {}
+            await Modes(db).change(read_only=False)
+            await make_due(db, [Schedule("hourly", 3600, Call())], pauses_jobs)
+            assert list((await states(place)).values()) == ["ready"]
 
     asyncio.run(scenario())
 

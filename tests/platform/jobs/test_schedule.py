@@ -1,10 +1,12 @@
 """Schedules make one job for each slot in the whole cluster; what is done is forgotten after some days."""
 
 import asyncio
+from functools import partial
 from typing import ClassVar, Final
 
 from entrepot.base.settings import Settings
 from entrepot.platform.jobs import PRUNING, Job, Prune, Schedule, prune
+from entrepot.platform.jobs.queries import add_queues
 from entrepot.platform.jobs.schedule import KEEP_DONE_S, make_due
 from support.jobs import Call, Running, engine, put, states, until_state
 from support.parts import opened, sql
@@ -68,6 +70,29 @@ def test_a_slot_waits_until_the_job_of_the_last_one_is_done(place: Settings) -> 
             await sql(place, "UPDATE job SET state = 'done', finished_at = 1")
             await make_due(db, [HOURLY])
             assert len(await sql(place, MADE)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_was_ahead_holds_up_nothing_when_it_is_right_again(place: Settings) -> None:
+    async def scenario() -> None:
+        async with opened(place) as db:
+            at_work = engine(db, (Call, nothing), (Tick, nothing))
+            await db.write(partial(add_queues, names=["calls", Tick.queue]))
+            await make_due(db, [HOURLY])
+            taken = await put(db, Tick())
+            await sql(place, "UPDATE job_schedule SET slot = slot + $1", DAY_US)
+            await sql(place, "UPDATE job SET created_at = created_at + $1, run_at = run_at + $1", DAY_US)
+            (held, *_) = held_jobs = await at_work.claim(2)
+            assert taken in {each.id for each in held_jobs}, "what it made waits until it is that time again"
+            assert await at_work.claim(2) == []
+            await sql(place, "UPDATE job SET lease_until = lease_until + $1 WHERE id = $2", 5_000_000, held.id)
+            assert await at_work.claim(2) == [], "a clock that moves by seconds takes no lease away"
+            await sql(place, "UPDATE job SET lease_until = lease_until + $1 WHERE id = $2", DAY_US, held.id)
+            assert [each.id for each in await at_work.claim(2)] == [held.id]
+            await sql(place, "UPDATE job SET state = 'done', finished_at = 1")
+            await make_due(db, [HOURLY])
+            assert [state for _, _, state in await sql(place, MADE)] == ["done", "ready"]
 
     asyncio.run(scenario())
 

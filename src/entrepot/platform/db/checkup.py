@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _LEAST_SQLITE: Final = (3, 35, 0)  # RETURNING
 _LEAST_POSTGRESQL: Final = 150_000
-_CONNECTIONS_PER_WORKER: Final = 8
-_OTHER_CONNECTIONS: Final = 4  # commands, migrations
 _CLOCK_WARNING_S: Final = 1.0
 _CLOCK_ERROR_S: Final = 60.0
 _LANGUAGE: Final = """
@@ -124,10 +122,13 @@ async def _durability(connection: "asyncpg.Connection", setting: str, bad: tuple
 
 
 async def _connections(connection: "asyncpg.Connection", workers: int) -> Finding:
+    from entrepot.platform.db.postgresql import POOL_SIZE  # noqa: PLC0415 - only clusters have its driver
+
     most = int(await connection.fetchval("SHOW max_connections"))
     kept = int(await connection.fetchval("SHOW superuser_reserved_connections"))
-    needed = workers * _CONNECTIONS_PER_WORKER + _OTHER_CONNECTIONS
-    told = f"{most - kept} connections are for everyone; {workers} web processes here open up to {needed}"
+    # Each process, that of the jobs too, may look on one more, and the jobs' waits on one for announcements.
+    needed = (workers + 1) * (POOL_SIZE + 1) + 1
+    told = f"{most - kept} connections are for everyone; {workers} web processes here and their job process open up to {needed}"
     if needed > most - kept:
         return warning("connections", told, "raise max_connections, or lower --workers")
     return ok("connections", told)

@@ -6,14 +6,15 @@ something to migrate: the start of a server that is up to date costs one query.
 
 import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot import __version__
 from entrepot.base.databases import parse_database
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.engine import Connection
 
+_log: Final = logging.getLogger(__name__)
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")  # a test compares them with the files
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_PAUSE_S: Final = 0.25
+_HELD_FOR: Final = "60s"  # by who gives no sign: a machine that lost its power, or is frozen
+_SIGN_EVERY_S: Final = 3.0
 _CONNECT_TIMEOUT_S: Final = 5
 _LEAST_POSTGRESQL: Final = 15
 
@@ -100,6 +104,8 @@ async def ensure_postgresql(url: str) -> list[str]:
     async with connected(url) as connection:
         try:
             done = await _upgrade_pending(connection, url, shown)
+            if done is None:
+                _log.info("migration_waits", extra={"database": shown})
             while done is None:
                 await asyncio.sleep(_LOCK_PAUSE_S)
                 done = await _upgrade_pending(connection, url, shown)
@@ -115,13 +121,28 @@ async def _upgrade_pending(connection: "asyncpg.Connection", url: str, shown: st
     a transaction: through a small pool, those that wait would otherwise take the connections by which the other one migrates.
     """
     async with connection.transaction():
-        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # it waits while the others run
+        await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_HELD_FOR}'")
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _ADVISORY_LOCK):
             return None
         pending = await _pending_postgresql(connection, shown)
         for revision in pending:
-            await _upgrade_postgresql(url, shown, revision)
+            await _holding(connection, _upgrade_postgresql(url, shown, revision))
     return pending
+
+
+async def _holding(connection: "asyncpg.Connection", work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and let the transaction that holds the lock not be idle meanwhile.
+
+    So the lock of a machine that is no more ends with its transaction, whoever is between; and without it nothing is done.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_SIGN_EVERY_S))[0]:
+            await connection.execute("SELECT 1")
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _upgrade_postgresql(url: str, shown: str, revision: str) -> None:

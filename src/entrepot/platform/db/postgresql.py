@@ -7,8 +7,8 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import asyncpg
@@ -23,7 +23,7 @@ _log: Final = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _W = TypeVar("_W", bound=Weighed)
-_POOL_SIZE: Final = 8
+POOL_SIZE: Final = 8
 _MOST_WRITES: Final = 5  # of the connections; writes wait for one another's rows, and pulls must not wait with them
 _WRITE_PATIENCE_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -39,10 +39,17 @@ _SOCKET: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
 )
 _STATEMENT_CACHE: Final = 100
-# A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
-_SESSION: Final = {"idle_in_transaction_session_timeout": "10s"}
-_SETTINGS_OF_ONE: Final = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in _SESSION.items())
-_NOT_DURABLE: Final = "SET LOCAL synchronous_commit TO off"
+_SETTINGS: Final = (
+    # A node that is frozen in a transaction must not hold its rows for longer: ours wait for nothing but their statements.
+    "idle_in_transaction_session_timeout TO '10s'",
+    # What was asked on a connection that was given up is asked anew, and a server that is overloaded must not do both.
+    "client_connection_check_interval TO '500ms'",
+)
+# Fails on a standby, which takes no writes, and answers what was true a moment ago. One message, which no pooler takes apart.
+_IS_PRIMARY: Final = (
+    "DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE EXCEPTION 'it is a standby' USING ERRCODE = '25006'; END IF; END $$"
+)
+_NOT_DURABLE: Final = "synchronous_commit TO off"
 _RETRY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 # The connection is gone, or none could be made; whether the server is gone too only a look tells.
 _BROKEN = (
@@ -115,6 +122,8 @@ class PostgresqlDatabase:
     def __init__(self, where: Where) -> None:
         self._url = where.url
         self._is_pooled = where.is_pooled
+        # Through a pooler nothing outlives a transaction, so that each one has to say them; others know them from their start.
+        self._of_each: tuple[str, ...] = _SETTINGS if where.is_pooled else ()
         self._listening: asyncpg.Connection[Any] | None = None
         self._announced = asyncio.Event()
         self._turns = asyncio.Semaphore(_MOST_WRITES)
@@ -129,12 +138,12 @@ class PostgresqlDatabase:
                 self._url,
                 connect=self._connected,
                 min_size=0,
-                max_size=_POOL_SIZE,
+                max_size=POOL_SIZE,
                 timeout=_CONNECT_TIMEOUT_S,
                 command_timeout=_COMMAND_TIMEOUT_S,
                 # Nothing of ours outlives its transaction, so the round trip that resets a session is not needed.
                 reset=_keep,
-                server_settings={"application_name": "entrepot", **({} if self._is_pooled else _SESSION)},
+                server_settings={"application_name": "entrepot"},  # a pooler refuses most others
                 # A pooler gives the next transaction another connection, which does not know what was prepared on this one.
                 statement_cache_size=0 if self._is_pooled else _STATEMENT_CACHE,
             )
@@ -179,7 +188,7 @@ class PostgresqlDatabase:
                 if not self._is_pooled:
                     return await query(PostgresqlConnection(connection), *args, **kwargs)
                 # Outside a transaction the parts of one statement might reach different connections of the pooler's.
-                async with connection.transaction():
+                async with _transaction(connection, *self._of_each):
                     return await query(PostgresqlConnection(connection), *args, **kwargs)
         except _REFUSED as error:
             raise DatabaseUnavailable from error
@@ -216,6 +225,7 @@ class PostgresqlDatabase:
             self._turns.release()
 
     async def _write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool) -> _T:
+        settings = self._of_each if durable else (*self._of_each, _NOT_DURABLE)
         for attempt in range(_TRIES):
             began = False
             try:
@@ -224,11 +234,7 @@ class PostgresqlDatabase:
                     self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection,
                 ):
                     calling.uses(connection)
-                    async with connection.transaction():
-                        if self._is_pooled:
-                            await connection.execute(_SETTINGS_OF_ONE)
-                        if not durable:
-                            await connection.execute(_NOT_DURABLE)
+                    async with _transaction(connection, *settings):
                         began = True
                         calling.may_wait()
                         return await body(PostgresqlConnection(connection))
@@ -263,7 +269,11 @@ class PostgresqlDatabase:
     async def _listen(self) -> None:
         settings = {"application_name": "entrepot listener"}
         connection = await self._connected(self._url, timeout=_CONNECT_TIMEOUT_S, server_settings=settings)
-        await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
+        try:
+            await connection.add_listener(CHANNEL, lambda *_: self._announced.set())
+        except BaseException:
+            connection.terminate()
+            raise
         connection.add_termination_listener(lambda _: self._announced.set())
         self._listening = connection
 
@@ -284,7 +294,7 @@ class PostgresqlDatabase:
             return None
         self._is_let_in = True
         try:
-            await connection.execute("SELECT 1")
+            await connection.execute(_IS_PRIMARY)
         finally:
             connection.terminate()
 
@@ -292,7 +302,7 @@ class PostgresqlDatabase:
         connection = await self._pool.acquire(timeout=_LOOK_TIMEOUT_S)
         try:
             async with asyncio.timeout(_LOOK_TIMEOUT_S):
-                await connection.execute("SELECT 1")
+                await connection.execute(_IS_PRIMARY)
         except BaseException:
             connection.terminate()  # else giving it back would wait until the server has cancelled the statement
             raise
@@ -313,12 +323,31 @@ class PostgresqlDatabase:
         """Connect. Whatever the server says against it (the database was renamed, or is closed to us), it is unavailable."""
         try:
             connection: asyncpg.Connection[Any] = await asyncpg.connect(*where, **how)
+            self._connections.add(connection)
+            connection.add_termination_listener(lambda _: self._connections.discard(connection))
+            try:
+                _keep_alive(connection)
+                of_all = () if self._is_pooled else (f"SET {each}" for each in _SETTINGS)
+                await connection.execute("; ".join((*of_all, _IS_PRIMARY)))
+            except BaseException:
+                connection.terminate()
+                raise
         except asyncpg.PostgresError as error:
             raise DatabaseUnavailable from error
-        _keep_alive(connection)
-        self._connections.add(connection)
-        connection.add_termination_listener(lambda _: self._connections.discard(connection))
         return connection
+
+
+@asynccontextmanager
+async def _transaction(connection: Any, *settings: str) -> AsyncIterator[None]:
+    """Begin a transaction that these settings hold for: at once, so that it is at no moment without them."""
+    try:
+        await connection.execute("; ".join(("BEGIN", *(f"SET LOCAL {each}" for each in settings))))
+        yield
+    except BaseException:
+        with suppress(*_BROKEN):  # then the server ends it
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
 
 
 def _keep_alive(connection: Any) -> None:

@@ -204,14 +204,14 @@ class SqliteDatabase:
             try:
                 results = self._transact(group, transaction)
             except sqlite3.OperationalError as error:
-                code = error.sqlite_errorcode & _PRIMARY
+                code = _code(error)
                 # A full disk is also an I/O error, where it is met in memory that processes share.
                 if code not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or not self._relieve(code == sqlite3.SQLITE_FULL):
                     raise
                 results = self._transact(group, transaction)
             with suppress(sqlite3.Error, OSError):  # what is committed stays so
                 self._after_commit()
-        except (sqlite3.Error, OSError) as error:
+        except BaseException as error:  # noqa: BLE001 - also what nobody thought of (no memory): this thread must go on
             return [(None, _reason(error, self._file))] * len(group)
         finally:
             with suppress(OSError):
@@ -225,7 +225,7 @@ class SqliteDatabase:
             self._writer.execute("BEGIN IMMEDIATE")
             results = [_run(self._writer, waiting.body, transaction) for waiting in group]
             self._writer.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             with suppress(sqlite3.Error):  # there may be no transaction any more
                 self._writer.execute("ROLLBACK")
             raise
@@ -252,9 +252,14 @@ class SqliteDatabase:
             self._writer.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT_S * 1000)}")
 
 
-def _reason(error: Exception, file: Path) -> DatabaseUnavailable:
+def _code(error: BaseException) -> int:
+    """Return what SQLite said; 0 for an error that is not its own: Python raises some of the same class."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+
+
+def _reason(error: BaseException, file: Path) -> DatabaseUnavailable:
     """Return what is the case when a transaction failed as a whole."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    code = _code(error)
     reason: DatabaseUnavailable
     if code == sqlite3.SQLITE_FULL:
         reason = DatabaseFull()
@@ -302,10 +307,10 @@ def _run(
     except StopIteration as end:
         connection.execute("RELEASE body")
         return end.value, None
-    except sqlite3.OperationalError:
-        raise  # the disk or the file: SQLite may have undone the whole transaction already
-    except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it in another thread
-        failure: Exception = error
+    except Exception as error:
+        if isinstance(error, sqlite3.OperationalError) and _code(error):
+            raise  # the disk or the file: SQLite may have undone the whole transaction already
+        failure: Exception = error  # the caller's, who waits for it in another thread
     else:
         steps.close()
         failure = BodySuspended()

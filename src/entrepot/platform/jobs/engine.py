@@ -15,7 +15,7 @@ from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.platform.jobs import queries
 from entrepot.platform.jobs.context import LEASE_S, LEASE_US, Context
 from entrepot.platform.jobs.model import Held, Job, LeaseLost
-from entrepot.platform.jobs.schedule import Schedule, make_due
+from entrepot.platform.jobs.schedule import Schedule, make_due, never
 
 _log: Final = logging.getLogger(__name__)
 _BEAT_S: Final = LEASE_S / 3
@@ -35,10 +35,6 @@ class Kind(msgspec.Struct, frozen=True):
     handler: Callable[[Context, Any], Awaitable[None]]
 
 
-async def _never(_db: Reader) -> bool:
-    return False
-
-
 class Setup(msgspec.Struct, frozen=True):
     """Everything that an engine can do; a queue without a limit runs as much as the processes take.
 
@@ -49,7 +45,7 @@ class Setup(msgspec.Struct, frozen=True):
     kinds: Sequence[Kind]
     schedules: Sequence[Schedule] = ()
     limits: Mapping[str, int] = {}
-    paused: Callable[[Reader], Awaitable[bool]] = _never
+    paused: Callable[[Reader], Awaitable[bool]] = never
     refusal: tuple[type[Exception], ...] = ()
 
 
@@ -122,14 +118,14 @@ class Engine:
             for running in list(self._running.values()):
                 running.end("paused")
             return
-        await make_due(self._db, self._schedules)
+        await make_due(self._db, self._schedules, self._paused)
         if len(self._running) < self._places:
             for held in await self.claim(self._places - len(self._running)):
                 self._begin(held)
 
     async def claim(self, at_most: int) -> list[Held]:
         """Take jobs from all queues that have any; none is preferred."""
-        queues = [queue for queue in await self._db.read(queries.due) if queue in self._limits]
+        queues = [queue for queue in await self._db.read(queries.due, LEASE_US) if queue in self._limits]
         random.shuffle(queues)
         taken: list[Held] = []
         for queue in queues:

@@ -1,14 +1,16 @@
 """Every statement about jobs. Time is the database's: no node's clock decides anything.
 
 Who holds a job is a token in its row. What its holder changes is changed only where the token still stands and the lease has
-not run out; an expired lease cannot be renewed, so that a place that was counted as free stays free.
+not run out; an expired lease cannot be renewed, so that a place that was counted as free stays free. Whoever has `hold` in
+the same transaction has the row locked by its token, and need not look at the lease again: what waited for other rows
+commits all, or nothing.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Raw, json
-from sqlalchemy import bindparam, case, delete, exists, func, null, or_, select, text, update
+from sqlalchemy import BigInteger, bindparam, case, delete, exists, func, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 
 from entrepot.base.ids import new_token
@@ -41,8 +43,14 @@ _AGAIN: Final = Statement(
 _ADD_QUEUE: Final = Statement(insert_unless_there(job_queue).values(name=bindparam("name")).on_conflict_do_nothing())
 # A subquery is evaluated once, so that PostgreSQL can look the time up in an index.
 _NOW: Final = select(now_us()).scalar_subquery()
-_READY: Final = (job.c.state == "ready", job.c.run_at <= _NOW, job.c.finished_at.is_(None))
-_EXPIRED: Final = (job.c.state == "running", job.c.lease_until <= now_us(), job.c.finished_at.is_(None))
+# What was written while the clock was ahead must not wait until it is that time again: no time to wait for began after now,
+# and no lease lasts for two of them.
+_READY: Final = (job.c.state == "ready", or_(job.c.run_at <= _NOW, job.c.created_at > _NOW), job.c.finished_at.is_(None))
+_EXPIRED: Final = (
+    job.c.state == "running",
+    or_(job.c.lease_until <= now_us(), job.c.lease_until > now_us() + 2 * bindparam("lease_us", type_=BigInteger)),
+    job.c.finished_at.is_(None),
+)
 _DUE: Final = Statement(
     select(job_queue.c.name).where(or_(*(exists().where(job.c.queue == job_queue.c.name, *each) for each in (_READY, _EXPIRED))))
 )
@@ -77,21 +85,17 @@ _TAKE: Final = Statement(
     .values(state="running", owner=bindparam("token"), lease_until=now_us() + bindparam("lease_us"), attempt=job.c.attempt + 1)
     .returning(job.c.id, job.c.owner, job.c.kind, job.c.arguments, job.c.attempt, job.c.checkpoint)
 )
-_FENCE: Final = (
-    job.c.id == bindparam("job"),
-    job.c.owner == bindparam("token"),
-    job.c.state == "running",
-    job.c.lease_until > now_us(),
-)
+_OWN: Final = (job.c.id == bindparam("job"), job.c.owner == bindparam("token"), job.c.state == "running")
+_FENCE: Final = (*_OWN, job.c.lease_until > now_us())
 _HOLD: Final = Statement(
     update(job).where(*_FENCE).values(lease_until=now_us() + bindparam("lease_us")).returning(job.c.cancel_requested)
 )
-_CHECKPOINT: Final = Statement(update(job).where(*_FENCE).values(checkpoint=bindparam("saved")))
-_PROGRESS: Final = Statement(update(job).where(*_FENCE).values(progress=bindparam("said")))
+_CHECKPOINT: Final = Statement(update(job).where(*_OWN).values(checkpoint=bindparam("saved")))
+_PROGRESS: Final = Statement(update(job).where(*_OWN).values(progress=bindparam("said")))
 _AGAIN_ASKED: Final = job.c.again == 1
 _FINISH: Final = Statement(
     update(job)
-    .where(*_FENCE)
+    .where(*_OWN)
     .values(
         **_LET_GO,
         error="",
@@ -176,16 +180,16 @@ async def add_queues(tx: Transaction, names: Sequence[str]) -> None:
     await tx.many(_ADD_QUEUE, [{"name": name} for name in sorted(names)])
 
 
-async def due(db: Reader) -> list[str]:
+async def due(db: Reader, lease_us: int) -> list[str]:
     """Return the queues in which a job could be begun or taken over."""
-    return [row[0] for row in await db.all(_DUE)]
+    return [row[0] for row in await db.all(_DUE, lease_us=lease_us)]
 
 
 async def claim(tx: Transaction, queue: str, kinds: Sequence[str], limits: tuple[int, int], lease_us: int) -> list[Held]:
     """Take jobs of a queue; `limits` are how many to take at most, and how many of this queue may run everywhere."""
     at_most, everywhere = limits
     await tx.one(_LOCK_QUEUE, queue=queue)
-    await tx.run(_REAP, queue_=queue)
+    await tx.run(_REAP, queue_=queue, lease_us=lease_us)
     running = await tx.one(_RUNNING, queue=queue)
     free = min(at_most, everywhere - (running[0] if running else 0))
     found = await tx.all_of(_NEXT, kinds, queue=queue, limit=free) if free > 0 else []
@@ -200,17 +204,17 @@ async def hold(tx: Transaction, held: Held, lease_us: int) -> bool | None:
 
 
 async def save_checkpoint(tx: Transaction, held: Held, checkpoint: str) -> None:
-    """Record where a later attempt goes on."""
+    """Record where a later attempt goes on, after `hold`."""
     await tx.run(_CHECKPOINT, job=held.id, token=held.owner, saved=checkpoint)
 
 
 async def save_progress(tx: Transaction, held: Held, progress: str) -> None:
-    """Record how far it has come."""
+    """Record how far it has come, after `hold`."""
     await tx.run(_PROGRESS, job=held.id, token=held.owner, said=progress)
 
 
 async def finish(tx: Transaction, held: Held) -> bool:
-    """End the job as done, or make it ready once more; False when it is not held any more."""
+    """End the job as done, or make it ready once more, after `hold`; False when it is not held any more."""
     return await tx.one(_FINISH, job=held.id, token=held.owner) is not None
 
 

@@ -4,14 +4,14 @@ A slot is a multiple of the period since 1970 on the database's clock. Slots tha
 the first process that looks makes one job, for the slot that it finds itself in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
 
 from entrepot.base.clock import seconds_us
-from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.platform.jobs import queries
 from entrepot.platform.jobs.context import Context
 from entrepot.platform.jobs.model import Job
@@ -31,23 +31,34 @@ class Schedule(msgspec.Struct, frozen=True):
         """Return when the slot began in which `now` lies; both in microseconds."""
         return now - now % seconds_us(self.every_s)
 
+    def is_due(self, newest: int, now: int) -> bool:
+        """Tell whether a job is to be made after that of the newest slot; one that lies ahead was made by a wrong clock."""
+        return newest < self.slot(now) or newest > now
 
-async def make_due(db: Database, schedules: Sequence[Schedule]) -> None:
-    """Make the jobs whose slot has begun, unless another process did."""
+
+async def never(_db: Reader) -> bool:
+    """Make no pause."""
+    return False
+
+
+async def make_due(db: Database, schedules: Sequence[Schedule], paused: Callable[[Reader], Awaitable[bool]] = never) -> None:
+    """Make the jobs whose slot has begun, unless another process did, or `paused` says that none are to be made."""
     if not schedules:
         return
     now, known = await db.read(queries.slots)
     for schedule in schedules:
         newest, live = known.get(schedule.name, (-1, False))
-        if not live and newest < schedule.slot(now):
-            await db.write(partial(_make, schedule=schedule))
+        if not live and schedule.is_due(newest, now):
+            await db.write(partial(_make, schedule=schedule, paused=paused))
 
 
-async def _make(tx: Transaction, schedule: Schedule) -> None:
-    now, newest, live = await queries.lock_schedule(tx, schedule.name)
-    slot = schedule.slot(now)
-    if live or newest >= slot:
+async def _make(tx: Transaction, schedule: Schedule, paused: Callable[[Reader], Awaitable[bool]]) -> None:
+    if await paused(tx):  # asked in the transaction: whoever made the pause finds nothing changed afterwards
         return
+    now, newest, live = await queries.lock_schedule(tx, schedule.name)
+    if live or not schedule.is_due(newest, now):
+        return
+    slot = schedule.slot(now)
     made = await queries.enqueue(tx, schedule.job, key=f"sched-{schedule.name}-{slot // 1_000_000}")
     await queries.set_slot(tx, schedule.name, slot, made or 0)
 

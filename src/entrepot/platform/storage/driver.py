@@ -117,8 +117,8 @@ class HeldUpload(Protocol):
     def inherit(self) -> None:
         """Be told that whoever held the upload before has not let go of it, and may still be writing."""
 
-    def revoke(self) -> None:
-        """Be told that another holds the upload: store nothing more of it."""
+    def revoke(self, why: EntrepotError | None) -> None:
+        """Be told that another may hold the upload: store nothing more of it, and raise this. None takes it back."""
 
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes: nobody will ever say that it is there.

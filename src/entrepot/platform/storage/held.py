@@ -99,8 +99,9 @@ class HeldFile:
     def inherit(self) -> None:
         """Do nothing: the file's lock is ours, so that nobody else writes."""
 
-    def revoke(self) -> None:
+    def revoke(self, why: EntrepotError | None) -> None:
         """Do nothing: the file's lock is ours as long as it is open."""
+        del why
 
     async def cut(self, size: int) -> None:
         """Give back what lies behind the first `size` bytes. Raises SizeMismatch."""

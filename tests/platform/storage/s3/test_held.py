@@ -108,7 +108,7 @@ def test_a_holder_that_was_frozen_spoils_nothing_when_it_comes_back(bucket: Buck
 def test_a_holder_that_learns_that_it_is_none_sends_nothing_more(bucket: Bucket) -> None:
     async def scenario() -> None:
         async with opened(bucket) as storage, storage.hold("handle", 0) as held:
-            held.revoke()
+            held.revoke(UploadBusy())
             with pytest.raises(UploadBusy):
                 await held.append(0, pieces(*cut(CONTENT)), new_hash("sha256"))
             assert [found async for found in storage.list_all()] == []

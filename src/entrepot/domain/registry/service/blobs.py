@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -14,9 +15,9 @@ from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
 from entrepot.domain.registry.queries import blobs, repositories, stores, uploads
 from entrepot.domain.registry.service.served import Served
-from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.db.database import Database, Transaction, answers
 from entrepot.platform.jobs import enqueue
-from entrepot.platform.storage.driver import StorageDriver, Stored
+from entrepot.platform.storage.driver import ObjectLost, StorageDriver, Stored
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 
@@ -63,10 +64,12 @@ class Blobs:
             Unproven, BlobUnknown, RepositoryUnknown
         """
         found = await self.find(actor, name, digest)
+        # Asked first: where the database is away it is remembered where the blob lay, and by now it may lie elsewhere.
+        is_fresh = await self._db.read(blobs.is_fresh, name.stored, found.blob, self._fresh_us)
         if await self._storage.size(found.storage_key) != found.size:
             _log.error("blob_lost", extra={"digest": str(digest), "storage_key": found.storage_key})
             raise BlobUnknown(repository=name.asked, digest=digest)
-        if await self._db.read(blobs.is_fresh, name.stored, found.blob, self._fresh_us):
+        if is_fresh:
             return found
         try:
             if await self._db.write(partial(blobs.touch, name=name.stored, blob_=found.blob)):
@@ -108,7 +111,11 @@ class Blobs:
 
     async def fetch(self, link: Link, digest: Digest) -> bytes | None:
         """Return a small blob's bytes where the store is best asked for all of them at once; None when they are to be read."""
-        return await self._storage.fetch(link.storage_key, link.size, digest)
+        try:
+            return await self._storage.fetch(link.storage_key, link.size, digest)
+        except ObjectLost:
+            await self._db.read(answers)  # see `_read_remembered`
+            raise
 
     def address(self, link: Link) -> str | None:
         """Return where a client gets the bytes from the store itself; None when it is to get them here."""
@@ -116,7 +123,21 @@ class Blobs:
 
     def read(self, link: Link, first: int, last: int) -> AsyncGenerator[bytes, None]:
         """Yield the blob's bytes from `first` to `last`, both inclusive."""
-        return self._storage.read(link.storage_key, first, last)
+        pieces = self._storage.read(link.storage_key, first, last)
+        return pieces if self._served is None else self._read_remembered(pieces)
+
+    async def _read_remembered(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Yield what is read where a blob is remembered to lie: that it is lost nobody can say while the database is away.
+
+        A push may have healed it since, and put it elsewhere.
+        """
+        async with aclosing(pieces):
+            try:
+                async for piece in pieces:
+                    yield piece
+            except ObjectLost:
+                await self._db.read(answers)
+                raise
 
     async def leftovers(self) -> AsyncIterator[Stored]:
         """Yield what lies in the store and belongs to no blob and no upload: a crash left it, or a push is about to name it.

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from entrepot.base.clock import seconds_us
-from entrepot.base.errors import Unavailable
+from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.ids import new_token
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.registry.errors import UploadUnknown
@@ -73,16 +73,20 @@ class _Renewal:
 
     async def _run(self) -> None:
         renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
-        held, renewed = True, time.monotonic()
-        while held:
-            await asyncio.sleep(_RENEW_EVERY_S)
-            # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
-            with suppress(Unavailable, RegistryReadOnly):
-                held = await self._db.write(renew, durable=False)
-                renewed = time.monotonic()
-            if time.monotonic() - renewed > LEASE_S:
-                self._lease.held.revoke()
-        self._lease.held.revoke()
+        is_held, renewed = True, time.monotonic()
+        try:
+            while is_held:
+                await asyncio.sleep(_RENEW_EVERY_S)
+                why: EntrepotError | None = None
+                # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
+                try:
+                    is_held = await self._db.write(renew, durable=False)
+                    renewed = time.monotonic()
+                except (Unavailable, RegistryReadOnly) as error:
+                    why = error
+                self._lease.held.revoke(why if time.monotonic() - renewed > LEASE_S else None)
+        finally:
+            self._lease.held.revoke(UploadBusy())
 
     async def stop(self) -> None:
         """End the task; a second call does nothing."""

@@ -1,9 +1,10 @@
 """What may still be served while the database is away: what does not change, and was served here a moment ago to anybody.
 
-A manifest under its digest and a blob's place never change; they can only go. So when the database was found away, those that
-this machine found there in the last ten minutes are given from its memory, for a minute: for longer too much may have been
-deleted elsewhere. Tags move, and are never answered from memory. What is deleted here is forgotten here, at once, and so is
-what was not found any more. The memory lies in a file that may be damaged or another release's: what it says is checked.
+A manifest under its digest never changes, and a blob's place only when it was lost there; they can only go. So when the
+database was found away, those that this machine found there in the last ten minutes are given from its memory, for a minute:
+for longer too much may have been deleted elsewhere. Tags move, and are never answered from memory. What is deleted here is
+forgotten here, at once, and so is what was not found any more. The memory lies in a file that may be damaged or another
+release's: what it says is checked.
 """
 
 import asyncio

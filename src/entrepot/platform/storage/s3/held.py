@@ -14,7 +14,7 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
-from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
+from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch
 from entrepot.platform.storage.hashing import RunningHash, new_hash
 from entrepot.platform.storage.s3.answers import Answer
 from entrepot.platform.storage.s3.objects import BLOBS, Objects
@@ -51,7 +51,7 @@ class HeldParts:
         self._made: list[str] = []
         self._sending: asyncio.Task[None] | None = None
         self._whole = ""
-        self._revoked = False
+        self._revoked: EntrepotError | None = None
 
     @property
     def state(self) -> str | None:
@@ -128,9 +128,9 @@ class HeldParts:
         """Leave numbers for the parts that the holder of before may still send: until it learns that it is that no more."""
         self._state = msgspec.structs.replace(self._state, next=self._state.next + _LEFT_PARTS)
 
-    def revoke(self) -> None:
-        """Send no part any more."""
-        self._revoked = True
+    def revoke(self, why: EntrepotError | None) -> None:
+        """Send no part any more, until it is taken back."""
+        self._revoked = why
 
     async def cut(self, size: int) -> None:
         """Go back to what was recorded, and take away what this request has stored beside it."""
@@ -278,7 +278,7 @@ class HeldParts:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
         if self._revoked:
-            raise UploadBusy
+            raise self._revoked
         number = self._state.next
         if number > _MOST_PARTS:
             raise ObjectTooLarge(parts=_MOST_PARTS)
@@ -320,7 +320,7 @@ class HeldParts:
             return self._whole
         self._require(size)
         if self._revoked:
-            raise UploadBusy
+            raise self._revoked
         key, upload = self._state.key, self._state.upload
         await self._keep(size - self._state.parts_size)
         parts = list(self._state.parts)

@@ -225,7 +225,7 @@ def test_a_request_runs_for_its_connection_while_the_one_before_it_is_ending(tmp
     """A client that has the last byte asks again before the request that brought it has ended."""
     settings = Settings(data=str(tmp_path))
     connections = Connections(100, 5000)
-    front = web(settings, meters(settings), None, lambda: False, connections)
+    front = web(settings, meters(settings), None, None, lambda: False, connections)
     scope = {"type": "http", "method": "GET", "raw_path": b"/healthz", "query_string": b"", "headers": []}
     scope |= {"client": ("127.0.0.1", "40000"), "scheme": "http"}
 

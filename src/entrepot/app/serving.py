@@ -10,10 +10,12 @@ from typing import Final
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.domain.plans.model import PRESETS
 from entrepot.domain.registry.service.served import is_serving
 from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
 from entrepot.platform.disk.ballast import Ballast
 from entrepot.platform.disk.keeper import kept
+from entrepot.platform.limits.windows import Windows
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
@@ -22,6 +24,7 @@ from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.authorization import AccountsGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
+from entrepot.web.v2.limits import PullLimits
 from entrepot.web.v2.router import Router
 from entrepot.web.v2.tokens import TokenService
 
@@ -41,7 +44,12 @@ def disk_kept(settings: Settings) -> AbstractContextManager[None]:
 
 
 def web(
-    settings: Settings, counted: Meters, certificate: Keeper | None, draining: Callable[[], bool], connections: Connections
+    settings: Settings,
+    counted: Meters,
+    certificate: Keeper | None,
+    windows: Windows | None,
+    draining: Callable[[], bool],
+    connections: Connections,
 ) -> Front:
     """Build the application of one web process."""
     parts = Parts(settings, counted.claims)
@@ -58,16 +66,18 @@ def web(
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    router, gate = _entrance(settings, parts)
+    router, gate = _entrance(settings, parts, windows)
     return Front(router, gate, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
-def _entrance(settings: Settings, parts: Parts) -> tuple[Router, Gate]:
+def _entrance(settings: Settings, parts: Parts, windows: Windows | None) -> tuple[Router, Gate]:
     if settings.access == "open":
         return Router(parts.registry), OpenGate(settings.public_url)
     who = parts.accounts
-    gate = AccountsGate(who.identity, who.tokens, settings.public_url)
-    return Router(parts.registry, TokenService(gate, who.identity, who.tokens)), gate
+    trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
+    gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
+    limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run) if windows is not None else None
+    return Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits), gate
 
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:

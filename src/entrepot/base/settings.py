@@ -28,7 +28,7 @@ _BEFORE_SETTINGS: Final = frozenset({"config"})
 SECRETS: Final = frozenset({"admin_password", "database"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
 _DATABASES: Final = frozenset({"database"})
-_NETWORKS: Final = frozenset({"metrics_allow"})
+_NETWORKS: Final = frozenset({"metrics_allow", "trusted_proxies"})
 _BUCKETS: Final = frozenset({"storage"})
 _MAX_PORT: Final = 65_535
 
@@ -53,6 +53,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["pull", "none"],
         _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),
     ] = "pull"
+    limits: Annotated[
+        Literal["hub-2020", "open"],
+        _expected(
+            "hub-2020 or open",
+            "With accounts, how much may be pulled in 6 hours: hub-2020 is 100 by an address, 200 by an account.",
+        ),
+    ] = "hub-2020"
+    limits_dry_run: Annotated[
+        bool, _expected("true or false", "Refuse no pull beyond the limit, but log it and tell the client what would be left.")
+    ] = False
+    trusted_proxies: Annotated[
+        str,
+        _expected(
+            "CIDR,…", "With accounts, networks of the proxies in front, whose X-Forwarded-For says where a request comes from."
+        ),
+    ] = ""
     admin_password: Annotated[
         str,
         _expected(

@@ -25,6 +25,7 @@ def serve(*, found: Found) -> None:
     from entrepot.app.accounts import ensure_administrator  # noqa: PLC0415
     from entrepot.app.certificates import keeper  # noqa: PLC0415
     from entrepot.app.jobs import work_on_jobs  # noqa: PLC0415
+    from entrepot.app.limits import windows_kept  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
     from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
     from entrepot.platform.telemetry.log import set_up  # noqa: PLC0415
@@ -43,8 +44,8 @@ def serve(*, found: Found) -> None:
         secured.start()
         _show_authority(settings)
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
-    with web.disk_kept(settings):
-        serve_web(serving, partial(web.web, settings, web.meters(settings), secured), work)
+    with web.disk_kept(settings), windows_kept(settings) as windows:
+        serve_web(serving, partial(web.web, settings, web.meters(settings), secured, windows), work)
 
 
 def _show_administrator(made: "FirstAdministrator | None") -> None:

@@ -25,6 +25,7 @@ from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, 
 from entrepot.web.shared.pace import BodyTooSlow
 from entrepot.web.shared.transfers import TooManyBodies
 from entrepot.web.v2.errors import OCI_ERRORS
+from entrepot.web.v2.limits import TooManyPulls
 from entrepot.web.v2.requests import FormInvalid, GrantUnknown, MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from support.http import Answer
 from support.images import INDEX
@@ -49,8 +50,17 @@ NOT_OF_THE_REGISTRY: Final = {
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
 # ten thousand parts of a bucket must be sent.
 NOT_ASKED_FOR: Final = {Denied, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
-# With open access nobody signs in: test_tokens.py and test_permissions.py ask for these.
-OF_ACCOUNTS: Final = {Unproven, TokenRefused, SignInRefused, CredentialsUnreadable, TooManySignIns, FormInvalid, GrantUnknown}
+# With open access nobody signs in: test_tokens.py, test_permissions.py and test_limits.py ask for these.
+OF_ACCOUNTS: Final = {
+    Unproven,
+    TokenRefused,
+    SignInRefused,
+    CredentialsUnreadable,
+    TooManySignIns,
+    TooManyPulls,
+    FormInvalid,
+    GrantUnknown,
+}
 NONE: Final = digest_of(b"none")
 ID: Final = "00000000-0000-4000-8000-000000000000"
 

@@ -113,7 +113,9 @@ def hub(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.
     """Somebody of each kind, on each database."""
     place = prepared(tmp_path_factory.mktemp("matrix") / "data", new_database(database, request))
     ensure_key(key_file(place))
-    with Instance(Path(place.data), database=place.database, access="accounts", admin_password=PASSWORD) as instance:
+    with Instance(
+        Path(place.data), database=place.database, access="accounts", limits="open", admin_password=PASSWORD
+    ) as instance:
         yield Hub(instance, place, with_accounts(place, people))
 
 

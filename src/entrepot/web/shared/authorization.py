@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from entrepot.base.errors import EntrepotError
@@ -12,6 +13,7 @@ from entrepot.domain.access.service.identity import Identity
 from entrepot.domain.access.service.tokens import Tokens
 from entrepot.web.shared.call import Call
 from entrepot.web.shared.gate import HostRepeated
+from entrepot.web.shared.origin import origin_of
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _LONGEST: Final = 8192  # bytes of a name and a secret
@@ -27,10 +29,11 @@ class CredentialsUnreadable(EntrepotError):
 class AccountsGate:
     """The rule of `--access accounts`: everybody may come in, and is who they prove to be."""
 
-    def __init__(self, identity: Identity, tokens: Tokens, public_url: str) -> None:
+    def __init__(self, identity: Identity, tokens: Tokens, public_url: str, trusted_proxies: Sequence[str] = ()) -> None:
         self._identity = identity
         self._tokens = tokens
         self._public_url = public_url
+        self._trusted = trusted_proxies
 
     async def check(self, call: Call) -> None:
         """Find out who sends the request.
@@ -41,6 +44,8 @@ class AccountsGate:
         call.challenged_as = self._public_url
         if call.repeats(b"host"):
             raise HostRepeated
+        if self._trusted:
+            call.origin = origin_of(call.client, call.header(b"x-forwarded-for"), self._trusted)
         header = call.headers.get(b"authorization")
         if header is None:
             if call.path in _PING:

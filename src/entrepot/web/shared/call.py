@@ -98,6 +98,7 @@ class Call:
         "id",
         "kind",
         "method",
+        "origin",
         "path",
         "place",
         "received_bytes",
@@ -120,6 +121,7 @@ class Call:
         self.sending_since = 0.0  # of the monotonic clock, while a piece of the answer waits for the client to take it
         self._query: list[tuple[str, str]] | None = None
         self.actor: Actor = ANYONE
+        self.origin = ""  # the client's address, where trusted proxies told it
         self.challenged_as: str | None = None  # with accounts: the address that clients know us by, '' for what they say
         self.method: str = scope["method"]
         self.path: bytes = scope["raw_path"]
@@ -167,7 +169,7 @@ class Call:
     @property
     def client(self) -> str:
         """The client's address."""
-        return str((self._scope.get("client") or ("?",))[0])
+        return self.origin or str((self._scope.get("client") or ("?",))[0])
 
     @property
     def client_network(self) -> str:

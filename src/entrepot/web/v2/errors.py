@@ -31,6 +31,7 @@ from entrepot.web.shared.call import (
 from entrepot.web.shared.gate import HostRefused, HostRepeated, MetricsRefused, OldHttpRefused, OriginRefused, ProxyRefused
 from entrepot.web.shared.pace import BodyTooSlow
 from entrepot.web.shared.transfers import TooManyBodies
+from entrepot.web.v2.limits import TooManyPulls
 from entrepot.web.v2.requests import FormInvalid, GrantUnknown, MethodUnknown, NumberInvalid, RouteUnknown, TooManyTags
 from entrepot.web.v2.wire import json_answer
 
@@ -54,6 +55,7 @@ OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     SignInRefused: Row("UNAUTHORIZED", 401),
     CredentialsUnreadable: Row("UNAUTHORIZED", 401),
     TooManySignIns: Row("TOOMANYREQUESTS", 429),
+    TooManyPulls: Row("TOOMANYREQUESTS", 429),
     RegistryReadOnly: Row("UNSUPPORTED", 405),
     HostRefused: Row("DENIED", 403),
     HostRepeated: Row("UNSUPPORTED", 400),
@@ -149,10 +151,10 @@ def _entry(code: str, message: str, detail: dict[str, str] | None) -> dict[str, 
 def _headers(error: EntrepotError, call: Call) -> list[Header]:
     if isinstance(error, (Unproven, TokenRefused, SignInRefused, CredentialsUnreadable)) and call.challenged_as is not None:
         return [_challenge(error, *service_of(call, call.challenged_as))]
-    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else _RETRY_AFTER_S.get(type(error))
+    retry_after_s = error.retry_after_s if isinstance(error, (Unavailable, TooManyPulls)) else _RETRY_AFTER_S.get(type(error))
     if retry_after_s is not None:
-        allowed = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else []
-        return [(b"retry-after", b"%d" % retry_after_s), *allowed]
+        more = [(b"allow", b"GET, HEAD")] if isinstance(error, RegistryReadOnly) else getattr(error, "headers", [])
+        return [(b"retry-after", b"%d" % retry_after_s), *more]
     if isinstance(error, MethodUnknown):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RangeNotSatisfiable):

@@ -14,6 +14,7 @@ from entrepot.web.shared import meters
 from entrepot.web.shared.call import Answer, Call
 from entrepot.web.v2 import blobs, manifests, referrers, tags, uploads
 from entrepot.web.v2.errors import oci_error
+from entrepot.web.v2.limits import PullLimits
 from entrepot.web.v2.requests import MethodUnknown, RouteUnknown, unquoted
 from entrepot.web.v2.tokens import TokenService
 
@@ -54,8 +55,9 @@ _PREFIX: Final = len("/v2/")
 class Router:
     """Answers every request under /v2/, the mistaken ones too."""
 
-    def __init__(self, registry: Registry, tokens: TokenService | None = None) -> None:
+    def __init__(self, registry: Registry, tokens: TokenService | None = None, limits: PullLimits | None = None) -> None:
         self._registry = registry
+        self._limits = limits
         # Addresses of this interface that lie beside /v2/.
         self.beside: dict[bytes, Callable[[Call], Awaitable[Answer]]] = (
             {} if tokens is None else {b"/token": tokens.answer, b"/.well-known/jwks.json": tokens.keys}
@@ -75,6 +77,8 @@ class Router:
             handler = methods.get(call.method)
             if handler is None:
                 raise MethodUnknown(call.method, ", ".join(methods))
+            if handler is manifests.get_manifest and self._limits is not None:
+                handler = self._limits.get_manifest
             if "%" in name:
                 raise NameInvalid(name=name)
             return await handler(call, self._registry, RepositoryName.parse(name), last)

@@ -1,0 +1,1 @@
+"""What a plan allows: for now, how much may be pulled."""

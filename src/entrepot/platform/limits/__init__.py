@@ -1,0 +1,1 @@
+"""How often somebody did something in the last hours, counted for all processes together."""

@@ -1,0 +1,154 @@
+"""Limits on pulls, as Docker Hub counts and tells them.
+
+A pull is a GET that was answered 200 with a manifest of an image: no index, nothing that belongs to another image (a subject, an
+attestation, a tag that begins with `sha256-`). An index is refused too when nothing is left, because what follows it would be.
+HEAD is never counted. The permit is taken before the manifest is read, so that many at once are no more than the limit.
+"""
+
+import logging
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.plans.model import PullLimit
+from entrepot.domain.registry.service import Registry
+from entrepot.platform.limits.windows import WINDOW_S, Taken, Windows
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+from entrepot.web.shared.call import Answer, Call, Header
+from entrepot.web.shared.origin import is_neighbour
+from entrepot.web.v2.manifests import get_manifest
+from entrepot.web.v2.wire import SAFE
+
+_log: Final = logging.getLogger(__name__)
+_OK: Final = 200
+# Where scripts look what they have left (Docker Hub, "Check your current usage"): it is not counted.
+_PREVIEW: Final = "ratelimitpreview/test"
+_PREVIEWED: Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+_IMAGES: Final = frozenset(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
+_ATTESTATION: Final = "application/vnd.in-toto+json"
+_MOST_SEEN: Final = 20_000
+_seen: dict[str, bool] = {}
+
+
+class TooManyPulls(EntrepotError):
+    """The address or the account has pulled as much as it may."""
+
+    summary = (
+        "you have reached your pull limit of {limit} in 6 hours: try again in {retry_after_s} seconds{hint}. "
+        "toomanyrequests: You have reached your pull rate limit"
+    )
+
+    def __init__(self, limit: int, taken: Taken, source: str, *, is_somebody: bool) -> None:
+        hint = "" if is_somebody else ", or sign in (docker login) to pull more"
+        super().__init__(limit=limit, retry_after_s=taken.retry_after_s, hint=hint)
+        self.retry_after_s = taken.retry_after_s
+        self.headers = _headers(limit, taken, source)
+
+
+class _Layer(msgspec.Struct):
+    media_type: str = msgspec.field(default="", name="mediaType")
+
+
+class _Manifest(msgspec.Struct):
+    layers: list[_Layer] = []
+    subject: dict[str, Any] | None = None
+
+
+class PullLimits:
+    """Counts pulls and refuses those beyond the limit; with `dry_run` it only tells."""
+
+    def __init__(self, windows: Windows, limit: PullLimit, *, dry_run: bool) -> None:
+        self._windows = windows
+        self._limit = limit
+        self._dry_run = dry_run
+
+    async def get_manifest(self, call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
+        """end-3, within the limit of whoever asks.
+
+        Raises:
+            TooManyPulls, and what `get_manifest` raises
+        """
+        limit = self._limit.account if call.actor.is_somebody else self._limit.address
+        if limit is None or is_neighbour(call.client):
+            return _preview() if name.stored == _PREVIEW else await get_manifest(call, registry, name, last)
+        source = _source(call)
+        if call.method == "HEAD" or name.stored == _PREVIEW:
+            answer = _preview() if name.stored == _PREVIEW else await get_manifest(call, registry, name, last)
+            return _told(answer, limit, await self._windows.look(source, limit), call)
+        taken = await self._windows.take(source, limit)
+        if not taken.allowed:
+            self._refuse(call, limit, taken, source)
+        is_counted = False
+        try:
+            answer = await get_manifest(call, registry, name, last)
+            is_counted = answer.status == _OK and _is_pull(answer, last)
+        finally:
+            if taken.allowed and not is_counted:
+                await self._windows.give_back(source, taken.bucket)
+        left = taken if is_counted or not taken.allowed else taken._replace(remaining=taken.remaining + 1)
+        return _told(answer, limit, left, call)
+
+    def _refuse(self, call: Call, limit: int, taken: Taken, source: str) -> None:
+        if not self._dry_run:
+            raise TooManyPulls(limit, taken, _shown(call), is_somebody=call.actor.is_somebody)
+        _log.info("pull_beyond_the_limit", extra={**call.about(), "source": source, "limit": limit})
+
+
+def _source(call: Call) -> str:
+    """Return whom a pull counts for."""
+    actor = call.actor
+    if actor.account:
+        return f"account {actor.account}"
+    return f"namespace {actor.owner}" if actor.owner else f"address {call.client_network}"
+
+
+def _shown(call: Call) -> str:
+    """Return what the caller is told that their pulls count for."""
+    return call.actor.owner or call.actor.name if call.actor.is_somebody else call.client_network.partition("/")[0]
+
+
+def _told(answer: Answer, limit: int, taken: Taken, call: Call) -> Answer:
+    return Answer(answer.status, [*answer.headers, *_headers(limit, taken, _shown(call))], answer.body, answer.stream)
+
+
+def _headers(limit: int, taken: Taken, source: str) -> list[Header]:
+    return [
+        (b"ratelimit-limit", b"%d;w=%d" % (limit, WINDOW_S)),
+        (b"ratelimit-remaining", b"%d;w=%d" % (taken.remaining, WINDOW_S)),
+        (b"docker-ratelimit-source", source.encode()),
+    ]
+
+
+def _is_pull(answer: Answer, last: str) -> bool:
+    headers = dict(answer.headers)
+    if last.startswith("sha256-") or headers[b"content-type"].decode() not in _IMAGES:
+        return False
+    return _is_image(headers[b"docker-content-digest"].decode(), answer.body)
+
+
+def _is_image(digest: str, content: bytes) -> bool:
+    """Tell whether a manifest is an image of its own, and belongs to no other; the last few thousand are remembered."""
+    found = _seen.get(digest)
+    if found is None:
+        if len(_seen) >= _MOST_SEEN:
+            _seen.clear()
+        found = _seen[digest] = _looks_like_one(content)
+    return found
+
+
+def _looks_like_one(content: bytes) -> bool:
+    try:
+        manifest = msgspec.json.decode(content, type=_Manifest)
+    except msgspec.DecodeError:
+        return True
+    return manifest.subject is None and all(layer.media_type != _ATTESTATION for layer in manifest.layers)
+
+
+def _preview() -> Answer:
+    """Return the manifest that stands where nothing is stored."""
+    digest = str(Digest.of(_PREVIEWED)).encode()
+    about = [(b"content-type", _INDEX.encode()), (b"docker-content-digest", digest)]
+    return Answer(_OK, [*about, (b"content-length", b"%d" % len(_PREVIEWED)), *SAFE], _PREVIEWED)

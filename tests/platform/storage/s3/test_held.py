@@ -15,6 +15,7 @@ from entrepot.platform.storage.s3.driver import BucketStorage
 from entrepot.platform.storage.s3.held import HeldParts
 from entrepot.platform.storage.s3.state import read
 from entrepot.spec.oci.digest import Digest
+from support.faulty import HANGS, Faulty
 from support.s3 import Bucket, S3Server
 from support.store_calls import asked, keys
 from support.stores import pieces
@@ -29,8 +30,8 @@ def bucket(s3: S3Server) -> Bucket:
 
 
 @asynccontextmanager
-async def opened(bucket: Bucket) -> AsyncIterator[BucketStorage]:
-    storage = BucketStorage(parse_bucket(bucket.url()), bucket.environment)
+async def opened(bucket: Bucket, **options: str) -> AsyncIterator[BucketStorage]:
+    storage = BucketStorage(bucket.place(**options), bucket.environment)
     await storage.prepare()
     try:
         yield storage
@@ -137,6 +138,48 @@ def test_parts_are_hashed_anew_for_another_digest(bucket: Bucket) -> None:
                 assert hash_.hexdigest() == Digest.of(CONTENT, "sha512").hex
                 key = await held.finish(Digest.of(CONTENT, "sha512"), len(CONTENT))
             assert await fetched(storage, key, len(CONTENT)) == CONTENT
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("end", "hangs_at"), [("finish", 2), ("finish", 3), ("rehash", 4)], ids=["completion", "HEAD", "rehash"])
+def test_an_end_that_takes_long_keeps_no_other_upload_from_its_own(s3: S3Server, bucket: Bucket, end: str, hangs_at: int) -> None:
+    size = 6 * MIB
+
+    async def ends(storage: BucketStorage, handle: str, state: str | None) -> None:
+        async with storage.hold(handle, size) as held:
+            held.state = state
+            if end == "rehash":
+                await held.rehash(size, new_hash("sha512"))
+            await held.finish(Digest.of(CONTENT[:size]), size)
+
+    async def scenario(proxy: Faulty) -> None:
+        async with opened(bucket, endpoint=proxy.url) as storage:
+            uploads = [(handle := storage.new_handle(), await patched(storage, handle, None, CONTENT[:size])) for _ in range(2)]
+            fault = proxy.fail(HANGS, hangs_at)
+            stuck = asyncio.create_task(ends(storage, *uploads[0]))
+            async with asyncio.timeout(8):
+                while not fault.met:  # noqa: ASYNC110 - the proxy is a thread, which knows no event of this loop
+                    await asyncio.sleep(0.01)
+                await ends(storage, *uploads[1])
+            assert not stuck.done()
+            stuck.cancel()
+            await asyncio.wait([stuck])
+
+    with Faulty(("127.0.0.1", s3.port)) as proxy:
+        run(scenario(proxy))
+
+
+def test_a_tail_that_is_all_there_is_becomes_the_blob_while_others_are_read_back(bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with opened(bucket) as storage:
+            handle = storage.new_handle()
+            state = await patched(storage, handle, None, b"all")
+            memory = storage._calls.memory
+            other = memory.share(lambda: asyncio.sleep(0), lambda: None)
+            async with memory.joining(other), asyncio.timeout(2):
+                key = await finished(storage, handle, state, b"all")
+            assert await fetched(storage, key, 3) == b"all"
 
     run(scenario())
 

@@ -176,6 +176,54 @@ def test_a_date_of_another_day_moves_no_signature(date: str, *, believed: bool) 
     asyncio.run(scenario())
 
 
+def test_a_slow_store_is_asked_no_more_than_so_much_at_once() -> None:
+    asked, go_on = [0], asyncio.Event()
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]:
+            if b"/blobs/" in line:
+                asked[0] += 1
+                await go_on.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            calls = [asyncio.create_task(storage.size(f"blobs/{number}")) for number in range(240)]
+            done, waiting = await asyncio.wait(calls, timeout=1.8)
+            refused = [task for task in done if isinstance(task.exception(), StorageUnavailable)]
+            assert (asked[0], len(refused), len(waiting)) == (200, 40, 200)
+            go_on.set()
+            assert await asyncio.gather(*waiting) == [0] * 200
+            assert await storage.size("blobs/next") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_store_that_says_slow_down_ends_what_it_has_begun() -> None:
+    body = "0123456789"
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]:
+            if line.startswith(b"GET"):
+                await asyncio.sleep(2)
+                writer.write(f"{head}{body}".encode())
+            elif b"/lost" in line:
+                writer.transport.abort()
+            else:
+                writer.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            slow = asyncio.create_task(anext(storage.read("blobs/a.b", 0, 9)))
+            await asyncio.sleep(0.1)
+            await timed(storage.size("blobs/lost"))
+            assert await timed(storage.size("blobs/c.d")) < 0.5, "nothing new is begun"
+            assert await slow == body.encode()
+
+    asyncio.run(scenario())
+
+
 async def timed(what: Awaitable[object]) -> float:
     began = time.monotonic()
     with pytest.raises(StorageAway):

@@ -24,7 +24,7 @@ from entrepot.spec.oci.names import RepositoryName
 _log: Final = logging.getLogger(__name__)
 LEASE_S: Final = 10.0
 LEASE_US: Final = seconds_us(LEASE_S)
-_RENEW_EVERY_S: Final = LEASE_S / 3
+_RENEWALS: Final = 3  # in the time for which it lasts
 _ASK_EVERY_S: Final = 0.25
 
 
@@ -73,14 +73,18 @@ class _Renewal:
 
     async def _run(self) -> None:
         renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
+        lasts_s = self._times.lease_us / 1_000_000
         held, renewed = True, time.monotonic()
         while held:
-            await asyncio.sleep(_RENEW_EVERY_S)
+            await asyncio.sleep(lasts_s / _RENEWALS)
+            began = time.monotonic()
+            rest_s = renewed + lasts_s - began
             # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
-            with suppress(Unavailable, RegistryReadOnly):
-                held = await self._db.write(renew, durable=False)
-                renewed = time.monotonic()
-            if time.monotonic() - renewed > LEASE_S:
+            with suppress(Unavailable, RegistryReadOnly, TimeoutError):
+                async with asyncio.timeout(rest_s if rest_s > 0 else None):
+                    held = await self._db.write(renew, durable=False)
+                renewed = began
+            if time.monotonic() - renewed >= lasts_s:
                 self._lease.held.revoke()
         self._lease.held.revoke()
 

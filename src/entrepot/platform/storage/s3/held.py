@@ -5,7 +5,6 @@ nothing that a row may name is deleted before a transaction under the lease's to
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Final
@@ -17,7 +16,7 @@ from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash, new_hash
 from entrepot.platform.storage.s3.answers import Answer
-from entrepot.platform.storage.s3.objects import BLOBS, Objects
+from entrepot.platform.storage.s3.objects import BLOBS, Objects, sums_of
 from entrepot.platform.storage.s3.pieces import agree, batches, each, feed, is_batch, size_of
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import NOTHING, Part, Tail, written
@@ -245,7 +244,7 @@ class HeldParts:
         contents = []
         for tail in self._state.tails:
             content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
-            if hashlib.sha256(content).hexdigest() != tail.sha256:
+            if (await sums_of([content])).sha256 != tail.sha256:
                 raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
             contents.append(content)
         self._share.add(size_of(contents))
@@ -283,11 +282,7 @@ class HeldParts:
         if not self._state.upload:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
-        if self._revoked:
-            raise UploadBusy
-        number = self._state.next
-        if number > _MOST_PARTS:
-            raise ObjectTooLarge(parts=_MOST_PARTS)
+        number = self._next_number()
         pieces, self._waiting = self._waiting, []
         part = Part(number, size_of(pieces), "")
         self._share.send(part.size)
@@ -298,6 +293,14 @@ class HeldParts:
         self._sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
         self._sending.add_done_callback(lambda _task: turns.release())
         self._sending.add_done_callback(lambda _task: self._share.sent(part.size))
+
+    def _next_number(self) -> int:
+        """Return the number of the part that is sent next. Raises UploadBusy, ObjectTooLarge."""
+        if self._revoked:
+            raise UploadBusy
+        if self._state.next > _MOST_PARTS:
+            raise ObjectTooLarge(parts=_MOST_PARTS)
+        return self._state.next
 
     async def _send_part(self, part: Part, pieces: Sequence[bytes]) -> None:
         stored = await self._objects.put_part(self._state.key, self._state.upload, part.number, pieces)
@@ -322,6 +325,7 @@ class HeldParts:
 
     async def _complete(self, size: int, digest: Digest | None) -> str:
         """Make the parts an object; repeatable, also by another process when that was not recorded. Raises SizeMismatch."""
+        await self._sent()  # what others needed the memory of may still be on its way
         if self._revoked:
             raise UploadBusy
         key, upload = self._state.key, self._state.upload
@@ -338,7 +342,7 @@ class HeldParts:
         """Send what waits; of an upload that is no more, since it may be an object already, say what its last part must be."""
         if not self._waiting:
             return []
-        number = self._state.next
+        number = self._next_number()
         stored = await self._objects.put_part(self._state.key, self._state.upload, number, self._waiting)
         etag = stored.md5 if stored.etag is None else stored.etag
         part = Part(number, size_of(self._waiting), etag, etag == stored.md5)

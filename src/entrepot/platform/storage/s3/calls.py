@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -207,6 +206,7 @@ class Calls:
                     timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
                 )
         self._watch.answered()
+        self._learn(response.headers.get("date"))
         return response
 
     async def _once(self, call: Call) -> Answer:
@@ -217,7 +217,6 @@ class Calls:
                     with self._watch.calling(end):
                         body = await _body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
-        self._learn(headers.get("date"))
         return Answer(response.status, headers, body, error_code(body))
 
     async def _opened(self) -> aiohttp.ClientSession:
@@ -290,21 +289,21 @@ def _ahead_s(date: str | None) -> float | None:
         return None
     try:
         return parsedate_to_datetime(date).timestamp() - now_us() / 1_000_000
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _place(endpoint: str, bucket: Bucket) -> tuple[str, str, str]:
     """Return address, Host header, and what stands before a key in the path."""
-    parts = urlsplit(endpoint)
-    host = parts.netloc
-    for scheme, port in (("http", ":80"), ("https", ":443")):
-        if parts.scheme == scheme:
-            host = host.removesuffix(port)
+    url = URL(endpoint)
+    # As clients send it whatever the setting writes: the signature is over the Host header.
+    host = (url.host_subcomponent or "").rstrip(".")
+    if not url.is_default_port():
+        host = f"{host}:{url.port}"
     if bucket.style == "host":
         host = f"{bucket.name}.{host}"
-        return f"{parts.scheme}://{host}", host, "/"
-    return f"{parts.scheme}://{host}", host, f"/{bucket.name}/"
+        return f"{url.scheme}://{host}", host, "/"
+    return f"{url.scheme}://{host}", host, f"/{bucket.name}/"
 
 
 async def _kept() -> AsyncGenerator[aiohttp.ClientSession, None]:

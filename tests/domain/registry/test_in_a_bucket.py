@@ -12,12 +12,14 @@ from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE
-from entrepot.domain.registry.errors import BlobDigestMismatch, UploadUnknown
+from entrepot.domain.registry.errors import BlobDigestMismatch, ChunkIncomplete, UploadUnknown
 from entrepot.domain.registry.service import leases
 from entrepot.domain.registry.service.pace import Pace
 from entrepot.domain.registry.service.uploads import Body
+from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
+from support.faulty import ERROR, Fault, Faulty
 from support.parts import parts, prepared, push_blob, sql
 from support.s3 import Bucket, S3Server
 from support.store_calls import asked, keys
@@ -73,8 +75,7 @@ def test_expired_and_cancelled_uploads_leave_nothing_in_the_bucket(place: Settin
 def test_a_body_that_outlasts_its_lease_in_the_read_only_mode_is_told_so_and_goes_on_when_it_is_over(
     place: Settings, monkeypatch: pytest.MonkeyPatch, *, is_over: bool
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE_S", 0.3)
-    monkeypatch.setattr(leases, "_RENEW_EVERY_S", 0.1)
+    monkeypatch.setattr(leases, "LEASE_US", 300_000)
     waits, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -136,6 +137,64 @@ def test_bytes_that_are_here_already_are_not_kept_twice_and_lost_ones_are_healed
             assert b"".join([piece async for piece in whole.registry.blobs.read(link, 0, link.size - 1)]) == content
 
     asyncio.run(scenario())
+
+
+def test_chunks_that_are_refused_leave_nothing_and_what_broke_off_is_kept(place: Settings) -> None:
+    async def breaking() -> AsyncIterator[bytes]:
+        yield LARGE
+        raise UploadUnknown(upload="", repository="")
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            uploads, id_ = whole.registry.uploads, await begun(whole, b"")
+            for _ in range(2):
+                with pytest.raises(ChunkIncomplete):
+                    await uploads.append(ANYONE, ONE, id_, Body(pieces(LARGE), Chunk(0, 1)))
+                assert await found_in(whole) == []
+            with pytest.raises(UploadUnknown):
+                await uploads.append(ANYONE, ONE, id_, Body(breaking()))
+            assert (await uploads.status(ANYONE, ONE, id_)).received == len(LARGE)
+            await uploads.finish(ANYONE, ONE, id_, Digest.of(LARGE), Body(pieces()))
+            assert await found_in(whole) == ["blobs"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("end", ["known", "known meanwhile", "of another digest", "cancelled"])
+def test_a_clean_up_that_fails_changes_no_answer(place: Settings, bucket: Bucket, s3: S3Server, end: str) -> None:
+    content = b"to be cleaned up"
+
+    async def scenario(proxy: Faulty) -> None:
+        async with parts(Settings(data=place.data, storage=bucket.url(endpoint=proxy.url))) as whole:
+
+            async def body() -> AsyncIterator[bytes]:
+                if end == "known meanwhile":
+                    await push_blob(whole, "team/two", content)
+                fault = proxy.fail(ERROR, "DeleteObject", times=99)
+                failed.append(fault)
+                yield b""
+
+            failed: list[Fault] = []
+            uploads, id_ = whole.registry.uploads, await begun(whole, content)
+            if end == "known":
+                await push_blob(whole, "team/two", content)
+            if end == "cancelled":
+                failed.append(proxy.fail(ERROR, "DeleteObject", times=99))
+                await uploads.cancel(ANYONE, ONE, id_)
+            elif end == "of another digest":
+                with pytest.raises(BlobDigestMismatch):
+                    await uploads.finish(ANYONE, ONE, id_, Digest.of(b"other"), Body(body()))
+            else:
+                await uploads.finish(ANYONE, ONE, id_, Digest.of(content), Body(body()))
+                assert await whole.registry.blobs.find(ANYONE, ONE, Digest.of(content))
+            assert failed[0].met > 0
+            proxy.forget()
+            with pytest.raises(UploadUnknown):
+                await uploads.status(ANYONE, ONE, id_)
+            assert len([stored async for stored in whole.registry.blobs.leftovers()]) == 1
+
+    with Faulty(("127.0.0.1", s3.port)) as proxy:
+        asyncio.run(scenario(proxy))
 
 
 def test_what_a_crash_left_is_a_leftover_whose_key_deletes_it(place: Settings) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import stat
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -125,6 +126,20 @@ def test_what_is_held_stays_held_until_everything_is_recorded(driver: StorageDri
         assert await finish(twin, handle, b"mine") == key
 
     asyncio.run(scenario())
+
+
+def test_a_finish_that_was_cut_short_leaves_a_file_that_may_be_opened(driver: StorageDriver, where: str) -> None:
+    handle, content = driver.new_handle(), b"cut short"
+    digest = Digest.of(content)
+    upload, folder = Path(where) / "uploads" / handle, Path(where) / "blobs/sha256" / digest.hex[:2]
+    asyncio.run(add(driver, handle, 0, content))
+    folder.rmdir()
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(finish(driver, handle, content))
+    assert stat.S_IMODE(upload.stat().st_mode) == 0o600, "who is not root never opens it again"
+    folder.mkdir()
+    blob = Path(where) / asyncio.run(finish(driver, handle, content))
+    assert stat.S_IMODE(blob.stat().st_mode) == 0o400
 
 
 def test_no_descriptor_is_lost_when_appends_fail(driver: StorageDriver) -> None:

@@ -215,9 +215,11 @@ class HeldFile:
                 raise SizeMismatch(found=found or 0, expected=size)
         else:
             file = self._cut(size)
-            os.fchmod(file, 0o400)
             os.fsync(file)
             self._path.rename(blob)
+            # Not before it: whoever repeats this must be able to open the file. That a crash may leave the mode out does no harm.
+            with suppress(OSError):
+                os.fchmod(file, 0o400)
         sync_folder(blob.parent)
 
 

@@ -1,9 +1,12 @@
 """Stores that answer nonsense, or nothing: whatever they do is told as trouble with the storage, and soon."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Final
 
 import pytest
@@ -50,13 +53,14 @@ async def store(way: Way) -> AsyncIterator[str]:
             writer.transport.abort()
 
 
-def always(body: str, head: str = "HTTP/1.1 200 OK", headers: str = "") -> Way:
+def always(body: str | bytes, head: str = "HTTP/1.1 200 OK", headers: str = "") -> Way:
     """Answer each request with the same."""
+    content = body.encode() if isinstance(body, str) else body
 
     async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(f"{head}\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}".encode())
+            writer.write(f"{head}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content)
 
     return way
 
@@ -164,7 +168,14 @@ def test_the_ids_of_uploads_may_have_any_form() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("date", "believed"), [("Sun, 29 Nov 2020 10:00:00 GMT", False), ("nonsense", False)])
+@pytest.mark.parametrize(
+    ("date", "believed"),
+    [
+        ("Sun, 29 Nov 2020 10:00:00 GMT", False),
+        ("nonsense", False),
+        ("Sun, 29 Nov 2020 10:00:00 +9999999999999999", False),
+    ],
+)
 def test_a_date_of_another_day_moves_no_signature(date: str, *, believed: bool) -> None:
     async def scenario() -> None:
         async with store(always("", headers=f"Date: {date}\r\n")) as endpoint:
@@ -172,6 +183,108 @@ def test_a_date_of_another_day_moves_no_signature(date: str, *, believed: bool) 
             await calls.send(Call("HEAD"))
             assert ("X-Amz-Date=2020" in calls.address(Call("GET", "a"), 60)) == believed
             await calls.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("mark", [b'{"registry":"\xff"}', b'{"a":' + b"[" * 100_000, b"[]", b""])
+def test_a_mark_that_nobody_can_read_says_nothing(mark: bytes) -> None:
+    async def scenario() -> None:
+        async with opened(always(mark)) as storage:
+            assert await storage.identity() == ""
+
+    asyncio.run(scenario())
+
+
+def test_a_pull_learns_what_time_it_is_to_the_store() -> None:
+    skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>"
+    there = datetime.now(UTC) + timedelta(minutes=20)
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := (await reader.readuntil(b"\r\n\r\n")).decode().lower():
+            signed = datetime.strptime(head.partition("x-amz-date: ")[2][:16], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
+            is_late = abs(signed - there) > timedelta(minutes=15)
+            status, body = ("403 Forbidden", skewed) if is_late else ("206 Partial Content", "0123456789")
+            fields = f"Date: {format_datetime(there, usegmt=True)}\r\nContent-Range: bytes 0-9/10\r\nContent-Length: {len(body)}"
+            writer.write(f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n{body}".encode())
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            assert [piece async for piece in storage.read("blobs/a.b", 0, 9)] == [b"0123456789"]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_deleted_that_was_not_copied_whole() -> None:
+    asked: list[str] = []
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+            asked.append(head.partition(" ")[0])
+            body, status, size = "<R><UploadId>1</UploadId><ETag>e</ETag></R>", "200 OK", 6 << 30
+            if "uploadId=" in head and head.startswith("POST"):
+                body, status = "<Error><Code>InvalidPart</Code></Error>", "400 Bad Request"
+            elif head.startswith("HEAD"):
+                body, status = "", "404 Not Found" if "quarantine" in head else status
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body) or size}\r\n\r\n{body}".encode())
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            with pytest.raises(StorageUnavailable):
+                await storage.set_aside("blobs/a.b")
+        assert "POST" in asked
+        assert "DELETE" not in asked
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_store_is_asked_no_more_than_so_much_at_once() -> None:
+    asked, go_on = [0], asyncio.Event()
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]:
+            if b"/blobs/" in line:
+                asked[0] += 1
+                await go_on.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            calls = [asyncio.create_task(storage.size(f"blobs/{number}")) for number in range(240)]
+            for refused in itertools.islice(asyncio.as_completed(calls, timeout=9), 40):
+                with pytest.raises(StorageUnavailable):
+                    await refused
+            waiting = [call for call in calls if not call.done()]
+            assert len(waiting) == 200
+            assert asked[0] <= 200
+            go_on.set()
+            assert await asyncio.gather(*waiting) == [0] * 200
+            assert await storage.size("blobs/next") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_store_that_says_slow_down_ends_what_it_has_begun() -> None:
+    body = "0123456789"
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-9/10\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    async def way(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]:
+            if line.startswith(b"GET"):
+                await asyncio.sleep(2)
+                writer.write(f"{head}{body}".encode())
+            elif b"/lost" in line:
+                writer.transport.abort()
+            else:
+                writer.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n")
+
+    async def scenario() -> None:
+        async with opened(way) as storage:
+            slow = asyncio.create_task(anext(storage.read("blobs/a.b", 0, 9)))
+            await asyncio.sleep(0.1)
+            await timed(storage.size("blobs/lost"))
+            assert await timed(storage.size("blobs/c.d")) < 0.5, "nothing new is begun"
+            assert await slow == body.encode()
 
     asyncio.run(scenario())
 

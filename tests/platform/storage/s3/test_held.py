@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from entrepot.base.bucket import parse_bucket
-from entrepot.platform.storage.driver import SizeMismatch, UploadBusy
+from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.platform.storage.hashing import new_hash
 from entrepot.platform.storage.s3.driver import BucketStorage
 from entrepot.platform.storage.s3.held import HeldParts
-from entrepot.platform.storage.s3.state import read
+from entrepot.platform.storage.s3.state import read, written
 from entrepot.spec.oci.digest import Digest
+from support.faulty import HANGS, LATE, Faulty
 from support.s3 import Bucket, S3Server
 from support.store_calls import asked, keys
 from support.stores import pieces
@@ -29,8 +31,8 @@ def bucket(s3: S3Server) -> Bucket:
 
 
 @asynccontextmanager
-async def opened(bucket: Bucket) -> AsyncIterator[BucketStorage]:
-    storage = BucketStorage(parse_bucket(bucket.url()), bucket.environment)
+async def opened(bucket: Bucket, **options: str) -> AsyncIterator[BucketStorage]:
+    storage = BucketStorage(bucket.place(**options), bucket.environment)
     await storage.prepare()
     try:
         yield storage
@@ -141,6 +143,48 @@ def test_parts_are_hashed_anew_for_another_digest(bucket: Bucket) -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(("end", "hangs_at"), [("finish", 2), ("finish", 3), ("rehash", 4)], ids=["completion", "HEAD", "rehash"])
+def test_an_end_that_takes_long_keeps_no_other_upload_from_its_own(s3: S3Server, bucket: Bucket, end: str, hangs_at: int) -> None:
+    size = 6 * MIB
+
+    async def ends(storage: BucketStorage, handle: str, state: str | None) -> None:
+        async with storage.hold(handle, size) as held:
+            held.state = state
+            if end == "rehash":
+                await held.rehash(size, new_hash("sha512"))
+            await held.finish(Digest.of(CONTENT[:size]), size)
+
+    async def scenario(proxy: Faulty) -> None:
+        async with opened(bucket, endpoint=proxy.url) as storage:
+            uploads = [(handle := storage.new_handle(), await patched(storage, handle, None, CONTENT[:size])) for _ in range(2)]
+            fault = proxy.fail(HANGS, hangs_at)
+            stuck = asyncio.create_task(ends(storage, *uploads[0]))
+            async with asyncio.timeout(8):
+                while not fault.met:  # noqa: ASYNC110 - the proxy is a thread, which knows no event of this loop
+                    await asyncio.sleep(0.01)
+                await ends(storage, *uploads[1])
+            assert not stuck.done()
+            stuck.cancel()
+            await asyncio.wait([stuck])
+
+    with Faulty(("127.0.0.1", s3.port)) as proxy:
+        run(scenario(proxy))
+
+
+def test_a_tail_that_is_all_there_is_becomes_the_blob_while_others_are_read_back(bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with opened(bucket) as storage:
+            handle = storage.new_handle()
+            state = await patched(storage, handle, None, b"all")
+            memory = storage._calls.memory
+            other = memory.share(lambda: asyncio.sleep(0), lambda: None)
+            async with memory.joining(other), asyncio.timeout(2):
+                key = await finished(storage, handle, state, b"all")
+            assert await fetched(storage, key, 3) == b"all"
+
+    run(scenario())
+
+
 def test_what_broke_off_is_taken_away_and_what_was_recorded_stays(bucket: Bucket) -> None:
     async def breaking() -> AsyncIterator[bytes]:
         for piece in cut(CONTENT):
@@ -159,6 +203,33 @@ def test_what_broke_off_is_taken_away_and_what_was_recorded_stays(bucket: Bucket
                 assert held.state == state
             assert keys(bucket, bucket.prefix) == before
             assert len([found async for found in storage.list_all()]) == 1
+
+    run(scenario())
+
+
+def test_a_part_that_is_on_its_way_is_waited_for_at_the_end(s3: S3Server, bucket: Bucket) -> None:
+    async def scenario(proxy: Faulty) -> None:
+        async with opened(bucket, endpoint=proxy.url) as storage, storage.hold(storage.new_handle(), 0) as held:
+            assert await held.append(0, pieces(*cut(CONTENT[: 12 * MIB])), new_hash("sha256"), last=True) == 12 * MIB
+            held._waiting.append(CONTENT[12 * MIB : 17 * MIB])
+            held._share.add(5 * MIB)
+            proxy.fail(LATE, "UploadPart")
+            await held._write()  # as for another upload that needs the memory
+            key = await held.finish(Digest.of(CONTENT[: 17 * MIB]), 17 * MIB)
+            assert await fetched(storage, key, 17 * MIB) == CONTENT[: 17 * MIB]
+
+    with Faulty(("127.0.0.1", s3.port)) as proxy:
+        run(scenario(proxy))
+
+
+def test_an_upload_without_a_number_for_its_last_part_is_too_large(bucket: Bucket) -> None:
+    async def scenario() -> None:
+        async with opened(bucket) as storage:
+            handle = storage.new_handle()
+            state = await patched(storage, handle, None, CONTENT[: 6 * MIB])
+            full = written(msgspec.structs.replace(read(state, 0), next=10_001))
+            with pytest.raises(ObjectTooLarge):
+                await finished(storage, handle, full, CONTENT[: 6 * MIB])
 
     run(scenario())
 

@@ -5,7 +5,10 @@ import random
 from collections.abc import AsyncIterator
 from typing import Final
 
+import pytest
+
 from entrepot.platform.storage.hashing import new_hash
+from entrepot.platform.storage.s3.answers import BucketAway
 from entrepot.platform.storage.s3.calls import Calls
 from entrepot.platform.storage.s3.held import HeldParts
 from entrepot.platform.storage.s3.memory import Memory
@@ -68,6 +71,24 @@ def test_stalled_clients_hold_little_and_keep_nobody_from_pushing(s3: S3Server) 
         assert [found async for found in objects.listed_uploads("blobs/")] == []
         assert len([found async for found in objects.listed("blobs/")]) == 9, "what was written meanwhile stayed"
         await calls.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.fast
+def test_who_waits_to_read_back_is_told_that_the_store_is_away() -> None:
+    def away() -> None:
+        raise BucketAway("storage")
+
+    async def scenario() -> None:
+        memory = Memory(LIMIT)
+        first, second = (memory.share(lambda: asyncio.sleep(0), require) for require in (lambda: None, away))
+        async with memory.joining(first), asyncio.timeout(2):
+            with pytest.raises(BucketAway):
+                async with memory.joining(second):
+                    pass
+        async with memory.joining(second):
+            pass
 
     asyncio.run(scenario())
 

@@ -17,14 +17,14 @@ from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.domain.registry.model import Upload
 from entrepot.domain.registry.queries import uploads
-from entrepot.platform.db.database import Database
+from entrepot.platform.db.database import Database, DatabaseUnavailable
 from entrepot.platform.storage.driver import HeldUpload, StorageDriver, UploadBusy
 from entrepot.spec.oci.names import RepositoryName
 
 _log: Final = logging.getLogger(__name__)
 LEASE_S: Final = 10.0
 LEASE_US: Final = seconds_us(LEASE_S)
-_RENEW_EVERY_S: Final = LEASE_S / 3
+_RENEWALS: Final = 3  # in the time for which it lasts
 _ASK_EVERY_S: Final = 0.25
 
 
@@ -73,18 +73,24 @@ class _Renewal:
 
     async def _run(self) -> None:
         renew = partial(uploads.renew, id_=self._lease.upload.id, token=self._lease.token, times=self._times)
+        lasts_s = self._times.lease_us / 1_000_000
         is_held, renewed = True, time.monotonic()
         try:
             while is_held:
-                await asyncio.sleep(_RENEW_EVERY_S)
+                await asyncio.sleep(lasts_s / _RENEWALS)
                 why: EntrepotError | None = None
+                began = time.monotonic()
+                rest_s = renewed + lasts_s - began
                 # While the database is away or read-only the lease may end: a file's lock keeps others away, a bucket has none.
                 try:
-                    is_held = await self._db.write(renew, durable=False)
-                    renewed = time.monotonic()
+                    async with asyncio.timeout(rest_s if rest_s > 0 else None):
+                        is_held = await self._db.write(renew, durable=False)
+                    renewed = began
                 except (Unavailable, RegistryReadOnly) as error:
                     why = error
-                self._lease.held.revoke(why if time.monotonic() - renewed > LEASE_S else None)
+                except TimeoutError:
+                    why = DatabaseUnavailable()
+                self._lease.held.revoke(why if time.monotonic() - renewed >= lasts_s else None)
         finally:
             self._lease.held.revoke(UploadBusy())
 

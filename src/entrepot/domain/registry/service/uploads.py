@@ -142,7 +142,8 @@ class Uploads:
         await self._rule.require(actor, Action.PUSH, name)
         with self._storage.awaiting(body.size_bytes) as came:
             async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
-                received, hash_ = await self._receive(lease, body, came)
+                async with _cut_back(lease):
+                    received, hash_ = await self._receive(lease, body, came)
                 state = hash_.state() if hash_ else None
                 progress = uploads.Progress(id_, lease.token, received, state, lease.held.state)
                 # Without a new byte nothing is told that a power cut could make untrue.
@@ -196,14 +197,16 @@ class Uploads:
                     raise body.interrupted
             await self._check(lease, digest, received, hash_)
             if known is not None and await self._link(lease, digest, known):
-                await lease.held.drop(digest)
+                with suppress(EntrepotError):  # what stays is found by the clean-up; the push has succeeded
+                    await lease.held.drop(digest)
                 return
             async with _cut_back(lease):
                 key = await lease.held.finish(digest, received)
             kept = await self._store(lease, digest, received, key)
             await lease.held.settle()
         if kept != key:
-            await self._storage.delete(key)  # the same bytes are here already
+            with suppress(EntrepotError):
+                await self._storage.delete(key)  # the same bytes are here already
 
     async def cancel(self, actor: Actor, name: RepositoryName, id_: str) -> None:
         """Forget the upload and its bytes.
@@ -214,7 +217,8 @@ class Uploads:
         await self._rule.require(actor, Action.PUSH, name)
         async with leased(self._db, self._storage, name, id_, self._lifetime_us) as lease:
             if await self._db.write(partial(uploads.end, id_=id_, token=lease.token)):
-                await self._storage.abort(lease.upload.handle, lease.held.state)
+                with suppress(EntrepotError):  # its row is no more: what stays is found by the clean-up
+                    await self._storage.abort(lease.upload.handle, lease.held.state)
 
     async def _receive(
         self, lease: Lease, body: Body, came: Callable[[int], None], *, last: bool = False, spare: bool = False
@@ -240,7 +244,8 @@ class Uploads:
         if found != digest.hex:
             # Bytes of a lease that was lost may be another's by now.
             if await self._db.write(partial(uploads.end, id_=lease.upload.id, token=lease.token)):
-                await lease.held.drop(digest)
+                with suppress(EntrepotError):  # the client is to be told of its digest
+                    await lease.held.drop(digest)
             raise BlobDigestMismatch(**mismatch(found, digest))
 
     async def _link(self, lease: Lease, digest: Digest, known: LiveBlob) -> bool:

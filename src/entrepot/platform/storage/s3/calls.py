@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -36,6 +35,9 @@ _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
 _READ_S: Final = 10.0
 _SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
+_CALLED_AT_ONCE: Final = 200  # a call goes on when who asked for it has gone: so clients could open any number of connections
+_STREAMED_AT_ONCE: Final = 2000  # as many as a process has clients: each may take its blob as slowly as it likes
+_ROOM_S: Final = 1.0
 _LARGEST_ANSWER: Final = 8 << 20
 _OTHER_CLOCK_S: Final = 2.0
 _UNBELIEVABLE_S: Final = 86_400.0
@@ -81,6 +83,7 @@ class Calls:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
+        self._called, self._streamed = asyncio.Semaphore(_CALLED_AT_ONCE), asyncio.Semaphore(_STREAMED_AT_ONCE)
         self.memory = Memory()
         self._watch = Watch(self._look)
 
@@ -109,8 +112,10 @@ class Calls:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_PAUSE_S * 4 ** (attempt - 1))
+            await self._opened()
             try:
-                answer, last = await self._once(call), None
+                async with _room_of(self._called):
+                    answer, last = await self._once(call), None
             except LOST as error:
                 await self._watch.verdict()
                 last = error
@@ -133,6 +138,12 @@ class Calls:
             StorageUnavailable; what breaks off later is the client library's error, of the kinds in `LOST`
         """
         self.require()
+        await self._opened()
+        async with _room_of(self._streamed), self._streaming(call) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _streaming(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             response = await self._answer(call, _READ_S)
         except LOST:
@@ -195,6 +206,7 @@ class Calls:
                     timeout=aiohttp.ClientTimeout(total=limit_s, sock_connect=_CONNECT_S, sock_read=sock_read_s),
                 )
         self._watch.answered()
+        self._learn(response.headers.get("date"))
         return response
 
     async def _once(self, call: Call) -> Answer:
@@ -205,7 +217,6 @@ class Calls:
                     with self._watch.calling(end):
                         body = await _body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
-        self._learn(headers.get("date"))
         return Answer(response.status, headers, body, error_code(body))
 
     async def _opened(self) -> aiohttp.ClientSession:
@@ -214,6 +225,7 @@ class Calls:
         if self._session is None or self._loop is not loop or self._session.closed:
             self._keeper = _kept()
             self._loop, self._watch, self._turns = loop, Watch(self._look), asyncio.Semaphore(_SENT_AT_ONCE)
+            self._called, self._streamed = asyncio.Semaphore(_CALLED_AT_ONCE), asyncio.Semaphore(_STREAMED_AT_ONCE)
             self._session = await anext(self._keeper)
         return self._session
 
@@ -223,6 +235,7 @@ class Calls:
         session = await self._opened()
         url, headers = self._signed(call)
         async with session.request(call.method, url, headers=headers, allow_redirects=False) as response:
+            self._watch.answered()
             if response.status >= _SERVER_ERROR:
                 raise aiohttp.ClientPayloadError(f"it answers {response.status}")
 
@@ -246,6 +259,20 @@ class Calls:
             self._ahead_s = ahead_s if abs(ahead_s) > _OTHER_CLOCK_S else 0.0
 
 
+@asynccontextmanager
+async def _room_of(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Take one of the places until the block is left. Raises StorageUnavailable when none comes free for a while."""
+    try:
+        async with asyncio.timeout(_ROOM_S):
+            await places.acquire()
+    except TimeoutError:
+        raise StorageUnavailable("storage") from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
 def _is_whole(answer: Answer) -> bool:
     """Tell whether an answer means what its status says: a copy or a completion may fail after its first byte was sent."""
     return answer.status >= _BAD or not answer.code
@@ -262,21 +289,21 @@ def _ahead_s(date: str | None) -> float | None:
         return None
     try:
         return parsedate_to_datetime(date).timestamp() - now_us() / 1_000_000
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _place(endpoint: str, bucket: Bucket) -> tuple[str, str, str]:
     """Return address, Host header, and what stands before a key in the path."""
-    parts = urlsplit(endpoint)
-    host = parts.netloc
-    for scheme, port in (("http", ":80"), ("https", ":443")):
-        if parts.scheme == scheme:
-            host = host.removesuffix(port)
+    url = URL(endpoint)
+    # As clients send it whatever the setting writes: the signature is over the Host header.
+    host = (url.host_subcomponent or "").rstrip(".")
+    if not url.is_default_port():
+        host = f"{host}:{url.port}"
     if bucket.style == "host":
         host = f"{bucket.name}.{host}"
-        return f"{parts.scheme}://{host}", host, "/"
-    return f"{parts.scheme}://{host}", host, f"/{bucket.name}/"
+        return f"{url.scheme}://{host}", host, "/"
+    return f"{url.scheme}://{host}", host, f"/{bucket.name}/"
 
 
 async def _kept() -> AsyncGenerator[aiohttp.ClientSession, None]:

@@ -5,7 +5,6 @@ nothing that a row may name is deleted before a transaction under the lease's to
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Final
@@ -17,7 +16,7 @@ from entrepot.base.ids import new_token
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch
 from entrepot.platform.storage.hashing import RunningHash, new_hash
 from entrepot.platform.storage.s3.answers import Answer
-from entrepot.platform.storage.s3.objects import BLOBS, Objects
+from entrepot.platform.storage.s3.objects import BLOBS, Objects, sums_of
 from entrepot.platform.storage.s3.pieces import agree, batches, each, feed, is_batch, size_of
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import NOTHING, Part, Tail, written
@@ -147,10 +146,10 @@ class HeldParts:
                     await self._objects.delete(key)
 
     async def rehash(self, size: int, hash_: RunningHash) -> None:
-        """Feed the first `size` bytes to `hash_`. Parts cannot be read: so they are made an object first. Raises SizeMismatch."""
-        async with self._share.lock, self._reading():
-            if self._state.upload:
-                key = await self._complete(size, None)
+        """Feed the first `size` bytes to `hash_`; what the store has of them is made an object first. Raises SizeMismatch."""
+        async with self._share.lock:
+            if self._state.upload or self._state.tails:
+                key = await self._make(size, None)
                 pieces: AsyncIterator[bytes] = read(self._objects, key, 0, size - 1)
             else:
                 await self._keep(size)
@@ -161,12 +160,15 @@ class HeldParts:
     async def finish(self, digest: Digest, size: int) -> str:
         """Make the first `size` bytes an object and return its key, which was chosen before. Raises SizeMismatch."""
         async with self._share.lock:
-            if not self._whole:
-                self._require(size)
-                async with self._reading():
-                    self._whole = await (self._complete(size, digest) if self._state.upload else self._put(size))
+            key = await self._make(size, digest)
             self._let_go()
-            return self._whole
+            return key
+
+    async def _make(self, size: int, digest: Digest | None) -> str:
+        if not self._whole:
+            self._require(size)
+            self._whole = await (self._complete(size, digest) if self._state.upload else self._put(size))
+        return self._whole
 
     async def _put(self, size: int) -> str:
         """Make an object of what is no multipart upload."""
@@ -176,9 +178,11 @@ class HeldParts:
             if found != size:
                 raise SizeMismatch(found=found or 0, expected=size)
             return tails[0].key
-        await self._keep(size)
         key = self._new_key()
-        await self._objects.put(key, self._waiting)
+        async with self._reading():
+            await self._keep(size)
+            await self._objects.put(key, self._waiting)
+            self._let_go()
         return key
 
     async def drop(self, digest: Digest) -> None:
@@ -222,7 +226,7 @@ class HeldParts:
         self._waiting, self._coming = [], []
 
     def _reading(self) -> AbstractAsyncContextManager[None]:
-        """Return a block in which tails may be read back into memory."""
+        """Return a block in which tails may be read back into memory, and are to be stored: others wait for its end."""
         return self._share.joining() if self._state.tails else nullcontext()
 
     async def _keep(self, size: int) -> None:
@@ -240,7 +244,7 @@ class HeldParts:
         contents = []
         for tail in self._state.tails:
             content = b"".join([piece async for piece in read(self._objects, tail.key, 0, tail.size - 1)])
-            if hashlib.sha256(content).hexdigest() != tail.sha256:
+            if (await sums_of([content])).sha256 != tail.sha256:
                 raise SizeMismatch(found=self._state.parts_size, expected=self._state.size)
             contents.append(content)
         self._share.add(size_of(contents))
@@ -267,6 +271,7 @@ class HeldParts:
         self._let_go()
 
     async def _send_waiting(self) -> None:
+        await self._sent()
         async with self._reading():
             await self._join()
             await self._send()
@@ -277,11 +282,7 @@ class HeldParts:
         if not self._state.upload:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
-        if self._revoked:
-            raise self._revoked
-        number = self._state.next
-        if number > _MOST_PARTS:
-            raise ObjectTooLarge(parts=_MOST_PARTS)
+        number = self._next_number()
         pieces, self._waiting = self._waiting, []
         part = Part(number, size_of(pieces), "")
         self._share.send(part.size)
@@ -292,6 +293,14 @@ class HeldParts:
         self._sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
         self._sending.add_done_callback(lambda _task: turns.release())
         self._sending.add_done_callback(lambda _task: self._share.sent(part.size))
+
+    def _next_number(self) -> int:
+        """Return the number of the part that is sent next. Raises ObjectTooLarge, and why it is no longer ours."""
+        if self._revoked:
+            raise self._revoked
+        if self._state.next > _MOST_PARTS:
+            raise ObjectTooLarge(parts=_MOST_PARTS)
+        return self._state.next
 
     async def _send_part(self, part: Part, pieces: Sequence[bytes]) -> None:
         stored = await self._objects.put_part(self._state.key, self._state.upload, part.number, pieces)
@@ -316,25 +325,29 @@ class HeldParts:
 
     async def _complete(self, size: int, digest: Digest | None) -> str:
         """Make the parts an object; repeatable, also by another process when that was not recorded. Raises SizeMismatch."""
-        if self._whole:
-            return self._whole
-        self._require(size)
+        await self._sent()  # what others needed the memory of may still be on its way
         if self._revoked:
             raise self._revoked
         key, upload = self._state.key, self._state.upload
-        await self._keep(size - self._state.parts_size)
-        parts = list(self._state.parts)
-        if self._waiting:
-            # Where the upload is no more it may be an object already: then the ETag says whether this part is its last.
-            stored = await self._objects.put_part(key, upload, self._state.next, self._waiting)
-            etag = stored.md5 if stored.etag is None else stored.etag
-            parts.append(Part(self._state.next, size_of(self._waiting), etag, etag == stored.md5))
+        async with self._reading():
+            await self._keep(size - self._state.parts_size)
+            parts = [*self._state.parts, *await self._last_part()]
         done = await self._objects.complete(key, upload, [(part.number, part.etag) for part in parts])
         answer = await self._objects.head(key)
         if answer is None or answer.size != size or not await self._is_whole(answer, parts, digest, done=done):
             raise SizeMismatch(found=0 if answer is None or answer.size == size else answer.size, expected=size)
-        self._whole = key
         return key
+
+    async def _last_part(self) -> list[Part]:
+        """Send what waits; of an upload that is no more, since it may be an object already, say what its last part must be."""
+        if not self._waiting:
+            return []
+        number = self._next_number()
+        stored = await self._objects.put_part(self._state.key, self._state.upload, number, self._waiting)
+        etag = stored.md5 if stored.etag is None else stored.etag
+        part = Part(number, size_of(self._waiting), etag, etag == stored.md5)
+        self._let_go()
+        return [part]
 
     async def _is_whole(self, answer: Answer, parts: list[Part], digest: Digest | None, *, done: bool) -> bool:
         """Tell whether the object is made of these parts, and not of others that somebody else has sent."""

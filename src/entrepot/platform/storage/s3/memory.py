@@ -69,8 +69,12 @@ class Memory:
 
     @asynccontextmanager
     async def joining(self, share: "Share") -> AsyncIterator[None]:
-        """Let one upload at a time read back what was written, beyond the limit; whoever does waits for no room."""
+        """Let one upload at a time read back what was written, beyond the limit; whoever does waits for no room.
+
+        All others wait meanwhile: so nothing belongs into the block but reading back, and storing that. Raises BucketAway.
+        """
         while self._joining is not None and self._joining is not share:
+            share.require()
             await self._change()
         self._joining = share
         try:

@@ -123,7 +123,7 @@ class Objects:
             return None
         try:
             return msgspec.json.decode(answer.body, type=_Mark).registry
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
 
     async def mark(self, identity: str, *, first: bool) -> None:
@@ -143,13 +143,15 @@ class Objects:
         await self.calls.send(Call("DELETE", self.whole(key), expected=(200, 204, _MISSING)))
 
     async def copy(self, key: str, to: str) -> None:
-        """Copy an object inside the store; in parts where one call may not copy so much."""
+        """Copy an object inside the store, whole; in parts where one call may not copy so much."""
         size = await self.size(key)
         if size is not None and size > _LARGEST_COPY:
             await self._copy_in_parts(key, to, size)
-            return
-        headers = {"x-amz-copy-source": self._source(key)}
-        await self.calls.send(Call("PUT", self.whole(to), headers=headers, limit_s=_COPY_S))
+        else:
+            headers = {"x-amz-copy-source": self._source(key)}
+            await self.calls.send(Call("PUT", self.whole(to), headers=headers, limit_s=_COPY_S))
+        if await self.size(to) != size:
+            raise StorageUnavailable("storage")
 
     async def _copy_in_parts(self, key: str, to: str, size: int) -> None:
         upload, parts = await self.begin(to), []

@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 
 from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable
-from entrepot.platform.storage.s3.answers import Answer, BucketAway, error_code, trouble
+from entrepot.platform.storage.s3.answers import Answer, error_code, trouble
 from entrepot.platform.storage.s3.calls import LOST, Call
 from entrepot.platform.storage.s3.objects import Objects
 
@@ -71,8 +71,6 @@ async def _answer(objects: Objects, key: str, first: int, last: int) -> AsyncGen
                 rest -= len(some)
                 if some:
                     yield some
-    except BucketAway:
-        raise
     except LOST as error:
         raise _BrokeOff from error
 
@@ -80,7 +78,7 @@ async def _answer(objects: Objects, key: str, first: int, last: int) -> AsyncGen
 async def _refused(objects: Objects, key: str, response: aiohttp.ClientResponse) -> None:
     """Raise what an answer without the bytes means."""
     code = error_code(await response.content.read(_LONGEST_ERROR))
-    if response.status >= _SERVER_ERROR:
+    if response.status >= _SERVER_ERROR or code == "RequestTimeTooSkewed":  # its answer has told us its time
         raise _BrokeOff(f"the store answered {response.status} {code}")
     if response.status == _MISSING and code != "NoSuchBucket":
         await objects.require_mark()

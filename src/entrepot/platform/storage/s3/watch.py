@@ -82,6 +82,7 @@ class Watch:
             loop.call_later(_SILENT_S, self._suspect, limit)
 
     async def _run(self, known: "asyncio.Future[None]") -> None:
+        began = asyncio.get_running_loop().time()
         try:
             reason = await self._found_away()
             self._away = bool(reason)
@@ -90,13 +91,19 @@ class Watch:
         if not reason:
             return
         _log.warning("bucket_away", extra={"reason": reason})
+        while self._away:
+            if self._answered < began:
+                self._end_calls()
+            await asyncio.sleep(_LOOK_EVERY_S)
+            began = asyncio.get_running_loop().time()
+            self._away = bool(await self._found_away())
+        _log.info("bucket_back")
+
+    def _end_calls(self) -> None:
+        """End all that waits. A store that answers nothing but "slow down" may still do what it has begun, so that goes on."""
         for limit in list(self._calling):
             if not limit.expired() and limit.when() is None:
                 limit.reschedule(0)
-        while await self._found_away():  # noqa: ASYNC110 - nobody would set an event
-            await asyncio.sleep(_LOOK_EVERY_S)
-        self._away = False
-        _log.info("bucket_back")
 
     async def _found_away(self) -> str:
         """Return why the store counts as away; empty when it answers."""

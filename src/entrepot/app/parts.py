@@ -137,13 +137,15 @@ class Parts:
     async def trouble(self) -> Unavailable | None:
         """Return what keeps pulls from being answered; a disk that takes no writes does not. Of several the worst is told."""
         away: Unavailable | None = None
+        identity = None
         try:
             await self.db.read(answers)
+            identity = await self.registry.stores.identity()
         except Unavailable as error:
             away = error
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await self.storage.require_presence()
+                await self.storage.require_presence(identity)
         except TimeoutError:
             return StorageUnavailable("storage")
         except Unavailable as error:
@@ -239,7 +241,7 @@ async def _prepare_store(settings: Settings) -> None:
     await parts.open()
     try:
         identity = await _fit(settings, parts) if settings.storage else ""
-        if not settings.storage and not await parts.storage.was_begun() and await parts.registry.stores.names_blobs():
+        if not settings.storage and await parts.storage.identity() is None and await parts.registry.stores.names_blobs():
             raise BlobsMissing(folder=settings.data)
         await parts.storage.prepare(identity)
         if settings.storage:  # of two registries that begin there in the same moment the mark of one stands

@@ -14,7 +14,7 @@ from entrepot.app.checkup import checkup
 from entrepot.app.parts import BucketTaken, Parts, _prepare_store, opened, prepare
 from entrepot.base.settings import Settings
 from entrepot.domain.registry.service import collection
-from entrepot.platform.storage.driver import StoreTaken
+from entrepot.platform.storage.driver import StorageAway, StoreTaken
 from support.parts import parts, prepared, push_blob, sql
 from support.s3 import Bucket, S3Server
 from support.store_calls import asked, keys
@@ -192,6 +192,18 @@ def test_a_mark_put_there_by_a_person_is_filled_in_unless_bytes_of_another_lie_t
     asked(taken, "PUT", f"{taken.prefix}/{MARK}", body=b"any object")
     with pytest.raises(BucketTaken):
         prepare(moved(ours, taken))
+
+
+def test_a_node_whose_prefix_was_given_to_another_is_not_ready(make: Make, bucket: Bucket) -> None:
+    async def scenario(ours: Settings) -> None:
+        async with parts(ours) as whole:
+            assert await whole.trouble() is None
+            asked(bucket, "PUT", f"{bucket.prefix}/{MARK}", body=b'{"registry": "another"}')
+            assert isinstance(await whole.trouble(), StoreTaken)
+            asked(bucket, "DELETE", f"{bucket.prefix}/{MARK}")
+            assert isinstance(await whole.trouble(), StorageAway)
+
+    asyncio.run(scenario(make(b"one")))
 
 
 def test_the_clean_up_stops_when_the_prefix_was_given_to_another(

@@ -172,11 +172,13 @@ class StorageDriver(Protocol):
             StorageFull, StorageReadOnly, StorageAway
         """
 
-    async def require_presence(self) -> None:
+    async def require_presence(self, identity: str | None = None) -> None:
         """Do nothing when the store can be read: what is found missing then is missing.
 
+        With an identity it must be that registry's, too.
+
         Raises:
-            StorageAway
+            StorageAway, StoreTaken
         """
 
     def hold(self, handle: str, size: int) -> AbstractAsyncContextManager[HeldUpload]:
@@ -246,9 +248,6 @@ class StorageDriver(Protocol):
 
     async def require_identity(self, identity: str | None) -> None:
         """Do nothing where the store is that registry's. Raises StoreTaken."""
-
-    async def was_begun(self) -> bool:
-        """Tell whether blobs have ever been kept in this store."""
 
     async def prepared(self) -> bool:
         """Tell whether `prepare` was done. Raises OSError."""

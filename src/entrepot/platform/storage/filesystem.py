@@ -61,8 +61,8 @@ class FilesystemStorage:
         await self._run(self._prepare)
 
     async def identity(self) -> str | None:
-        """Return that it does not say whose it is."""
-        return "" if await self.was_begun() else None
+        """Return that it does not say whose it is, or None. Raises OSError."""
+        return "" if self._blobs.is_dir() else None
 
     async def require_identity(self, identity: str | None) -> None:
         """Do nothing: the folder has no mark."""
@@ -78,10 +78,6 @@ class FilesystemStorage:
                 sync_folder(self._blobs / algorithm)
             for path in (self._blobs, self._blobs.parent):
                 sync_folder(path)
-
-    async def was_begun(self) -> bool:
-        """Tell whether blobs have ever been kept in this folder. Raises OSError."""
-        return self._blobs.is_dir()
 
     async def prepared(self) -> bool:
         """Tell whether `prepare` was done in this folder, which need not be there. Raises OSError."""
@@ -128,8 +124,9 @@ class FilesystemStorage:
         finally:
             claim.end()
 
-    async def require_presence(self) -> None:
+    async def require_presence(self, identity: str | None = None) -> None:
         """Look whether the folders are there. Raises StorageAway."""
+        del identity
         if not await self._read(self.is_here):
             raise StorageAway("storage")
 

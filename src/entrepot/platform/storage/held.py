@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.disk.folders import sync_folder
+from entrepot.platform.storage.batches import batches
 from entrepot.platform.storage.driver import SizeMismatch, StorageFull, UploadBusy
 from entrepot.platform.storage.hashing import RunningHash
 from entrepot.platform.storage.presence import folder_of, size_of
 from entrepot.platform.storage.writeback import start_writeback
 from entrepot.spec.oci.digest import Digest
 
-_BATCH_BYTES: Final = 1 << 20  # one step to a thread costs as much as hashing 64 KiB
-_MOST_PIECES: Final = 1000  # one call of the kernel takes 1024
+_BATCH_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 1 << 20
 
 Run = Callable[..., "asyncio.Future[Any]"]
@@ -73,9 +73,9 @@ class HeldFile:
 
     async def _append(self, offset: int, chunks: AsyncIterator[bytes], hash_: RunningHash, *, last: bool) -> int:
         flush = _nothing if last else self._flush_with_name
-        batches = _batches(chunks)
+        coming = batches(chunks, _BATCH_BYTES)
         nothing: list[bytes] = []
-        batch, following = await anext(batches, nothing), await anext(batches, None)
+        batch, following = await anext(coming, nothing), await anext(coming, None)
         if following is None:
             if batch:
                 offset = await self._run(self._in_turn, self._write_whole, offset, batch, hash_, flush)
@@ -86,7 +86,7 @@ class HeldFile:
         while following is not None:
             # Written and hashed in a thread while the next batch comes from the network.
             step = self._run(self._in_turn, self._write, offset, batch, hash_)
-            batch, following = following, await anext(batches, None)
+            batch, following = following, await anext(coming, None)
             offset = await step
         offset = await self._run(self._in_turn, self._write, offset, batch, hash_)
         if not last:
@@ -233,20 +233,6 @@ def _is_at(file: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
         return False
-
-
-async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Put pieces together until they are worth a hop to a thread; they are not joined, which would copy them."""
-    held: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size >= _BATCH_BYTES or len(held) == _MOST_PIECES:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
 
 
 def make_folder(path: Path) -> None:

@@ -16,7 +16,7 @@ from entrepot.base.ids import new_token
 from entrepot.base.remembered import Remembered
 from entrepot.platform.storage.driver import ObjectLost, StorageUnavailable, Stored, StoreTaken
 from entrepot.platform.storage.hashing import RunningHash
-from entrepot.platform.storage.s3.answers import StoreRefuses
+from entrepot.platform.storage.s3.answers import BucketAway, StoreRefuses
 from entrepot.platform.storage.s3.calls import Call, Calls
 from entrepot.platform.storage.s3.held import HeldParts
 from entrepot.platform.storage.s3.objects import BLOBS, QUARANTINE, Objects
@@ -76,10 +76,6 @@ class BucketStorage:
         if await self._objects.marked() != (identity or ""):
             raise StoreTaken("storage")
 
-    async def was_begun(self) -> bool:
-        """Tell whether blobs have ever been kept in the bucket."""
-        return await self._objects.is_marked()
-
     async def prepared(self) -> bool:
         """Tell whether `prepare` was done."""
         return await self._objects.is_marked()
@@ -99,9 +95,16 @@ class BucketStorage:
         self.require_room(size_bytes or 0)
         yield lambda _came: None
 
-    async def require_presence(self) -> None:
-        """Look whether the bucket is there. Raises StorageAway."""
-        await self._objects.require_mark()
+    async def require_presence(self, identity: str | None = None) -> None:
+        """Look whether the bucket is there, and that registry's. Raises StorageAway, StoreTaken."""
+        if identity is None:
+            await self._objects.require_mark()
+            return
+        found = await self._objects.marked()
+        if found is None:
+            raise BucketAway("storage")
+        if found != identity:
+            raise StoreTaken("storage")
 
     def new_handle(self) -> str:
         """Return a handle that was never used."""

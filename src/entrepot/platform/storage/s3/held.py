@@ -13,11 +13,12 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.base.ids import new_token
+from entrepot.platform.storage.batches import batches
 from entrepot.platform.storage.driver import ObjectTooLarge, SizeMismatch
 from entrepot.platform.storage.hashing import RunningHash, new_hash
 from entrepot.platform.storage.s3.answers import Answer
 from entrepot.platform.storage.s3.objects import BLOBS, Objects, sums_of
-from entrepot.platform.storage.s3.pieces import agree, batches, each, feed, is_batch, size_of
+from entrepot.platform.storage.s3.pieces import BATCH_BYTES, agree, each, feed, is_batch, size_of
 from entrepot.platform.storage.s3.reading import read
 from entrepot.platform.storage.s3.state import NOTHING, Part, Tail, written
 from entrepot.platform.storage.s3.state import read as read_state
@@ -154,7 +155,7 @@ class HeldParts:
             else:
                 await self._keep(size)
                 pieces = each(self._waiting)
-            async for batch in batches(pieces):
+            async for batch in batches(pieces, BATCH_BYTES):
                 await asyncio.to_thread(feed, hash_, batch)
 
     async def finish(self, digest: Digest, size: int) -> str:
@@ -355,7 +356,7 @@ class HeldParts:
         if agrees is not None or done or digest is None:
             return done if agrees is None else agrees
         hash_ = new_hash(digest.algorithm)  # nothing but its bytes can tell
-        async for batch in batches(read(self._objects, self._state.key, 0, answer.size - 1)):
+        async for batch in batches(read(self._objects, self._state.key, 0, answer.size - 1), BATCH_BYTES):
             await asyncio.to_thread(feed, hash_, batch)
         return hash_.hexdigest() == digest.hex
 

@@ -199,36 +199,30 @@ class Objects:
 
     async def listed(self, prefix: str) -> AsyncIterator[Listed]:
         """Yield the objects below a prefix."""
-        token = ""
-        while True:
-            query = [("delimiter", "/"), ("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix))]
-            if token:
-                query.append(("continuation-token", token))
-            body = (await self.calls.send(Call("GET", "", tuple(query)))).body
-            for found in objects(body):
+        query = (("delimiter", "/"), ("list-type", "2"), ("max-keys", str(_PAGE)), ("prefix", self.whole(prefix)))
+        async for page in self._pages(query, {"continuation-token": "NextContinuationToken"}):
+            for found in objects(page):
                 yield self._ours(found)
-            before, token = token, field(body, "NextContinuationToken")
-            if field(body, "IsTruncated") != "true" or not token:
-                return
-            if token == before:
-                raise StorageUnavailable("storage")  # it would go on for ever
 
     async def listed_uploads(self, prefix: str) -> AsyncIterator[Listed]:
         """Yield the multipart uploads below a prefix."""
-        key = id_ = ""
-        while True:
-            query = [("uploads", ""), ("max-uploads", str(_PAGE)), ("prefix", self.whole(prefix))]
-            if key:
-                query += [("key-marker", key), ("upload-id-marker", id_)]
-            body = (await self.calls.send(Call("GET", "", tuple(query)))).body
-            for found in uploads(body):
+        query = (("uploads", ""), ("max-uploads", str(_PAGE)), ("prefix", self.whole(prefix)))
+        async for page in self._pages(query, {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}):
+            for found in uploads(page):
                 if found.key.startswith(self.whole(prefix)):
                     yield self._ours(found)
-            before, (key, id_) = (key, id_), (field(body, "NextKeyMarker"), field(body, "NextUploadIdMarker"))
-            if field(body, "IsTruncated") != "true" or not key:
+
+    async def _pages(self, query: tuple[tuple[str, str], ...], markers: dict[str, str]) -> AsyncIterator[bytes]:
+        """Yield a list's pages; `markers` are what is asked for the next one, and the fields of the last one that tell it."""
+        place: tuple[tuple[str, str], ...] = ()
+        while True:
+            page = (await self.calls.send(Call("GET", "", (*query, *place)))).body
+            yield page
+            before, place = place, tuple((asked, field(page, told)) for asked, told in markers.items())
+            if field(page, "IsTruncated") != "true" or not place[0][1]:
                 return
-            if (key, id_) == before:
-                raise StorageUnavailable("storage")
+            if place == before:
+                raise StorageUnavailable("storage")  # it would go on for ever
 
     def _ours(self, found: Listed) -> Listed:
         return Listed(found.key.removeprefix(self._prefix), found.size, found.modified_at_us, found.upload)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from entrepot.platform.storage.s3.state import Part
 
 _MD5_DIGITS: Final = 32
-_BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
+BATCH_BYTES: Final = 512 << 10  # a step to a thread costs as much as hashing 64 KiB
 
 
 def size_of(pieces: Sequence[bytes]) -> int:
@@ -17,7 +17,7 @@ def size_of(pieces: Sequence[bytes]) -> int:
 
 def is_batch(pieces: Sequence[bytes]) -> bool:
     """Tell whether pieces are worth a hop to a thread."""
-    return size_of(pieces) >= _BATCH_BYTES
+    return size_of(pieces) >= BATCH_BYTES
 
 
 def feed(hash_: Any, pieces: Sequence[bytes]) -> None:
@@ -30,19 +30,6 @@ async def each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
     """Yield them."""
     for piece in pieces:
         yield piece
-
-
-async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Put pieces together until they are worth a hop to a thread."""
-    held: list[bytes] = []
-    async for chunk in chunks:
-        if chunk:
-            held.append(chunk)
-        if is_batch(held):
-            yield held
-            held = []
-    if held:
-        yield held
 
 
 def agree(whole: str, parts: list[Part]) -> bool | None:

@@ -132,7 +132,7 @@ def test_a_database_that_is_not_in_utf8_is_an_error(postgres: Cluster, tmp_path:
 def test_more_web_processes_than_the_server_has_connections_for_are_told(on_server: Settings) -> None:
     found = doctor(*options(on_server), "--workers", "64", code=0)["connections"]
     assert (found["verdict"], "max_connections" in found["advice"]) == ("warning", True)
-    assert "516" in found["told"]
+    assert "586" in found["told"]
 
 
 def test_the_registry_itself_takes_the_upload(hub: Instance) -> None:

@@ -29,7 +29,7 @@ CONTENTS: Final = {"small": b"a small blob", "large": bytes(range(256)) * 20_000
 CARELESS: Final = {
     "file": ("platform/storage/held.py", "            os.fsync(file)\n", "", "file was not synced"),
     "name": ("platform/storage/held.py", "self._path.rename(blob)", "os.link(self._path, blob)", "not renamed"),
-    "folder": ("platform/storage/held.py", "        os.fsync(folder)\n", "        pass\n", "folder was not synced"),
+    "folder": ("platform/disk/folders.py", "        os.fsync(folder)\n", "        pass\n", "folder was not synced"),
     "log": ("", "", "", "log was not synced"),
 }
 # The same for an upload in several requests.
@@ -40,7 +40,7 @@ CARELESS_CHUNK: Final = {
 }
 CARELESS_LOG: Final = {
     "sqlite": ("platform/db/sqlite.py", 'level = "FULL" if', 'level = "OFF" if'),
-    "postgresql": ("platform/db/postgresql.py", "if not durable:", "if durable:"),
+    "postgresql": ("platform/db/postgresql.py", "_of_each if durable else", "_of_each if not durable else"),
 }
 
 

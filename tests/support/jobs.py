@@ -98,8 +98,10 @@ async def column(place: Settings, id_: int, name: str) -> Any:
     return (await sql(place, f"SELECT {name} FROM job WHERE id = $1", id_))[0][0]  # noqa: S608 - a test's own word
 
 
-async def states(place: Settings) -> dict[int, str]:
-    """Return the state of every job."""
+async def states(place: Settings, of: type[Job] | None = None) -> dict[int, str]:
+    """Return the state of every job, or of those of a kind."""
+    if of is not None:
+        return dict(await sql(place, "SELECT id, state FROM job WHERE kind = $1", of.kind))
     return dict(await sql(place, "SELECT id, state FROM job"))
 
 

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
-from entrepot.app.modes import current
-from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, pending
+from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, opened, pending
 from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
@@ -63,7 +62,8 @@ async def _check_mode(settings: Settings) -> Finding | None:
     """Tell of a mode that somebody may have forgotten to end, and of a bucket that another registry has."""
     with suppress(EntrepotError):  # what else cannot be opened has a line above
         try:
-            mode = await current(settings)
+            async with opened(settings) as parts:
+                mode = await parts.modes.current()
         except BucketTaken as taken:
             return error("bucket", taken.message, "correct --storage or --database before anything is started with them")
         if mode.read_only:

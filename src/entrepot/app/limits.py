@@ -10,7 +10,7 @@ from typing import Final
 from entrepot.base.errors import EntrepotError
 from entrepot.base.settings import Settings
 from entrepot.domain.plans.model import PRESETS
-from entrepot.platform.limits.windows import SharedWindows
+from entrepot.platform.limits.windows import SharedWindows, Windows
 
 _log: Final = logging.getLogger(__name__)
 FILE: Final = "pull-limits"
@@ -21,7 +21,8 @@ class LimitsNotShared(EntrepotError):
     """Several nodes would each count for themselves."""
 
     summary = (
-        "with --database pulls would be counted on each node for itself, so --limits {preset} cannot be kept: use --limits open"
+        "with --database pulls would be counted on each node for itself, so --limits {preset} cannot be kept: name a Valkey or "
+        "Redis with --redis, or use --limits open"
     )
 
 
@@ -33,12 +34,12 @@ def are_on(settings: Settings) -> bool:
 
 @contextmanager
 def windows_kept(settings: Settings) -> Iterator[SharedWindows | None]:
-    """Count until the block is left, and write the counts down every ten seconds; None where nothing is limited.
+    """Count until the block is left, and write the counts down every ten seconds; None where nothing is counted in memory.
 
     Raises:
         LimitsNotShared
     """
-    if not are_on(settings):
+    if not are_on(settings) or settings.redis:
         yield None
         return
     if settings.database:
@@ -57,6 +58,15 @@ def windows_kept(settings: Settings) -> Iterator[SharedWindows | None]:
     finally:
         end.set()
         saving.join()
+
+
+def windows_of_all(settings: Settings) -> Windows | None:
+    """Return the counts that all nodes share, for one web process; None where nothing is limited, or they are in memory."""
+    if not are_on(settings) or not settings.redis:
+        return None
+    from entrepot.platform.limits.valkey import ValkeyWindows  # noqa: PLC0415 - only clusters have its client
+
+    return ValkeyWindows(settings.redis)
 
 
 def _save(windows: SharedWindows, file: Path, end: threading.Event) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
@@ -23,7 +24,7 @@ from entrepot.web.front import Front, Gate
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.authorization import AccountsGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
-from entrepot.web.shared.meters import DATABASE, STORAGE, Meters
+from entrepot.web.shared.meters import DATABASE, LIMITS, STORAGE, Meters
 from entrepot.web.v2.limits import PullLimits
 from entrepot.web.v2.router import Router
 from entrepot.web.v2.tokens import TokenService
@@ -66,17 +67,21 @@ def web(
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    router, gate = _entrance(settings, parts, windows)
+    router, gate = _entrance(settings, parts, windows, counted)
     return Front(router, gate, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
-def _entrance(settings: Settings, parts: Parts, windows: Windows | None) -> tuple[Router, Gate]:
+def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> tuple[Router, Gate]:
     if settings.access == "open":
         return Router(parts.registry), OpenGate(settings.public_url)
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
-    limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run) if windows is not None else None
+    windows = windows or windows_of_all(settings)
+    limits = None
+    if windows is not None:
+        away = partial(counted.failed, LIMITS)
+        limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run, away=away)
     return Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits), gate
 
 

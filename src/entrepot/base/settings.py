@@ -25,8 +25,8 @@ ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
 _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 # Named in the environment, but decided before settings are read.
 _BEFORE_SETTINGS: Final = frozenset({"config"})
-SECRETS: Final = frozenset({"admin_password", "database"})
-_ADDRESSES: Final = frozenset({"listen", "public_url", "database"})
+SECRETS: Final = frozenset({"admin_password", "database", "redis"})
+_ADDRESSES: Final = frozenset({"listen", "public_url", "database", "redis"})
 _DATABASES: Final = frozenset({"database"})
 _NETWORKS: Final = frozenset({"metrics_allow", "trusted_proxies"})
 _BUCKETS: Final = frozenset({"storage"})
@@ -63,6 +63,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits_dry_run: Annotated[
         bool, _expected("true or false", "Refuse no pull beyond the limit, but log it and tell the client what would be left.")
     ] = False
+    redis: Annotated[
+        str,
+        _expected(
+            "redis://HOST:6379/0",
+            "Valkey or Redis in which several nodes count pulls; empty means memory, which only one machine can share.",
+            pattern=r"^(rediss?://.+)?$",
+        ),
+    ] = ""
     trusted_proxies: Annotated[
         str,
         _expected(

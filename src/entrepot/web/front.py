@@ -17,6 +17,9 @@ _log: Final = logging.getLogger(__name__)
 _CREATED: Final = 201
 _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _FIRST_ERROR: Final = 400
+_TOO_MANY: Final = 429
+_REST: Final = 16 << 20  # bytes of a refused body that are still taken
+_LITTLE: Final = 64 << 10
 _LOGGED_AGENT: Final = 200
 _WELCOME: Final = """This is Entrepot, a container registry.
 
@@ -97,7 +100,8 @@ class Front:
         if self._access_log:
             _log.info("answered", extra={**call.about(), **_outcome(call, status, took_s)})
         if incoming:
-            await call.rest()
+            # Whoever sends too much at a time is not helped to send more.
+            await call.rest(_LITTLE if status == _TOO_MANY else _REST)
 
     async def _serve(self, call: Call, send: Send) -> int:
         """Answer the request and return the answer's status."""

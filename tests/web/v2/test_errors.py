@@ -50,7 +50,7 @@ NOT_OF_THE_REGISTRY: Final = {
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
 # ten thousand parts of a bucket must be sent.
 NOT_ASKED_FOR: Final = {Denied, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
-# With open access nobody signs in: test_tokens.py, test_permissions.py and test_limits.py ask for these.
+# With open access nobody signs in: test_tokens.py, test_permissions.py and test_pull_limits.py ask for these.
 OF_ACCOUNTS: Final = {
     Unproven,
     TokenRefused,

@@ -1,196 +1,181 @@
-"""Limits on pulls: what counts, for whom, what is told, and that not one pull too many is allowed."""
+"""What clients of one address may have at a time: open uploads, and requests with a body."""
 
-import itertools
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Final
+import asyncio
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from entrepot.base.settings import Settings
-from support.accounts import PASSWORD, Signed, basic, bearer, with_accounts
-from support.commands import run
-from support.http import Answer
-from support.images import MANIFEST
+from support.http import Answer, Client
 from support.instance import Instance
-from support.postgres import Cluster
-from support.wire import Repository, descriptor, encoded
+from support.parts import sql
+from support.processes import descendants
+from support.wire import Repository, digest_of
 
-LIMIT: Final = 100
-_addresses: Final = itertools.count(1)
-
-
-def serving(folder: Path, **settings: Any) -> Instance:
-    proxies = "127.0.0.0/8,10.9.0.0/16"
-    return Instance(folder / "data", access="accounts", admin_password=PASSWORD, trusted_proxies=proxies, workers=2, **settings)
+OTHER = "127.0.0.2"
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with serving(tmp_path_factory.mktemp("limits")) as instance:
-        with_accounts(Settings(data=str(instance.data)), lambda who: who.users.add("ann", PASSWORD))
-        yield instance
+def check_refused(answer: Answer, retry_after: str, *words: str) -> None:
+    """Check that a request was refused for being one too many, with what to do."""
+    assert (answer.status, answer.error_code) == (429, "TOOMANYREQUESTS")
+    assert answer.headers["Retry-After"] == retry_after
+    message = answer.json["errors"][0]["message"]
+    assert all(word in message for word in words), message
 
 
-@pytest.fixture
-def ours(hub: Instance) -> Repository:
-    """A repository as its owner sees it, who comes from this machine."""
-    return Repository(Signed(hub.url, basic("admin", PASSWORD)), f"team/app-{next(_addresses)}")
+def elsewhere(hub: Instance, name: str) -> Repository:
+    """Return a repository as a client at another address sees it."""
+    return Repository(Client(hub.url, source=OTHER), name)
 
 
-@pytest.fixture
-def address() -> str:
-    """An address that nobody came from yet."""
-    return f"203.0.113.{next(_addresses)}"
+def test_an_address_may_have_so_many_uploads_open_and_no_more(serve: Callable[..., Instance], database_url: str) -> None:
+    hub = serve(database=database_url, uploads_per_address=3)
+    repo = Repository(hub.client(), "team/app")
+    locations = [repo.begin() for _ in range(3)]
+    refused = repo.client.post(repo.at("blobs/uploads/"))
+    check_refused(refused, "60", "127.0.0.1 has 3 uploads open", "finish or cancel", "for 900 seconds", "--uploads-per-address")
+    whole = repo.client.post(repo.at(f"blobs/uploads/?digest={digest_of(b'abc')}"), body=b"abc")
+    check_refused(whole, "60")
+    assert not repo.has_blob(digest_of(b"abc"))
+    assert repo.client.post("/v2/never/made/blobs/uploads/").status == 429
+    assert elsewhere(hub, "team/app").begin(), "another address has its own"
+    assert repo.client.patch(locations[0], body=b"abc").status == 202, "what is begun goes on"
+    assert repo.finish(locations[0], digest_of(b"abc")).status == 201
+    locations[0] = repo.begin()
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
+    assert repo.client.delete(locations[1]).status == 204
+    repo.begin()
+    mounted = repo.client.post(f"/v2/team/other/blobs/uploads/?mount={digest_of(b'abc')}&from=team/app")
+    assert mounted.status == 201, "a mount opens none"
 
 
-def pull(
-    hub: Instance, name: str, address: str, reference: str = "v1", *, header: str | None = None, method: str = "GET", **more: str
-) -> Answer:
-    headers = {"X-Forwarded-For": address, **({"Authorization": header} if header else {}), **more}
-    return hub.client().request(method, f"/v2/{name}/manifests/{reference}", headers=headers)
-
-
-def told(answer: Answer) -> tuple[int, str, str, str]:
-    limit, remaining, source = (
-        answer.headers.get(name, "") for name in ("ratelimit-limit", "ratelimit-remaining", "docker-ratelimit-source")
-    )
-    return answer.status, limit, remaining, source
-
-
-def left(hub: Instance, name: str, address: str, **more: Any) -> int:
-    return int(pull(hub, name, address, method="HEAD", **more).headers["ratelimit-remaining"].partition(";")[0])
-
-
-def test_the_pull_after_the_last_one_is_refused_in_the_words_that_clients_know(
-    hub: Instance, ours: Repository, address: str
+def test_uploads_that_have_expired_do_not_count_and_the_limit_holds_across_processes_and_starts(
+    serve: Callable[..., Instance], database_url: str
 ) -> None:
-    ours.image("v1")
-    assert told(pull(hub, ours.name, address)) == (200, "100;w=21600", "99;w=21600", address)
-    for remaining in range(LIMIT - 2, -1, -1):
-        assert told(pull(hub, ours.name, address))[2] == f"{remaining};w=21600"
-    refused = pull(hub, ours.name, address)
-    assert told(refused) == (429, "100;w=21600", "0;w=21600", address)
-    assert refused.error_code == "TOOMANYREQUESTS"
-    assert "You have reached your pull rate limit" in refused.json["errors"][0]["message"]
-    assert "docker login" in refused.json["errors"][0]["message"]
-    assert 21_000 < int(refused.headers["retry-after"]) <= 21_900
-    assert told(pull(hub, ours.name, address, method="HEAD")) == (200, "100;w=21600", "0;w=21600", address)
-    assert pull(hub, ours.name, address, header=basic("ann", PASSWORD)).status == 200
+    hub = serve(database=database_url, uploads_per_address=8, workers=2, jobs="none")
+    for _ in range(8):
+        Repository(hub.client(), "team/app").begin()
+    refused = [Repository(hub.client(), "team/app").client.post("/v2/team/app/blobs/uploads/").status for _ in range(10)]
+    assert refused == [429] * 10
+    hub.restart()
+    repo = Repository(hub.client(), "team/app")
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
+    asyncio.run(sql(Settings(data=str(hub.data), database=hub.database), "UPDATE upload SET expires_at = 1"))
+    assert repo.begin()
 
 
-def test_what_is_no_pull_of_an_image_is_not_counted(hub: Instance, ours: Repository, address: str) -> None:
-    image = ours.image("v1")
-    ours.index("index", image)
-    ours.image("refers", subject=descriptor(image, MANIFEST))
-    ours.image("sha256-0000.sig", seed="signature")
-    attestation = encoded(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": descriptor(b"{}"),
-            "layers": [{**descriptor(b"layer "), "mediaType": "application/vnd.in-toto+json"}],
-        }
-    )
-    assert ours.put("attested", attestation).status == 201
-    for reference in ("index", "refers", "sha256-0000.sig", "attested"):
-        assert pull(hub, ours.name, address, reference).status == 200
-    assert pull(hub, ours.name, address, "none").status == 404
-    assert pull(hub, "team/nothing", address).status == 401
-    etag = pull(hub, ours.name, address, method="HEAD").headers["etag"]
-    assert pull(hub, ours.name, address, **{"If-None-Match": etag}).status == 304
-    assert left(hub, ours.name, address) == LIMIT
-    pull(hub, ours.name, address)
-    assert left(hub, ours.name, address) == LIMIT - 1
-
-
-def test_when_nothing_is_left_an_index_is_refused_too(hub: Instance, ours: Repository, address: str) -> None:
-    ours.index("index", ours.image("v1"))
-    for _ in range(LIMIT):
-        assert pull(hub, ours.name, address).status == 200
-    assert pull(hub, ours.name, address, "index").status == 429
-
-
-def test_accounts_have_more_and_are_counted_wherever_they_come_from(hub: Instance, ours: Repository) -> None:
-    ours.image("v1")
-    directly, by_token = basic("ann", PASSWORD), bearer(hub.client(), basic("ann", PASSWORD), f"repository:{ours.name}:pull")
-    before = left(hub, ours.name, "198.51.100.1", header=directly)
-    for address, header in (("198.51.100.1", directly), ("198.51.100.2", by_token)):
-        assert told(pull(hub, ours.name, address, header=header))[1::2] == ("200;w=21600", "ann")
-    assert left(hub, ours.name, "198.51.100.3", header=directly) == before - 2
-    assert left(hub, ours.name, "198.51.100.1") == LIMIT
-
-
-@pytest.mark.parametrize("near", ["10.1.2.3", "192.168.1.1", "fd00::1", "fe80::1", "::1", "127.0.0.1"])
-def test_neighbours_are_not_counted(hub: Instance, ours: Repository, near: str) -> None:
-    ours.image("v1")
-    assert told(pull(hub, ours.name, near)) == (200, "", "", "")
-
-
-@pytest.mark.parametrize(
-    ("forwarded", "counts_for"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("1.1.1.1, 192.0.2.8", "192.0.2.8"),
-        ("192.0.2.9, 10.9.1.1", "192.0.2.9"),
-        ("192.0.2.10:4711", "192.0.2.10"),
-        ("[2001:db8:1::7]:443", "2001:db8:1::"),
-        ("2001:db8:2:0:1::7", "2001:db8:2::"),
-        ("nonsense, 192.0.2.11", "192.0.2.11"),
-    ],
-)
-def test_the_address_is_the_one_that_trusted_proxies_saw(
-    hub: Instance, ours: Repository, forwarded: str, counts_for: str
+@pytest.mark.parametrize("lifetime", [60, 3600, 86_400])
+def test_uploads_that_rest_for_a_quarter_of_an_hour_do_not_count(
+    serve: Callable[..., Instance], database_url: str, lifetime: int
 ) -> None:
-    ours.image("v1")
-    assert told(pull(hub, ours.name, forwarded))[3] == counts_for
+    hub = serve(database=database_url, uploads_per_address=2, upload_lifetime=lifetime, jobs="none")
+    repo = Repository(hub.client(), "team/app")
+    settings = Settings(data=str(hub.data), database=hub.database)
+
+    def pass_by(seconds: int) -> None:
+        earlier = seconds * 1_000_000
+        values = f"progressed_at = progressed_at - {earlier}, expires_at = expires_at - {earlier}"
+        asyncio.run(sql(settings, f"UPDATE upload SET {values}"))  # noqa: S608 - a number of ours
+
+    begun = repo.begin(), repo.begin()
+    pass_by(min(890, lifetime - 10))
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
+    pass_by(20)
+    if lifetime > 900:
+        assert repo.client.patch(begun[0], body=b"some").status == 202, "it is there, and counts again"
+    else:
+        repo.begin()
+    repo.begin()
+    assert repo.client.post(repo.at("blobs/uploads/")).status == 429
 
 
-def test_nobody_else_is_believed(tmp_path: Path) -> None:
-    with Instance(tmp_path / "data", access="accounts", admin_password=PASSWORD) as instance:
-        Repository(Signed(instance.url, basic("admin", PASSWORD)), "team/app").image("v1")
-        assert told(pull(instance, "team/app", "203.0.113.250")) == (200, "", "", ""), "it comes from this machine"
+def test_uploads_begun_when_they_were_kept_longer_count_no_longer(serve: Callable[..., Instance], database_url: str) -> None:
+    hub = serve(database=database_url, uploads_per_address=2, upload_lifetime=3600, jobs="none")
+    repo = Repository(hub.client(), "team/app")
+    repo.begin(), repo.begin()
+    rested = "UPDATE upload SET progressed_at = progressed_at - 901000000, expires_at = expires_at + 80000000000"
+    asyncio.run(sql(Settings(data=str(hub.data), database=hub.database), rested))
+    assert repo.begin()
 
 
-def test_many_at_once_are_not_one_too_many(hub: Instance, ours: Repository, address: str) -> None:
-    ours.image("v1")
-    with ThreadPoolExecutor(64) as pool:
-        statuses = Counter(pool.map(lambda _: pull(hub, ours.name, address).status, range(LIMIT + 60)))
-    assert statuses == {200: LIMIT, 429: 60}
+def test_no_limit_is_0(serve: Callable[..., Instance]) -> None:
+    repo = Repository(serve(uploads_per_address=0, bodies_per_address=0).client(), "team/app")
+    for _ in range(30):
+        repo.begin()
 
 
-def test_what_was_counted_is_counted_after_a_restart(tmp_path: Path, address: str) -> None:
-    instance = serving(tmp_path)
-    ours = Repository(Signed(instance.url, basic("admin", PASSWORD)), "team/app")
-    ours.image("v1")
-    for _ in range(3):
-        pull(instance, ours.name, address)
-    instance.stop()
-    with serving(tmp_path) as again:
-        assert left(again, ours.name, address) == LIMIT - 3
+def becomes(expected: int, ask: Callable[[], int]) -> None:
+    """Wait until the server has noticed."""
+    end = time.monotonic() + 10
+    while (found := ask()) != expected:
+        assert time.monotonic() < end, f"{found}, not {expected}"
+        time.sleep(0.05)
 
 
-def test_a_dry_run_refuses_nothing_and_tells_all(tmp_path: Path, address: str) -> None:
-    with serving(tmp_path, limits_dry_run=True) as instance:
-        ours = Repository(Signed(instance.url, basic("admin", PASSWORD)), "team/app")
-        ours.image("v1")
-        for _ in range(LIMIT + 1):
-            answer = pull(instance, ours.name, address)
-        assert told(answer)[:3] == (200, "100;w=21600", "0;w=21600")
-        assert instance.log.read_text().count("pull_beyond_the_limit") == 1
+def under_way(hub: Instance) -> int:
+    """Return how many requests that write are running."""
+    told = hub.client().get("/metrics").content.decode()
+    found = re.search(r'^entrepot_transfers_running\{direction="in"\} (\d+)$', told, re.MULTILINE)
+    assert found is not None, told
+    return int(found[1])
 
 
-def test_scripts_that_look_what_is_left_find_it_where_they_look(hub: Instance, address: str) -> None:
-    token = bearer(hub.client(), None, "repository:ratelimitpreview/test:pull")
-    for method in ("HEAD", "GET"):
-        answer = pull(hub, "ratelimitpreview/test", address, "latest", header=token, method=method)
-        assert told(answer) == (200, "100;w=21600", "100;w=21600", address)
+@contextmanager
+def bodies(hub: Instance, count: int, source: str = "127.0.0.1") -> Iterator[list[socket.socket]]:
+    """Begin so many bodies, of two bytes of ten, and hold them open."""
+    repo = Repository(Client(hub.url, source=OTHER), "team/held")
+    with ExitStack() as stack:
+        held = []
+        for _ in range(count):
+            each = stack.enter_context(socket.create_connection(("127.0.0.1", hub.port), 10, source_address=(source, 0)))
+            each.sendall(f"PATCH {repo.begin()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nab".encode())
+            held.append(each)
+        becomes(count, lambda: under_way(hub))
+        yield held
 
 
-def test_several_nodes_do_not_begin_to_count_each_for_itself(tmp_path: Path, postgres: Cluster) -> None:
-    words = ["--access", "accounts", "--data", str(tmp_path), "--database", postgres.new_database(), "--admin-password", PASSWORD]
-    done = run("serve", "--listen", "127.0.0.1:1", *words)
-    assert done.returncode == 1
-    assert "use --limits open" in done.stderr
+def test_an_address_may_send_so_many_bodies_at_a_time_to_all_workers_together(serve: Callable[..., Instance]) -> None:
+    hub = serve(workers=2, bodies_per_address=12)
+
+    def put(client: Client) -> Answer:
+        return client.put("/v2/team/app/manifests/v1", body=b"{}")
+
+    with bodies(hub, 12) as held:
+        for _ in range(6):  # to both workers: each client has a connection of its own
+            check_refused(put(hub.client()), "5", "127.0.0.1 is sending 12 requests with a body", "--bodies-per-address")
+        assert put(Client(hub.url, source=OTHER)).status == 400, "it is read, and refused for what it says"
+        assert hub.client().get("/v2/_catalog").status == 200, "what brings no body is answered"
+        assert Repository(hub.client(), "team/app").begin()
+        held[0].close()
+        becomes(400, lambda: put(hub.client()).status)
+    becomes(400, lambda: put(hub.client()).status)
+
+
+def test_the_bodies_of_a_worker_that_died_are_forgotten(serve: Callable[..., Instance]) -> None:
+    hub = serve(workers=1, jobs="none", bodies_per_address=2)
+    with bodies(hub, 2):
+        assert hub.client().put("/v2/team/app/manifests/v1", body=b"{}").status == 429
+        os.kill(descendants(hub.pid)[0], signal.SIGKILL)
+
+        def status() -> int:
+            try:
+                return hub.client().put("/v2/team/app/manifests/v1", body=b"{}").status
+            except OSError:
+                return 0
+
+        becomes(400, status)
+
+
+@pytest.mark.parametrize("announced", ["Content-Length: 2", "Transfer-Encoding: chunked"])
+def test_a_body_counts_however_it_is_announced(serve: Callable[..., Instance], announced: str) -> None:
+    hub = serve(bodies_per_address=1)
+    with socket.create_connection(("127.0.0.1", hub.port), 10) as held:
+        held.sendall(f"PUT /v2/team/app/manifests/v1 HTTP/1.1\r\nHost: localhost\r\n{announced}\r\n\r\n".encode())
+        becomes(1, lambda: under_way(hub))
+        assert hub.client().put("/v2/team/app/manifests/v1", body=b"{}").status == 429

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from entrepot.base.errors import EntrepotError
+
 BUCKET_S: Final = 300
 WINDOW_S: Final = 72 * BUCKET_S
 _BUCKETS: Final = WINDOW_S // BUCKET_S + 1
@@ -34,6 +36,12 @@ _MOST: Final = 2**32 - 1
 _MAGIC: Final = b"entrepot limits 1\n"
 
 
+class LimitsAway(EntrepotError):
+    """The server that counts does not answer."""
+
+    summary = "the server that counts pulls does not answer"
+
+
 class Taken(NamedTuple):
     """What a subject has left; `bucket` is where one was counted, and `retry_after_s` when one comes free, if none is left."""
 
@@ -44,7 +52,7 @@ class Taken(NamedTuple):
 
 
 class Windows(Protocol):
-    """Counts, for every process that counts the same."""
+    """Counts, for every process that counts the same. Every method may raise LimitsAway."""
 
     async def take(self, subject: str, limit: int) -> Taken:
         """Count one if fewer than `limit` were counted in the window."""

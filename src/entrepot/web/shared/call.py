@@ -29,7 +29,6 @@ _MAX_TARGET: Final = 32 << 10
 _LARGE_BODY: Final = 64 << 10
 _LARGE_BODIES: Final = 64 << 20
 _STALLED_S: Final = 300.0  # a client that takes nothing for so long holds memory for nobody
-_REST_BYTES: Final = 16 << 20
 _REST_S: Final = 2.0
 
 
@@ -236,15 +235,15 @@ class Call:
                 self.received_bytes += len(piece)
                 yield piece
 
-    async def rest(self) -> None:
-        """Throw away what is still to come of the body of a request that was answered.
+    async def rest(self, at_most: int) -> None:
+        """Throw away what is still to come of the body of a request that was answered, at most so many bytes.
 
         A connection that is closed with a body on its way is reset, and a reset overtakes the answer that is to be read
         (RFC 9112, 9.6). Whoever asked whether to send (RFC 9110, 10.1.1) and heard a refusal sends nothing.
         """
         if self._is_over or not self.brings_body or b"expect" in self.headers:
             return
-        end = self.received_bytes + _REST_BYTES
+        end = self.received_bytes + at_most
         with suppress(BodyInterrupted, TimeoutError):
             async with asyncio.timeout(_REST_S):
                 async for _ in self.chunks():

@@ -17,7 +17,7 @@ from entrepot.web.shared.transfers import Transfers
 OTHER, BASE, MANIFESTS, BLOBS, UPLOADS, TAGS, REFERRERS, CATALOGUE, HEALTH, METRICS = range(10)
 KINDS: Final = ("other", "base", "manifests", "blobs", "uploads", "tags", "referrers", "catalogue", "health", "metrics")
 INCOMING, OUTGOING = range(2)
-DATABASE, STORAGE, MISTAKE = range(3)
+DATABASE, STORAGE, MISTAKE, LIMITS = range(4)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "other")
 _METHOD_NUMBERS: Final = {method: number for number, method in enumerate(_METHODS)}
 _CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -33,7 +33,7 @@ _RECEIVED: Final = _MICROSECONDS + len(KINDS)
 _SENT: Final = _RECEIVED + len(KINDS)
 _TRANSFERS: Final = _SENT + len(KINDS)
 _FAILURES: Final = _TRANSFERS + 2
-_WIDTH: Final = _FAILURES + 3
+_WIDTH: Final = _FAILURES + 4
 
 
 class Meters:
@@ -93,8 +93,15 @@ class Meters:
             yield Family(f"entrepot_{name}_bytes_total", "counter", help_, samples)
         running = [Sample(sums[_TRANSFERS + n], {"direction": name}) for n, name in enumerate(("in", "out"))]
         yield Family("entrepot_transfers_running", "gauge", "Requests that write, and answers sent in pieces.", running)
-        failures = [Sample(sums[_FAILURES + n], {"of": name}) for n, name in enumerate(("database", "storage", "entrepot"))]
-        yield Family("entrepot_failures_total", "counter", "Requests failed by what we stand on, or a mistake.", failures)
+        failures = [
+            Sample(sums[_FAILURES + n], {"of": name}) for n, name in enumerate(("database", "storage", "entrepot", "limits"))
+        ]
+        yield Family(
+            "entrepot_failures_total",
+            "counter",
+            "Requests failed by what we stand on, or a mistake; pulls that could not be counted.",
+            failures,
+        )
 
 
 def _requests(sums: list[int]) -> Iterator[Sample]:

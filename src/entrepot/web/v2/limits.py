@@ -6,14 +6,16 @@ HEAD is never counted. The permit is taken before the manifest is read, so that 
 """
 
 import logging
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.plans.model import PullLimit
 from entrepot.domain.registry.service import Registry
-from entrepot.platform.limits.windows import WINDOW_S, Taken, Windows
+from entrepot.platform.limits.windows import WINDOW_S, LimitsAway, Taken, Windows
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
@@ -57,13 +59,22 @@ class _Manifest(msgspec.Struct):
     subject: dict[str, Any] | None = None
 
 
+class _Permit(NamedTuple):
+    """The limit of whoever asks, and what they have left of it."""
+
+    limit: int
+    taken: Taken
+
+
 class PullLimits:
     """Counts pulls and refuses those beyond the limit; with `dry_run` it only tells."""
 
-    def __init__(self, windows: Windows, limit: PullLimit, *, dry_run: bool) -> None:
+    def __init__(self, windows: Windows, limit: PullLimit, *, dry_run: bool, away: Callable[[], None]) -> None:
+        """Take the windows and the limit; `away` is told when the windows do not answer, and then every pull goes through."""
         self._windows = windows
         self._limit = limit
         self._dry_run = dry_run
+        self._away = away
 
     async def get_manifest(self, call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
         """end-3, within the limit of whoever asks.
@@ -72,24 +83,42 @@ class PullLimits:
             TooManyPulls, and what `get_manifest` raises
         """
         limit = self._limit.account if call.actor.is_somebody else self._limit.address
-        if limit is None or is_neighbour(call.client):
-            return _preview() if name.stored == _PREVIEW else await get_manifest(call, registry, name, last)
-        source = _source(call)
-        if call.method == "HEAD" or name.stored == _PREVIEW:
-            answer = _preview() if name.stored == _PREVIEW else await get_manifest(call, registry, name, last)
-            return _told(answer, limit, await self._windows.look(source, limit), call)
-        taken = await self._windows.take(source, limit)
-        if not taken.allowed:
-            self._refuse(call, limit, taken, source)
-        is_counted = False
+        is_preview = name.stored == _PREVIEW
+        is_counted = call.method != "HEAD" and not is_preview
+        permit = None
+        if limit is not None and not is_neighbour(call.client):
+            permit = await self._permit(call, limit, count=is_counted)
+        if permit is None or not is_counted:
+            answer = _preview() if is_preview else await get_manifest(call, registry, name, last)
+            return answer if permit is None else _told(answer, permit, call)
+        is_pull = False
         try:
             answer = await get_manifest(call, registry, name, last)
-            is_counted = answer.status == _OK and _is_pull(answer, last)
+            is_pull = answer.status == _OK and _is_pull(answer, last)
         finally:
-            if taken.allowed and not is_counted:
-                await self._windows.give_back(source, taken.bucket)
-        left = taken if is_counted or not taken.allowed else taken._replace(remaining=taken.remaining + 1)
-        return _told(answer, limit, left, call)
+            if not is_pull:
+                permit = await self._given_back(call, permit)
+        return _told(answer, permit, call)
+
+    async def _permit(self, call: Call, limit: int, *, count: bool) -> _Permit | None:
+        """Return what is left, with one taken if `count`; None when nobody can tell. Raises TooManyPulls."""
+        source = _source(call)
+        try:
+            taken = await (self._windows.take if count else self._windows.look)(source, limit)
+        except LimitsAway:
+            self._away()
+            return None
+        if count and not taken.allowed:
+            self._refuse(call, limit, taken, source)
+        return _Permit(limit, taken)
+
+    async def _given_back(self, call: Call, permit: _Permit) -> _Permit:
+        """Give back what was taken for something that is no pull."""
+        if not permit.taken.allowed:
+            return permit
+        with suppress(LimitsAway):
+            await self._windows.give_back(_source(call), permit.taken.bucket)
+        return _Permit(permit.limit, permit.taken._replace(remaining=permit.taken.remaining + 1))
 
     def _refuse(self, call: Call, limit: int, taken: Taken, source: str) -> None:
         if not self._dry_run:
@@ -110,8 +139,9 @@ def _shown(call: Call) -> str:
     return call.actor.owner or call.actor.name if call.actor.is_somebody else call.client_network.partition("/")[0]
 
 
-def _told(answer: Answer, limit: int, taken: Taken, call: Call) -> Answer:
-    return Answer(answer.status, [*answer.headers, *_headers(limit, taken, _shown(call))], answer.body, answer.stream)
+def _told(answer: Answer, permit: _Permit, call: Call) -> Answer:
+    headers = _headers(permit.limit, permit.taken, _shown(call))
+    return Answer(answer.status, [*answer.headers, *headers], answer.body, answer.stream)
 
 
 def _headers(limit: int, taken: Taken, source: str) -> list[Header]:

@@ -150,6 +150,16 @@ def test_the_address_is_the_one_that_trusted_proxies_saw(
     assert told(pull(hub, ours.name, forwarded))[3] == counts_for
 
 
+def test_failed_sign_ins_count_for_the_address_that_trusted_proxies_saw(hub: Instance, address: str) -> None:
+    wrong = {"Authorization": basic(f"nobody-{address}", "wrong password")}
+
+    def sign_in(address: str) -> int:
+        return hub.client().get("/token", headers={**wrong, "X-Forwarded-For": address}).status
+
+    assert [sign_in(address) for _ in range(11)] == [401] * 10 + [429]
+    assert sign_in("192.0.2.77") == 401
+
+
 def test_nobody_else_is_believed(tmp_path: Path) -> None:
     with Instance(tmp_path / "data", access="accounts", admin_password=PASSWORD) as instance:
         Repository(Signed(instance.url, basic("admin", PASSWORD)), "team/app").image("v1")

@@ -44,8 +44,7 @@ class AccountsGate:
         call.challenged_as = self._public_url
         if call.repeats(b"host"):
             raise HostRepeated
-        if self._trusted:
-            call.origin = origin_of(call.client, call.header(b"x-forwarded-for"), self._trusted)
+        self.locate(call)
         header = call.headers.get(b"authorization")
         if header is None:
             if call.path in _PING:
@@ -59,6 +58,11 @@ class AccountsGate:
             call.actor = await self.basic(call)
         else:
             raise CredentialsUnreadable
+
+    def locate(self, call: Call) -> None:
+        """Note in the call where it comes from, when trusted proxies say so."""
+        if self._trusted:
+            call.origin = origin_of(call.client, call.header(b"x-forwarded-for"), self._trusted)
 
     async def basic(self, call: Call) -> Actor:
         """Return who a Basic header proves somebody to be. Raises CredentialsUnreadable, SignInRefused, TooManySignIns."""

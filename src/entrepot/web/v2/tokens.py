@@ -35,6 +35,7 @@ class TokenService:
 
     async def answer(self, call: Call) -> Answer:
         """Issue a token, or tell why not."""
+        self._gate.locate(call)
         try:
             if call.method in ("GET", "HEAD"):
                 actor = await self._gate.basic(call) if b"authorization" in call.headers else ANYONE

@@ -99,7 +99,7 @@ class AccountsRule:
         """
         if facts is None:
             facts = await self._lookup(name.stored)
-        if action is Action.PULL and facts is not None and facts.public and (self._anonymous or actor.is_somebody):
+        if self._is_open_to(actor, action, facts):
             return
         if not await self._allowed(actor, action, name, facts, tags):
             if action is Action.PUSH and actor.is_somebody and name.namespace == LIBRARY:
@@ -111,7 +111,7 @@ class AccountsRule:
     async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:
         """Tell whether the actor may do it. Raises TokenRefused."""
         facts = await self._lookup(name.stored)
-        if action is Action.PULL and facts is not None and facts.public and (self._anonymous or actor.is_somebody):
+        if self._is_open_to(actor, action, facts):
             return True
         return await self._allowed(actor, action, name, facts, ())
 
@@ -125,6 +125,10 @@ class AccountsRule:
         if actor.terms is not None and actor.terms.scope is Scope.PUBLIC_READ and not actor.terms.grants:
             return View()
         return View(everything=actor.is_admin and actor.terms is None, account=actor.account, owner=actor.owner)
+
+    def _is_open_to(self, actor: Actor, action: Action, facts: Facts | None) -> bool:
+        """Tell whether it is a pull of what is public, by somebody who may do that without any role."""
+        return action is Action.PULL and facts is not None and facts.public and (self._anonymous or actor.is_somebody)
 
     async def _allowed(
         self, actor: Actor, action: Action, name: RepositoryName, facts: Facts | None, tags: Collection[str]

@@ -108,7 +108,8 @@ def test_what_runs_goes_on_and_idle_connections_of_the_same_address_make_room(sm
         download = stack.enter_context(connect(small, FLOOD, blob.encode()))
         time.sleep(0.5)
         flood = [stack.enter_context(connect(small, FLOOD, HEAD)) for _ in range(MOST - 10)]
-        until(lambda: sum(is_open(each) for each in flood) <= MOST // 2, SOON_S)
+        # Those that are taken only after the look stay, as long as they crowd nobody.
+        until(lambda: sum(is_open(each) for each in flood) < MOST * 3 // 4, SOON_S)
         upload.sendall(b"cd")
         assert upload.recv(12) == b"HTTP/1.1 202"
         received = 0

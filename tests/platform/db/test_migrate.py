@@ -17,7 +17,6 @@ from entrepot.platform.db.migrate import (
     MigrationFailed,
     PostgresqlTooOld,
     check_postgresql,
-    ensure_postgresql,
     run_postgresql,
 )
 from entrepot.platform.db.upgrading import on_connection
@@ -91,21 +90,17 @@ def test_a_node_that_loses_its_power_while_it_migrates_lets_the_others_go_on(pla
 
 
 def test_a_node_that_migrates_for_long_keeps_the_lock(place: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "_HELD_FOR", "500ms")
+    monkeypatch.setattr(migrate, "_HELD_FOR", "3s")
     monkeypatch.setattr(migrate, "_SIGN_EVERY_S", 0.1)
+    upgrade = migrate._upgrade_postgresql
 
-    async def scenario() -> None:
-        other = await asyncpg.connect(place.database)
-        transaction = other.transaction()
-        await transaction.start()
-        await other.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        migrating = asyncio.create_task(ensure_postgresql(place.database))
-        await asyncio.sleep(1.2)
-        await transaction.rollback()
-        assert await migrating == list(migrate.REVISIONS)
-        await other.close()
+    async def slowly(url: str, shown: str, revision: str) -> None:
+        if revision == migrate.REVISIONS[-1]:
+            await asyncio.sleep(4)
+        await upgrade(url, shown, revision)
 
-    asyncio.run(scenario())
+    monkeypatch.setattr(migrate, "_upgrade_postgresql", slowly)
+    assert run_postgresql(place.database) == list(migrate.REVISIONS)
 
 
 def test_a_migration_gives_up_before_those_who_serve_would_notice(place: Settings) -> None:

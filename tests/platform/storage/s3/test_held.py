@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -217,6 +217,27 @@ def test_a_part_that_is_on_its_way_is_waited_for_at_the_end(s3: S3Server, bucket
             await held._write()  # as for another upload that needs the memory
             key = await held.finish(Digest.of(CONTENT[: 17 * MIB]), 17 * MIB)
             assert await fetched(storage, key, 17 * MIB) == CONTENT[: 17 * MIB]
+
+    with Faulty(("127.0.0.1", s3.port)) as proxy:
+        run(scenario(proxy))
+
+
+@pytest.mark.parametrize(("others", "sent"), [(1, 2), (2, 1)], ids=["few uploads", "many"])
+def test_a_second_part_is_sent_beside_the_first_while_few_uploads_hold_memory(
+    s3: S3Server, bucket: Bucket, others: int, sent: int
+) -> None:
+    async def scenario(proxy: Faulty) -> None:
+        async with opened(bucket, endpoint=proxy.url) as storage, AsyncExitStack() as stack:
+            held, *_ = [await stack.enter_async_context(storage.hold(f"{each:032x}", 0)) for each in range(others + 1)]
+            proxy.fail(HANGS, "UploadPart")
+            upload = asyncio.create_task(held.append(0, pieces(*cut(CONTENT)), new_hash("sha256")))
+            async with asyncio.timeout(8):
+                while proxy.calls.count("UploadPart") < sent:  # noqa: ASYNC110 - the proxy is a thread, see above
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
+            assert proxy.calls.count("UploadPart") == sent
+            upload.cancel()
+            await asyncio.wait([upload])
 
     with Faulty(("127.0.0.1", s3.port)) as proxy:
         run(scenario(proxy))

@@ -34,7 +34,7 @@ _CONNECT_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _SLOWEST_BYTES_PER_S: Final = 250_000
 _READ_S: Final = 10.0
-_SENT_AT_ONCE: Final = 1  # with two, eight uploads at once into two processes took over 250 MB, and no less time
+_FEW: Final = 2  # uploads for which two parts are sent at once: eight took over 250 MB in two processes so, and no less time
 _CALLED_AT_ONCE: Final = 200  # a call goes on when who asked for it has gone: so clients could open any number of connections
 _STREAMED_AT_ONCE: Final = 2000  # as many as a process has clients: each may take its blob as slowly as it likes
 _ROOM_S: Final = 1.0
@@ -82,7 +82,7 @@ class Calls:
         self._keeper: AsyncGenerator[aiohttp.ClientSession, None] | None = None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._turns = asyncio.Semaphore(_SENT_AT_ONCE)
+        self._turn, self._second_turn = asyncio.Semaphore(1), asyncio.Semaphore(1)
         self._called, self._streamed = asyncio.Semaphore(_CALLED_AT_ONCE), asyncio.Semaphore(_STREAMED_AT_ONCE)
         self.memory = Memory()
         self._watch = Watch(self._look)
@@ -93,8 +93,8 @@ class Calls:
         return self._credentials.region
 
     def turn(self) -> asyncio.Semaphore:
-        """Return what lets one part be sent at a time: they are in memory until they are stored."""
-        return self._turns
+        """Return what lets one part be sent at a time, and two for few uploads: they are in memory until they are stored."""
+        return self._second_turn if self._turn.locked() and self.memory.uploads <= _FEW else self._turn
 
     def require(self) -> None:
         """Do nothing when the store answered lately, or was never asked. Raises BucketAway."""
@@ -224,7 +224,8 @@ class Calls:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop or self._session.closed:
             self._keeper = _kept()
-            self._loop, self._watch, self._turns = loop, Watch(self._look), asyncio.Semaphore(_SENT_AT_ONCE)
+            self._loop, self._watch = loop, Watch(self._look)
+            self._turn, self._second_turn = asyncio.Semaphore(1), asyncio.Semaphore(1)
             self._called, self._streamed = asyncio.Semaphore(_CALLED_AT_ONCE), asyncio.Semaphore(_STREAMED_AT_ONCE)
             self._session = await anext(self._keeper)
         return self._session

@@ -25,7 +25,8 @@ from entrepot.platform.storage.s3.state import read as read_state
 from entrepot.spec.oci.digest import Digest
 
 _SMALLEST_PART: Final = 5 << 20  # all but the last must have as much
-_PART: Final = _SMALLEST_PART  # one is in memory while the one before it is sent, of each upload
+_PART: Final = _SMALLEST_PART  # one is in memory while those before it are sent, of each upload
+_SENT_BESIDE: Final = 1  # a part begins while another one is on its way: a store takes two together faster than one by one
 _DOUBLED_EVERY: Final = 1000  # parts: so 10,000 of them suffice for more than a bucket's object may have
 _LARGEST_PART: Final = 64 << 20
 _MOST_PARTS: Final = 10_000
@@ -49,7 +50,7 @@ class HeldParts:
         self._hash: RunningHash | None = None
         self._hashing: asyncio.Future[None] | None = None
         self._made: list[str] = []
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: list[asyncio.Task[None]] = []
         self._whole = ""
         self._revoked: EntrepotError | None = None
 
@@ -272,14 +273,13 @@ class HeldParts:
         self._let_go()
 
     async def _send_waiting(self) -> None:
-        await self._sent()
+        await self._sent(beside=_SENT_BESIDE)
         async with self._reading():
             await self._join()
             await self._send()
 
     async def _send(self) -> None:
-        """Begin to send what waits as a part, when the one before it has been sent."""
-        await self._sent()
+        """Begin to send what waits as a part."""
         if not self._state.upload:
             key = f"{BLOBS}{self._handle}.{new_token()[:16]}"
             self._state = msgspec.structs.replace(self._state, key=key, upload=await self._objects.begin(key))
@@ -291,9 +291,10 @@ class HeldParts:
         self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts, part), next=number + 1)
         turns = self._objects.calls.turn()
         await turns.acquire()  # nothing more is taken from the client until then
-        self._sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
-        self._sending.add_done_callback(lambda _task: turns.release())
-        self._sending.add_done_callback(lambda _task: self._share.sent(part.size))
+        sending = asyncio.create_task(self._send_part(part, pieces), name=f"part {number} of {self._handle}")
+        sending.add_done_callback(lambda _task: turns.release())
+        sending.add_done_callback(lambda _task: self._share.sent(part.size))
+        self._sending.append(sending)
 
     def _next_number(self) -> int:
         """Return the number of the part that is sent next. Raises ObjectTooLarge, and why it is no longer ours."""
@@ -308,21 +309,22 @@ class HeldParts:
         if stored.etag is None:
             raise SizeMismatch(found=0, expected=self._state.parts_size)
         sent = Part(part.number, part.size, stored.etag, stored.etag == stored.md5)
-        self._state = msgspec.structs.replace(self._state, parts=(*self._state.parts[:-1], sent))
+        parts, place = self._state.parts, self._state.parts.index(part)
+        self._state = msgspec.structs.replace(self._state, parts=(*parts[:place], sent, *parts[place + 1 :]))
 
-    async def _sent(self) -> None:
-        """Wait for the part that is on its way; its failure is told to all who wait, until it is cut back."""
-        if self._sending is not None:
-            await self._sending
-            self._sending = None
+    async def _sent(self, beside: int = 0) -> None:
+        """Wait for the parts that are on their way but so many; a failure is told to all who wait, until it is cut back."""
+        while len(self._sending) > beside:
+            first = self._sending[0]
+            await first
+            if first in self._sending:  # else all were stopped meanwhile
+                self._sending.remove(first)
 
     async def _stop_sending(self) -> None:
-        if self._sending is not None:
-            sending, self._sending = self._sending, None
-            sending.cancel()
-            await asyncio.wait([sending])
-            if not sending.cancelled():
-                sending.exception()
+        sending, self._sending = self._sending, []
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
 
     async def _complete(self, size: int, digest: Digest | None) -> str:
         """Make the parts an object; repeatable, also by another process when that was not recorded. Raises SizeMismatch."""

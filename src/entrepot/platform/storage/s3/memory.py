@@ -29,6 +29,11 @@ class Memory:
         self._changes: set[asyncio.Future[None]] = set()
         self._clearing: asyncio.Task[None] | None = None
 
+    @property
+    def uploads(self) -> int:
+        """How many uploads have a share."""
+        return len(self._shares)
+
     def share(self, store: Callable[[], Awaitable[None]], require: Callable[[], None]) -> "Share":
         """Return an upload's share; `store` makes what waits in it durable, and `require` raises when the store is away."""
         share = Share(self, store, require)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
 from entrepot.base.errors import EntrepotError
@@ -14,6 +14,7 @@ from entrepot.web.v2.errors import OCI_ERRORS, log_refusal, oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
+_OK: Final = 200
 _CREATED: Final = 201
 _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _FIRST_ERROR: Final = 400
@@ -34,6 +35,21 @@ class Gate(Protocol):
 
     async def check(self, call: Call) -> None:
         """Raise an EntrepotError when the request may not come in; note in the call who sends it."""
+
+
+class Surface(Protocol):
+    """Another interface than the registry's: `beginnings` are the five bytes behind /v2/ with which addresses of its may begin."""
+
+    beginnings: Collection[bytes]
+
+    def takes(self, path: bytes) -> bool:
+        """Tell whether an address is one of its."""
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer a request to such an address, which finds out by itself who sends it."""
+
+    def refusal(self, error: Exception, call: Call) -> Answer:
+        """Return the answer for an error."""
 
 
 class Lifetime(Protocol):
@@ -58,6 +74,7 @@ class Front:
         *,
         ready: Callable[[], Awaitable[str]],  # what /readyz says; '' when we are not
         access_log: bool,
+        api: Surface | None = None,
     ) -> None:
         self._v2 = v2
         self._gate = gate
@@ -69,6 +86,8 @@ class Front:
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
+        self._api = api
+        self._beginnings = () if api is None else api.beginnings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's own start and end."""
@@ -112,7 +131,8 @@ class Front:
             if answer.stream is not None:
                 await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
-            answer = oci_error(error, call)
+            is_api = self._api is not None and self._api.takes(call.path)
+            answer = self._api.refusal(error, call) if self._api and is_api else oci_error(error, call)
         if _is_write(call.method, answer.status):
             _log.info("written", extra={**call.about(), "status": answer.status})
         outgoing = answer.stream is not None
@@ -133,6 +153,9 @@ class Front:
     async def _answer(self, call: Call) -> Answer:
         call.check_size()
         if call.path.startswith(b"/v2"):
+            # Pulls pay no more for the addresses that are not the registry's than for this comparison.
+            if call.path[4:9] in self._beginnings and self._api is not None and self._api.takes(call.path):
+                return await self._api.answer(call)
             try:
                 await self._gate.check(call)
             except EntrepotError as error:
@@ -150,6 +173,8 @@ class Front:
             call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, ready) if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
+        if self._api is not None and self._api.takes(call.path):
+            return await self._api.answer(call)
         return await self._other(call)
 
     async def _other(self, call: Call) -> Answer:
@@ -192,7 +217,8 @@ def _unforeseen(error: Exception) -> Exception | None:
 
 def _is_write(method: str, status: int) -> bool:
     """Tell whether something was stored or deleted: of what POST does, a mount and a blob in one request."""
-    return status < _FIRST_ERROR and (method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED))
+    changes = method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED) or (method == "PATCH" and status == _OK)
+    return status < _FIRST_ERROR and changes
 
 
 def _outcome(call: Call, status: int, took_s: float) -> dict[str, object]:

@@ -21,7 +21,7 @@ from entrepot.platform.limits.windows import Windows
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
-from entrepot.web.front import Front, Gate, Surface
+from entrepot.web.front import Front, Interfaces, Surface
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.authorization import AccountsGate, ApiGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
@@ -68,8 +68,8 @@ def web(
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    router, gate, api = _entrance(settings, parts, windows, counted)
-    return Front(router, gate, parts, metrics, ready=ready, access_log=settings.access_log, api=api)
+    interfaces = _interfaces(settings, parts, windows, counted)
+    return Front(interfaces, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
 def prepare_api(settings: Settings) -> None:
@@ -78,9 +78,9 @@ def prepare_api(settings: Settings) -> None:
         from entrepot.web.api import application  # noqa: F401, PLC0415 - see above
 
 
-def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> tuple[Router, Gate, Surface | None]:
+def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
     if settings.access == "open":
-        return Router(parts.registry), OpenGate(settings.public_url), None
+        return Interfaces(Router(parts.registry), OpenGate(settings.public_url))
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -90,7 +90,7 @@ def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted
         away = partial(counted.failed, LIMITS)
         limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run, away=away)
     router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits)
-    return router, gate, _api(settings, parts, gate)
+    return Interfaces(router, gate, _api(settings, parts, gate))
 
 
 def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, Protocol
 
 from entrepot.base.errors import EntrepotError
 from entrepot.web.metrics import Metrics
@@ -38,9 +38,9 @@ class Gate(Protocol):
 
 
 class Surface(Protocol):
-    """Another interface than the registry's: `beginnings` are the five bytes behind /v2/ with which addresses of its may begin."""
+    """Another interface than the registry's; `beginnings` are five bytes behind /v2/ with which addresses of its may begin."""
 
-    beginnings: Collection[bytes]
+    beginnings: frozenset[bytes]
 
     def takes(self, path: bytes) -> bool:
         """Tell whether an address is one of its."""
@@ -50,6 +50,14 @@ class Surface(Protocol):
 
     def refusal(self, error: Exception, call: Call) -> Answer:
         """Return the answer for an error."""
+
+
+class Interfaces(NamedTuple):
+    """What answers: the registry's interface behind its gate, and where there are accounts the JSON interface."""
+
+    v2: Router
+    gate: Gate
+    api: Surface | None = None
 
 
 class Lifetime(Protocol):
@@ -67,17 +75,15 @@ class Front:
 
     def __init__(
         self,
-        v2: Router,
-        gate: Gate,
+        interfaces: Interfaces,
         lifetime: Lifetime,
         metrics: Metrics,
         *,
         ready: Callable[[], Awaitable[str]],  # what /readyz says; '' when we are not
         access_log: bool,
-        api: Surface | None = None,
     ) -> None:
-        self._v2 = v2
-        self._gate = gate
+        self._v2 = interfaces.v2
+        self._gate = interfaces.gate
         self._lifetime = lifetime
         self._metrics = metrics
         self._meters = metrics.meters
@@ -86,8 +92,8 @@ class Front:
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
-        self._api = api
-        self._beginnings = () if api is None else api.beginnings
+        self._api = interfaces.api
+        self._beginnings = interfaces.api.beginnings if interfaces.api else frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's own start and end."""
@@ -131,8 +137,7 @@ class Front:
             if answer.stream is not None:
                 await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
-            is_api = self._api is not None and self._api.takes(call.path)
-            answer = self._api.refusal(error, call) if self._api and is_api else oci_error(error, call)
+            answer = self._api.refusal(error, call) if self._api and self._is_api(call) else oci_error(error, call)
         if _is_write(call.method, answer.status):
             _log.info("written", extra={**call.about(), "status": answer.status})
         outgoing = answer.stream is not None
@@ -152,10 +157,8 @@ class Front:
 
     async def _answer(self, call: Call) -> Answer:
         call.check_size()
-        if call.path.startswith(b"/v2"):
-            # Pulls pay no more for the addresses that are not the registry's than for this comparison.
-            if call.path[4:9] in self._beginnings and self._api is not None and self._api.takes(call.path):
-                return await self._api.answer(call)
+        # What else lies below /v2/ costs pulls no more than this comparison.
+        if call.path.startswith(b"/v2") and not (call.path[4:9] in self._beginnings and self._is_api(call)):
             try:
                 await self._gate.check(call)
             except EntrepotError as error:
@@ -164,6 +167,12 @@ class Front:
                 call.path = b"/v2/"
             if call.path.startswith(b"/v2/"):
                 return await self._v2.answer(call)
+        return await self._beside(call)
+
+    def _is_api(self, call: Call) -> bool:
+        return self._api is not None and self._api.takes(call.path)
+
+    async def _beside(self, call: Call) -> Answer:
         if call.path in self._v2.beside:
             return await self._v2.beside[call.path](call)
         if call.path == b"/healthz":
@@ -173,9 +182,7 @@ class Front:
             call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, ready) if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
-        if self._api is not None and self._api.takes(call.path):
-            return await self._api.answer(call)
-        return await self._other(call)
+        return await self._api.answer(call) if self._api and self._is_api(call) else await self._other(call)
 
     async def _other(self, call: Call) -> Answer:
         try:

@@ -1,4 +1,4 @@
-"""The interface as FastAPI knows it, and the surface that the front hands requests to.
+"""The surface that the front hands requests to, and the document that describes it.
 
 A request is read here before FastAPI sees it: who sends it, and its body, bounded and strict. What FastAPI answers is taken as a
 whole, and every error comes out of it as it was raised, so that all answers are made in one place.
@@ -6,34 +6,24 @@ whole, and every error comes out of it as it was raised, so that all answers are
 
 import re
 from collections.abc import Iterator, MutableMapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from entrepot import __version__
-from entrepot.web.api import bodies, credentials, grants, organisations, repositories, tags, teams, token, users
+from entrepot.web.api import bodies, nouns
 from entrepot.web.api.asking import SCOPE, Asked, Verbs
 from entrepot.web.api.errors import SAFE, AddressUnknown, FieldInvalid, MethodRefused, refusal
-from entrepot.web.api.hub import access_tokens as hub_tokens
-from entrepot.web.api.hub import repositories as hub_repositories
-from entrepot.web.api.hub import sign_in as hub_sign_in
-from entrepot.web.api.hub import tags as hub_tags
 from entrepot.web.api.models import Problem
+from entrepot.web.api.routing import APPLICATION, PREFIX
 from entrepot.web.shared.authorization import ApiGate
 from entrepot.web.shared.call import Answer, Call
 from entrepot.web.shared.meters import API
 
-_PREFIX: Final = "/api/v1"
-_DESCRIPTION: Final = f"{_PREFIX}/openapi.json"
+_DESCRIPTION: Final = f"{PREFIX}/openapi.json"
 _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _LONGEST_REASON: Final = 300
-_ABOUT: Final = (
-    "Sign in with HTTP Basic (a name with a password, a token's or a robot's secret), or with Bearer (such a secret, or a token of "
-    "`POST /api/v1/token`). Lists come in parts: give `next` as `after` for the next one."
-)
 _REFUSALS: Final = {
     401: "Nobody has signed in, or not so that it proves anything.",
     403: "Whoever asks may not do this, or a rule forbids it.",
@@ -43,53 +33,27 @@ _REFUSALS: Final = {
     429: "Too much of something: `Retry-After` says when to try again.",
     503: "The database or the disk does not answer: `Retry-After` says when to try again.",
 }
-# Each is a first segment that no repository has (spec/oci/names.py); the front compares five bytes of every address with these.
-_HUB_WORDS: Final = (b"users/", b"auth/", b"repositories", b"namespaces/", b"access-tokens")
-BEGINNINGS: Final = frozenset(word[:5] for word in _HUB_WORDS)
+# The beginnings of Docker Hub's paths: first segments that no repository has (spec/oci/names.py). The front compares them.
+_LENGTH: Final = 5
+BEGINNINGS: Final = frozenset(word[:_LENGTH] for word in (b"users", b"auth/", b"repositories", b"namespaces", b"access-tokens"))
 
 
-async def _rise(_request: Request, error: Exception) -> NoReturn:
-    """Let an error out of the framework."""
-    raise error
-
-
-def _application() -> FastAPI:
-    made = FastAPI(
-        title="Entrepot",
-        version=__version__,
-        description=_ABOUT,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        exception_handlers={RequestValidationError: _rise, HTTPException: _rise},
-        responses={status: {"description": text, "model": Problem} for status, text in _REFUSALS.items()},
-        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
-    )
-    ours = APIRouter(prefix=_PREFIX)
-    for noun in (token, users, organisations, teams, grants, credentials, repositories, tags):
-        ours.include_router(noun.router)
-    made.include_router(ours)
-    for noun in (hub_sign_in, hub_tokens, hub_repositories, hub_tags):
-        made.include_router(noun.router, tags=["docker hub"])
-    return made
-
-
-def _described(made: FastAPI) -> bytes:
-    """Return the document that describes the interface (OpenAPI 3.1)."""
-    document = made.openapi()
-    schemes = {
-        "basic": {"type": "http", "scheme": "basic"},
-        "bearer": {"type": "http", "scheme": "bearer"},
-    }
-    document.setdefault("components", {})["securitySchemes"] = schemes
+def _described() -> bytes:
+    """Return the document that describes the interface (OpenAPI 3.1); refusals are the same everywhere and said once."""
+    document = APPLICATION.openapi()
+    components = document["components"]
+    components["schemas"]["Problem"] = Problem.model_json_schema()
+    shown = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    components["responses"] = {f"Refused{status}": {"description": text, "content": shown} for status, text in _REFUSALS.items()}
+    for item in document["paths"].values():
+        for operation in item.values():
+            operation["responses"] |= {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in _REFUSALS}
+    components["securitySchemes"] = {each: {"type": "http", "scheme": each} for each in ("basic", "bearer")}
     document["security"] = [{}, {"basic": []}, {"bearer": []}]
     return msgspec.json.encode(document)
 
 
-APPLICATION: Final = _application()
-DOCUMENT: Final = _described(APPLICATION)
+DOCUMENT: Final = _described() if nouns.ALL else b""  # when the files of all nouns have added their routes
 
 
 def paths() -> Iterator[tuple[str, str]]:
@@ -117,7 +81,7 @@ class Surface:
         """Tell whether an address is one of this interface's."""
         if path.startswith(b"/api/"):
             return True
-        if path[4:9] not in BEGINNINGS:
+        if path[4 : 4 + _LENGTH] not in BEGINNINGS:
             return False
         text = _plain(path)
         return any(each.fullmatch(text) for each in _HUB_PATHS)

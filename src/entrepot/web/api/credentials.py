@@ -1,9 +1,8 @@
-"""What programs sign in with: tokens of users and organisations, and robots. A secret is shown once, in the answer that makes it."""
+"""Tokens of users and organisations, and robots: a secret is shown once, in the answer that makes it."""
 
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from entrepot.domain.access.errors import PolicyRefused
@@ -13,12 +12,14 @@ from entrepot.domain.accounts.model import Credential as Found
 from entrepot.domain.accounts.model import Held, Kind, Scope, Terms
 from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.models import Page, Segment, Sent, Shown, instant, instant_or_none
+from entrepot.web.api.routing import PREFIX, Noun
 from entrepot.web.api.teams import Granted, NewRole
 
-router = APIRouter()
+_tokens: Final = Noun("tokens", PREFIX)
+_robots: Final = Noun("robots", PREFIX)
 _DAY_S: Final = 86_400
 _Text = Annotated[str, Field(max_length=1000)]
-_Texts = Annotated[list[_Text], Field(max_length=100)]
+_Texts = Annotated[tuple[_Text, ...], Field(max_length=100, strict=False)]
 _Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -70,15 +71,15 @@ class NewToken(Sent):
 
     name: _Text
     scope: Annotated[Scope, Field(strict=False)] = Scope.READ
-    repositories: _Texts = []
-    tags: _Texts = []
-    networks: _Texts = []
+    repositories: _Texts = ()
+    tags: _Texts = ()
+    networks: _Texts = ()
     expires_in_days: _Days | None = None
 
     @property
     def terms(self) -> Terms:
         """What it allows."""
-        return Terms(self.scope, tuple(self.repositories), tuple(self.tags), tuple(self.networks))
+        return Terms(self.scope, self.repositories, self.tags, self.networks)
 
 
 class NewGrant(NewRole):
@@ -92,17 +93,17 @@ class NewRobot(Sent):
 
     name: _Text
     grants: Annotated[list[NewGrant], Field(min_length=1, max_length=100)]
-    networks: _Texts = []
+    networks: _Texts = ()
     expires_in_days: _Days | None = None
 
     @property
     def terms(self) -> Terms:
         """What it allows."""
         held = tuple(Held(each.pattern, each.role) for each in self.grants)
-        return Terms(Scope.DELETE, networks=tuple(self.networks), grants=held)
+        return Terms(Scope.DELETE, networks=self.networks, grants=held)
 
 
-@router.get("/users/{user}/tokens", tags=["tokens"])
+@_tokens.get("/users/{user}/tokens")
 async def list_user_tokens(asked: Asking, user: Segment) -> Page[Credential]:
     """List a user's tokens, newest first. For themselves and for administrators."""
     await _require_user(asked, user)
@@ -110,7 +111,7 @@ async def list_user_tokens(asked: Asking, user: Segment) -> Page[Credential]:
     return Page(items=[Credential.of(each) for each in found])
 
 
-@router.post("/users/{user}/tokens", tags=["tokens"], status_code=201)
+@_tokens.post("/users/{user}/tokens")
 async def create_user_token(asked: Asking, user: Segment, body: NewToken) -> Credential:
     """Make a token of a user's. A token cannot make another one: it would outlive its own end."""
     await _require_user(asked, user)
@@ -121,14 +122,14 @@ async def create_user_token(asked: Asking, user: Segment, body: NewToken) -> Cre
     return Credential.of(made, secret)
 
 
-@router.delete("/users/{user}/tokens/{token}", tags=["tokens"], status_code=204)
+@_tokens.delete("/users/{user}/tokens/{token}")
 async def revoke_user_token(asked: Asking, user: Segment, token: Segment) -> None:
     """Let a user's token sign in no more, at once."""
     await _require_user(asked, user)
     await _revoke(asked, user, Kind.PERSONAL, token)
 
 
-@router.get("/organisations/{organisation}/tokens", tags=["tokens"])
+@_tokens.get("/organisations/{organisation}/tokens")
 async def list_organisation_tokens(asked: Asking, organisation: Segment) -> Page[Credential]:
     """List an organisation's tokens, newest first. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
@@ -136,7 +137,7 @@ async def list_organisation_tokens(asked: Asking, organisation: Segment) -> Page
     return Page(items=[Credential.of(each) for each in found])
 
 
-@router.post("/organisations/{organisation}/tokens", tags=["tokens"], status_code=201)
+@_tokens.post("/organisations/{organisation}/tokens")
 async def create_organisation_token(asked: Asking, organisation: Segment, body: NewToken) -> Credential:
     """Make a token of an organisation's. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
@@ -148,14 +149,14 @@ async def create_organisation_token(asked: Asking, organisation: Segment, body: 
     return Credential.of(made, secret)
 
 
-@router.delete("/organisations/{organisation}/tokens/{token}", tags=["tokens"], status_code=204)
+@_tokens.delete("/organisations/{organisation}/tokens/{token}")
 async def revoke_organisation_token(asked: Asking, organisation: Segment, token: Segment) -> None:
     """Let an organisation's token sign in no more, at once. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await _revoke(asked, organisation, Kind.ORGANISATION, token)
 
 
-@router.get("/namespaces/{namespace}/robots", tags=["robots"])
+@_robots.get("/namespaces/{namespace}/robots")
 async def list_robots(asked: Asking, namespace: Segment) -> Page[Credential]:
     """List the robots of a namespace, newest first. For editors."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.GRANT, namespace, "namespace")
@@ -163,7 +164,7 @@ async def list_robots(asked: Asking, namespace: Segment) -> Page[Credential]:
     return Page(items=[Credential.of(each) for each in found])
 
 
-@router.post("/namespaces/{namespace}/robots", tags=["robots"], status_code=201)
+@_robots.post("/namespaces/{namespace}/robots")
 async def create_robot(asked: Asking, namespace: Segment, body: NewRobot) -> Credential:
     """Make a robot. For editors."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.GRANT, namespace, "namespace")
@@ -174,7 +175,7 @@ async def create_robot(asked: Asking, namespace: Segment, body: NewRobot) -> Cre
     return Credential.of(made, secret)
 
 
-@router.delete("/namespaces/{namespace}/robots/{robot}", tags=["robots"], status_code=204)
+@_robots.delete("/namespaces/{namespace}/robots/{robot}")
 async def revoke_robot(asked: Asking, namespace: Segment, robot: Segment) -> None:
     """Let a robot, whose id is given, sign in no more, at once. For editors."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.GRANT, namespace, "namespace")

@@ -1,9 +1,8 @@
 """Organisations, and who is in them."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from entrepot.domain.access.model import Action
@@ -11,8 +10,9 @@ from entrepot.domain.accounts.model import Member as Found
 from entrepot.domain.accounts.model import Place
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, paged
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["organisations"])
+_noun: Final = Noun("organisations", PREFIX)
 
 
 class Membership(Shown):
@@ -48,7 +48,7 @@ class NewPlace(Sent):
     role: Annotated[Place, Field(strict=False)] = Place.MEMBER
 
 
-@router.get("/organisations")
+@_noun.get("/organisations")
 async def list_organisations(asked: Asking) -> Page[Membership]:
     """List the organisations that whoever asks is in."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, asked.actor.name, "user")
@@ -56,7 +56,7 @@ async def list_organisations(asked: Asking) -> Page[Membership]:
     return Page(items=[Membership.of(each) for each in found])
 
 
-@router.post("/organisations", status_code=201)
+@_noun.post("/organisations")
 async def create_organisation(asked: Asking, body: NewOrganisation) -> Organisation:
     """Make an organisation. For administrators."""
     await asked.verbs.permits.on_hub(asked.actor)
@@ -65,7 +65,7 @@ async def create_organisation(asked: Asking, body: NewOrganisation) -> Organisat
     return Organisation(name=body.name, role=Place.OWNER if owner == asked.actor.name else None)
 
 
-@router.get("/organisations/{organisation}")
+@_noun.get("/organisations/{organisation}")
 async def get_organisation(asked: Asking, organisation: Segment) -> Organisation:
     """Show an organisation to its members."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
@@ -74,7 +74,7 @@ async def get_organisation(asked: Asking, organisation: Segment) -> Organisation
     return Organisation(name=organisation, role=standing.place)
 
 
-@router.get("/organisations/{organisation}/members")
+@_noun.get("/organisations/{organisation}/members")
 async def list_members(asked: Asking, organisation: Segment, after: After = "", limit: Limit = 100) -> Page[Membership]:
     """List the members of an organisation by name. For its members."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
@@ -82,14 +82,14 @@ async def list_members(asked: Asking, organisation: Segment, after: After = "", 
     return paged(found, limit, Membership.of, lambda each: each.name)
 
 
-@router.put("/organisations/{organisation}/members/{user}", status_code=204)
+@_noun.put("/organisations/{organisation}/members/{user}")
 async def set_member(asked: Asking, organisation: Segment, user: Segment, body: NewPlace) -> None:
     """Put a user into an organisation, or give a member another role. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await asked.verbs.organisations.set_member(organisation, user, body.role)
 
 
-@router.delete("/organisations/{organisation}/members/{user}", status_code=204)
+@_noun.delete("/organisations/{organisation}/members/{user}")
 async def remove_member(asked: Asking, organisation: Segment, user: Segment) -> None:
     """Take a user out of an organisation and its teams. For owners, and for themselves."""
     itself = user == asked.actor.name and bool(asked.actor.account) and asked.actor.terms is None

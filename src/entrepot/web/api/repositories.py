@@ -1,9 +1,9 @@
 """Repositories: listing, making, describing and hiding them."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from entrepot.domain.access.model import Action
@@ -11,8 +11,9 @@ from entrepot.domain.registry.model import Described
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import After, FewerLimit, Page, Segment, Sent, Shown, instant, repository_name
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["repositories"], prefix="/repositories")
+_noun: Final = Noun("repositories", f"{PREFIX}/repositories")
 
 
 class Repository(Shown):
@@ -47,7 +48,7 @@ class RepositoryChange(Sent):
     is_private: bool
 
 
-@router.get("")
+@_noun.get("")
 async def list_repositories(
     asked: Asking,
     namespace: Annotated[str, Query(max_length=255, description="Of this user or organisation alone.")] = "",
@@ -64,7 +65,7 @@ async def list_repositories(
     return Page(items=[Repository.of(each) for each in found], next=found[-1].name if is_more and found else None)
 
 
-@router.post("", status_code=201)
+@_noun.post("")
 async def create_repository(asked: Asking, body: NewRepository) -> Repository:
     """Make a repository. For those who may push there, and make one by that."""
     name = RepositoryName.parse(body.name)
@@ -72,7 +73,7 @@ async def create_repository(asked: Asking, body: NewRepository) -> Repository:
     return Repository.of(await asked.verbs.registry.repositories.make(asked.actor, name, public=not body.is_private))
 
 
-@router.get("/{namespace}/{repository}")
+@_noun.get("/{namespace}/{repository}")
 async def get_repository(asked: Asking, namespace: Segment, repository: Segment) -> Repository:
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
@@ -80,7 +81,7 @@ async def get_repository(asked: Asking, namespace: Segment, repository: Segment)
     return Repository.of(await asked.verbs.registry.repositories.describe(asked.actor, name))
 
 
-@router.patch("/{namespace}/{repository}")
+@_noun.patch("/{namespace}/{repository}")
 async def change_repository(asked: Asking, namespace: Segment, repository: Segment, body: RepositoryChange) -> Repository:
     """Let everybody see a repository, or only those who were granted it."""
     name = repository_name(namespace, repository)

@@ -1,17 +1,16 @@
 """Tags: listing and deleting them, and the record of their moves."""
 
 from datetime import datetime
-from typing import Self
-
-from fastapi import APIRouter
+from typing import Final, Self
 
 from entrepot.domain.access.model import Action
 from entrepot.domain.registry.model import TagDetail, TagMove
 from entrepot.spec.oci.names import parse_tag
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import After, FewerLimit, Limit, Page, Segment, Shown, instant, paged, repository_name
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["tags"], prefix="/repositories/{namespace}/{repository}/tags")
+_noun: Final = Noun("tags", f"{PREFIX}/repositories/{{namespace}}/{{repository}}/tags")
 
 
 class Tag(Shown):
@@ -54,7 +53,7 @@ class Move(Shown):
         return cls(from_digest=found.from_digest, to_digest=found.to_digest, by=found.actor, moved_at=moved_at)
 
 
-@router.get("")
+@_noun.get("")
 async def list_tags(
     asked: Asking, namespace: Segment, repository: Segment, after: After = "", limit: FewerLimit = 100
 ) -> Page[Tag]:
@@ -65,7 +64,7 @@ async def list_tags(
     return paged(found, limit, Tag.of, lambda tag: tag.name)
 
 
-@router.get("/{tag}")
+@_noun.get("/{tag}")
 async def get_tag(asked: Asking, namespace: Segment, repository: Segment, tag: Segment) -> Tag:
     """Show a tag."""
     name = repository_name(namespace, repository)
@@ -73,7 +72,7 @@ async def get_tag(asked: Asking, namespace: Segment, repository: Segment, tag: S
     return Tag.of(await asked.verbs.registry.tags.detail(asked.actor, name, parse_tag(tag)))
 
 
-@router.delete("/{tag}", status_code=204)
+@_noun.delete("/{tag}")
 async def delete_tag(asked: Asking, namespace: Segment, repository: Segment, tag: Segment) -> None:
     """Delete a tag; what it points at stays, and other tags do."""
     name, tag = repository_name(namespace, repository), parse_tag(tag)
@@ -81,7 +80,7 @@ async def delete_tag(asked: Asking, namespace: Segment, repository: Segment, tag
     await asked.verbs.registry.tags.delete(asked.actor, name, tag)
 
 
-@router.get("/{tag}/history")
+@_noun.get("/{tag}/history")
 async def get_tag_history(asked: Asking, namespace: Segment, repository: Segment, tag: Segment, limit: Limit = 100) -> Page[Move]:
     """Show the last moves of a tag, newest first."""
     name = repository_name(namespace, repository)

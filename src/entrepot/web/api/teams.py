@@ -1,16 +1,16 @@
 """Teams of organisations: who is in them, and what they may do."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.model import Grant, Held
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import Page, Segment, Sent, Shown
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["teams"], prefix="/organisations/{organisation}/teams")
+_noun: Final = Noun("teams", f"{PREFIX}/organisations/{{organisation}}/teams")
 
 
 class TeamEntry(Shown):
@@ -48,7 +48,7 @@ class NewRole(Sent):
     role: Annotated[Grant, Field(strict=False)]
 
 
-@router.get("")
+@_noun.get("")
 async def list_teams(asked: Asking, organisation: Segment) -> Page[TeamEntry]:
     """List the teams of an organisation. For its members."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
@@ -56,7 +56,7 @@ async def list_teams(asked: Asking, organisation: Segment) -> Page[TeamEntry]:
     return Page(items=[TeamEntry(name=each.name, description=each.description) for each in found])
 
 
-@router.post("", status_code=201)
+@_noun.post("")
 async def create_team(asked: Asking, organisation: Segment, body: NewTeam) -> TeamEntry:
     """Make a team. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
@@ -64,7 +64,7 @@ async def create_team(asked: Asking, organisation: Segment, body: NewTeam) -> Te
     return TeamEntry(name=body.name, description=body.description)
 
 
-@router.get("/{team}")
+@_noun.get("/{team}")
 async def get_team(asked: Asking, organisation: Segment, team: Segment) -> Team:
     """Show who is in a team, and what it may do. For members of the organisation."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
@@ -72,35 +72,35 @@ async def get_team(asked: Asking, organisation: Segment, team: Segment) -> Team:
     return Team(name=team, members=members, grants=[Granted(pattern=each.pattern, role=each.role) for each in held])
 
 
-@router.delete("/{team}", status_code=204)
+@_noun.delete("/{team}")
 async def delete_team(asked: Asking, organisation: Segment, team: Segment) -> None:
     """Delete a team, and what was granted to it. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await asked.verbs.organisations.delete_team(organisation, team)
 
 
-@router.put("/{team}/members/{user}", status_code=204)
+@_noun.put("/{team}/members/{user}")
 async def join_team(asked: Asking, organisation: Segment, team: Segment, user: Segment) -> None:
     """Put a member of the organisation into a team. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await asked.verbs.organisations.join_team(organisation, team, user)
 
 
-@router.delete("/{team}/members/{user}", status_code=204)
+@_noun.delete("/{team}/members/{user}")
 async def leave_team(asked: Asking, organisation: Segment, team: Segment, user: Segment) -> None:
     """Take a user out of a team. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await asked.verbs.organisations.leave_team(organisation, team, user)
 
 
-@router.put("/{team}/grants/{pattern}", status_code=204)
+@_noun.put("/{team}/grants/{pattern}")
 async def grant_to_team(asked: Asking, organisation: Segment, team: Segment, pattern: Segment, body: NewRole) -> None:
     """Let a team read, write or administer the repositories of a pattern; a slash in it is written %2F. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     await asked.verbs.organisations.grant_to_team(organisation, team, Held(pattern, body.role))
 
 
-@router.delete("/{team}/grants/{pattern}", status_code=204)
+@_noun.delete("/{team}/grants/{pattern}")
 async def withdraw_from_team(asked: Asking, organisation: Segment, team: Segment, pattern: Segment) -> None:
     """Withdraw what a team was granted for a pattern. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)

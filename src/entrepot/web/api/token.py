@@ -1,12 +1,13 @@
 """Signing in: a short-lived token for a password, a token or a robot's secret."""
 
-from fastapi import APIRouter
+from typing import Final
 
 from entrepot.domain.access.errors import PolicyRefused, Unproven
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import Shown
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["sign in"])
+_noun: Final = Noun("sign in", PREFIX)
 
 
 class Token(Shown):
@@ -17,7 +18,7 @@ class Token(Shown):
     expires_in: int
 
 
-@router.post("/token")
+@_noun.post("/token", status=200)
 async def create_token(asked: Asking) -> Token:
     """Give a token to whoever signs in with Basic, or with a secret as Bearer."""
     if not asked.actor.is_somebody:

@@ -1,9 +1,8 @@
 """Users, and whoever asks."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from fastapi import APIRouter
 from pydantic import Field, model_validator
 
 from entrepot.base.addresses import network_of
@@ -13,8 +12,9 @@ from entrepot.domain.accounts.errors import SignInRefused
 from entrepot.domain.accounts.model import Account
 from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, instant_or_none, paged
+from entrepot.web.api.routing import PREFIX, Noun
 
-router = APIRouter(tags=["users"])
+_noun: Final = Noun("users", PREFIX)
 _Text = Annotated[str, Field(max_length=1000)]
 _USER = "user"
 
@@ -80,35 +80,35 @@ class UserChange(Sent):
         return self
 
 
-@router.get("/user")
+@_noun.get("/user")
 async def who_am_i(asked: Asking) -> WhoAmI:
     """Tell who asks; 'anyone' for nobody."""
     actor = asked.actor
     return WhoAmI(name=actor.name, is_admin=actor.is_admin, token=actor.credential or None, owner=actor.owner or None)
 
 
-@router.get("/users")
+@_noun.get("/users")
 async def list_users(asked: Asking, after: After = "", limit: Limit = 100) -> Page[User]:
     """List users by name. For administrators."""
     await asked.verbs.permits.on_hub(asked.actor)
     return paged(await asked.verbs.users.page(after, limit + 1), limit, User.of, lambda user: user.name)
 
 
-@router.post("/users", status_code=201)
+@_noun.post("/users")
 async def create_user(asked: Asking, body: NewUser) -> User:
     """Make a user. For administrators."""
     await asked.verbs.permits.on_hub(asked.actor)
     return User.of(await asked.verbs.users.add(body.name, body.password, email=body.email or None, is_admin=body.is_admin))
 
 
-@router.get("/users/{user}")
+@_noun.get("/users/{user}")
 async def get_user(asked: Asking, user: Segment) -> User:
     """Show a user. For themselves and for administrators."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, _USER)
     return User.of(await asked.verbs.users.find(user))
 
 
-@router.patch("/users/{user}")
+@_noun.patch("/users/{user}")
 async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
     """Change a user. Whether they administer the hub and may sign in is for administrators."""
     users = asked.verbs.users
@@ -128,7 +128,7 @@ async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
     return User.of(await users.find(user))
 
 
-@router.delete("/users/{user}", status_code=204)
+@_noun.delete("/users/{user}")
 async def delete_user(asked: Asking, user: Segment) -> None:
     """Delete a user with their tokens and memberships. Their repositories stay, and their name is given to nobody else."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, _USER)

@@ -1,4 +1,4 @@
-"""What is asked before a use case that is not a pull or a push: like the rule, and it tells what was refused to those who may know.
+"""What is asked before a use case that is no pull or push: like the rule, and it tells those who may know what was refused.
 
 Whoever may not know that something is there hears what they would hear if it were not. Whoever may know of it is told that they
 may not do this. Whoever has not signed in is told to, unless they only wanted to see something.

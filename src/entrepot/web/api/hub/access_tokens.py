@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from entrepot.base.clock import now_us
@@ -14,8 +13,9 @@ from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.credentials import require_no_token
 from entrepot.web.api.errors import FieldInvalid
 from entrepot.web.api.models import Segment, Shown, instant, instant_or_none
+from entrepot.web.api.routing import Noun
 
-router = APIRouter()
+_noun: Final = Noun("docker hub", "/v2")
 _HubScope = Literal["repo:admin", "repo:write", "repo:read", "repo:public_read"]
 # What Docker Hub calls admin is to read, write and delete; it contains no power over the account.
 _SCOPES: Final[dict[str, Scope]] = {
@@ -82,7 +82,7 @@ class HubTokens(Shown):
     results: list[HubToken]
 
 
-@router.get("/v2/access-tokens")
+@_noun.get("/access-tokens")
 async def hub_list_tokens(asked: Asking) -> HubTokens:
     """List one's tokens."""
     found = await asked.verbs.credentials.of_account(await _account(asked))
@@ -90,7 +90,7 @@ async def hub_list_tokens(asked: Asking) -> HubTokens:
     return HubTokens(count=len(found), active_count=active, results=[HubToken.of(each) for each in found])
 
 
-@router.post("/v2/access-tokens", status_code=201)
+@_noun.post("/access-tokens")
 async def hub_create_token(asked: Asking, body: HubNewToken) -> HubToken:
     """Make a token."""
     account = await _account(asked)
@@ -107,13 +107,13 @@ async def hub_create_token(asked: Asking, body: HubNewToken) -> HubToken:
     return HubToken.of(made, secret)
 
 
-@router.get("/v2/access-tokens/{token}")
+@_noun.get("/access-tokens/{token}")
 async def hub_get_token(asked: Asking, token: Segment) -> HubToken:
     """Show a token."""
     return HubToken.of(await _own(asked, token))
 
 
-@router.patch("/v2/access-tokens/{token}")
+@_noun.patch("/access-tokens/{token}")
 async def hub_change_token(asked: Asking, token: Segment, body: HubTokenChange) -> HubToken:
     """Deactivate a token, which revokes it."""
     found = await _own(asked, token)
@@ -124,7 +124,7 @@ async def hub_change_token(asked: Asking, token: Segment, body: HubTokenChange) 
     return HubToken.of(await _own(asked, token))
 
 
-@router.delete("/v2/access-tokens/{token}", status_code=204)
+@_noun.delete("/access-tokens/{token}")
 async def hub_delete_token(asked: Asking, token: Segment) -> None:
     """Revoke a token."""
     found = await _own(asked, token)

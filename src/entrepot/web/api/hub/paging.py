@@ -37,7 +37,7 @@ class _Asked(NamedTuple):
     address: str
 
 
-async def _paging(  # noqa: PLR0913 - one for each parameter
+async def _paging(
     asked: Asking,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(ge=1)] = 10,

@@ -1,9 +1,8 @@
 """Repositories as Docker Hub shows them: what is not counted or kept here is there, and empty."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from entrepot.domain.access.model import Action
@@ -12,8 +11,9 @@ from entrepot.web.api.asking import Asking
 from entrepot.web.api.errors import FieldInvalid
 from entrepot.web.api.hub.paging import HubPage, Paging, hub_page
 from entrepot.web.api.models import Segment, Shown, instant, repository_name
+from entrepot.web.api.routing import Noun
 
-router = APIRouter()
+_noun: Final = Noun("docker hub", "/v2")
 _Text = Annotated[str, Field(max_length=25_000)]
 _UNKEPT = "descriptions are not kept here yet: leave it out"
 
@@ -34,8 +34,8 @@ class HubRepository(Shown):
     is_automated: bool = False
     last_updated: datetime
     date_registered: datetime
-    media_types: list[str] = []
-    content_types: list[str] = ["image"]
+    media_types: tuple[str, ...] = ()
+    content_types: tuple[str, ...] = ("image",)
 
     @classmethod
     def of(cls, found: Described) -> Self:
@@ -74,7 +74,7 @@ class Namespaces(Shown):
     namespaces: list[str]
 
 
-@router.get("/v2/repositories/namespaces")
+@_noun.get("/repositories/namespaces")
 async def hub_namespaces(asked: Asking) -> Namespaces:
     """List one's own namespace and those of the organisations that one edits or owns."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, asked.actor.name, "user")
@@ -82,7 +82,7 @@ async def hub_namespaces(asked: Asking) -> Namespaces:
     return Namespaces(namespaces=sorted([asked.actor.name, *(each.name for each in found if each.place.value != "member")]))
 
 
-@router.post("/v2/repositories", status_code=201)
+@_noun.post("/repositories")
 async def hub_create_repository(asked: Asking, body: HubNewRepository) -> HubRepository:
     """Make a repository."""
     _require_none_kept(body)
@@ -91,8 +91,8 @@ async def hub_create_repository(asked: Asking, body: HubNewRepository) -> HubRep
     return HubRepository.of(await asked.verbs.registry.repositories.make(asked.actor, name, public=not body.is_private))
 
 
-@router.get("/v2/repositories/{namespace}")
-@router.get("/v2/namespaces/{namespace}/repositories", name="hub_list_repositories_of")
+@_noun.get("/repositories/{namespace}")
+@_noun.get("/namespaces/{namespace}/repositories", name="hub_list_repositories_of")
 async def hub_list_repositories(asked: Asking, namespace: Segment, paging: Paging) -> HubPage[HubRepository]:
     """List the repositories of a namespace that whoever asks may see."""
 
@@ -102,8 +102,8 @@ async def hub_list_repositories(asked: Asking, namespace: Segment, paging: Pagin
     return await hub_page(paging, fetch, lambda each: each.name, HubRepository.of)
 
 
-@router.get("/v2/repositories/{namespace}/{repository}")
-@router.get("/v2/namespaces/{namespace}/repositories/{repository}", name="hub_get_repository_of")
+@_noun.get("/repositories/{namespace}/{repository}")
+@_noun.get("/namespaces/{namespace}/repositories/{repository}", name="hub_get_repository_of")
 async def hub_get_repository(asked: Asking, namespace: Segment, repository: Segment) -> HubRepository:
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
@@ -111,8 +111,8 @@ async def hub_get_repository(asked: Asking, namespace: Segment, repository: Segm
     return HubRepository.of(await asked.verbs.registry.repositories.describe(asked.actor, name))
 
 
-@router.patch("/v2/repositories/{namespace}/{repository}")
-@router.patch("/v2/namespaces/{namespace}/repositories/{repository}", name="hub_change_repository_of")
+@_noun.patch("/repositories/{namespace}/{repository}")
+@_noun.patch("/namespaces/{namespace}/repositories/{repository}", name="hub_change_repository_of")
 async def hub_change_repository(asked: Asking, namespace: Segment, repository: Segment, body: HubChange) -> HubRepository:
     """Let everybody see a repository, or only those who were granted it."""
     name, rooms = repository_name(namespace, repository), asked.verbs.registry.repositories

@@ -1,14 +1,14 @@
 """Signing in: POST /v2/users/login, which is old and everywhere, and POST /v2/auth/token."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.models import Shown
+from entrepot.web.api.routing import Noun
 
-router = APIRouter()
+_noun: Final = Noun("docker hub", "/v2")
 _Text = Annotated[str, Field(max_length=1000)]
 
 
@@ -38,13 +38,13 @@ class Authorized(Shown):
     access_token: str
 
 
-@router.post("/v2/users/login")
+@_noun.post("/users/login", status=200)
 async def hub_login(asked: Asking, body: Login) -> LoggedIn:
     """Give a token, to be sent as Bearer or JWT."""
     return LoggedIn(token=await _token(asked, body.username, body.password))
 
 
-@router.post("/v2/auth/token")
+@_noun.post("/auth/token", status=200)
 async def hub_auth_token(asked: Asking, body: AuthToken) -> Authorized:
     """Give a token, to be sent as Bearer."""
     return Authorized(access_token=await _token(asked, body.identifier, body.secret))

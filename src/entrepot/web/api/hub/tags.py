@@ -1,9 +1,7 @@
 """Tags as Docker Hub shows them."""
 
 from datetime import datetime
-from typing import Literal, Self
-
-from fastapi import APIRouter
+from typing import Final, Literal, Self
 
 from entrepot.domain.access.model import Action
 from entrepot.domain.registry.model import TagDetail
@@ -11,10 +9,11 @@ from entrepot.spec.oci.names import parse_tag
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.hub.paging import HubPage, Paging, hub_page
 from entrepot.web.api.models import Segment, Shown, instant, repository_name
+from entrepot.web.api.routing import Noun
 
-router = APIRouter()
-_ONE = "/v2/repositories/{namespace}/{repository}/tags"
-_OTHER = "/v2/namespaces/{namespace}/repositories/{repository}/tags"
+_noun: Final = Noun("docker hub", "/v2")
+_ONE: Final = "/repositories/{namespace}/{repository}/tags"
+_OTHER: Final = "/namespaces/{namespace}/repositories/{repository}/tags"
 
 
 class HubImage(Shown):
@@ -63,8 +62,8 @@ class HubTag(Shown):
         )
 
 
-@router.get(_ONE)
-@router.get(_OTHER, name="hub_list_tags_of")
+@_noun.get(_ONE)
+@_noun.get(_OTHER, name="hub_list_tags_of")
 async def hub_list_tags(asked: Asking, namespace: Segment, repository: Segment, paging: Paging) -> HubPage[HubTag]:
     """List the tags of a repository."""
     name = repository_name(namespace, repository)
@@ -77,8 +76,8 @@ async def hub_list_tags(asked: Asking, namespace: Segment, repository: Segment, 
     return await hub_page(paging, fetch, lambda each: each.name, HubTag.of)
 
 
-@router.get(f"{_ONE}/{{tag}}")
-@router.get(f"{_OTHER}/{{tag}}", name="hub_get_tag_of")
+@_noun.get(f"{_ONE}/{{tag}}")
+@_noun.get(f"{_OTHER}/{{tag}}", name="hub_get_tag_of")
 async def hub_get_tag(asked: Asking, namespace: Segment, repository: Segment, tag: Segment) -> HubTag:
     """Show a tag; HEAD tells whether it is there."""
     name = repository_name(namespace, repository)
@@ -86,8 +85,8 @@ async def hub_get_tag(asked: Asking, namespace: Segment, repository: Segment, ta
     return HubTag.of(await asked.verbs.registry.tags.detail(asked.actor, name, parse_tag(tag)))
 
 
-@router.delete(f"{_ONE}/{{tag}}", status_code=204)
-@router.delete(f"{_OTHER}/{{tag}}", name="hub_delete_tag_of", status_code=204)
+@_noun.delete(f"{_ONE}/{{tag}}")
+@_noun.delete(f"{_OTHER}/{{tag}}", name="hub_delete_tag_of")
 async def hub_delete_tag(asked: Asking, namespace: Segment, repository: Segment, tag: Segment) -> None:
     """Delete a tag; what it points at stays, and other tags do."""
     name, tag = repository_name(namespace, repository), parse_tag(tag)

@@ -80,7 +80,10 @@ class Storm:
         stormers = [Stormer(world, number) for number in range(CLIENTS)]
         for stormer in stormers:
             stormer.thread.start()
-        self._watch(world.stop, seconds)
+        try:
+            self._watch(world.stop, seconds)
+        finally:
+            world.stop.set()  # also of a storm that has failed
         for stormer in stormers:
             stormer.thread.join(120)
             assert not stormer.thread.is_alive(), f"seed {self.seed}: {stormer.thread.name} waits for ever"
@@ -105,7 +108,6 @@ class Storm:
         end = time.monotonic() + seconds
         while not stop.wait(min(_FSCK_EVERY_S, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
             self._fsck()
-        stop.set()
 
     def _fsck(self) -> None:
         checked = run_command("fsck", *options(self._place), environment=self._environment, limit_s=_FSCK_LIMIT_S)

@@ -93,7 +93,8 @@ async def _upload_through_proxy(settings: Settings) -> Finding:
     try:
         actor = await _uploader(settings, parts)
         if actor is None:
-            return warning("public URL", "not tried, because there is no administrator", "start the service, which makes the first")
+            told = "not tried, because there is no administrator"
+            return warning("public URL", told, "start the service, which makes the first")
         return await _uploaded(settings, parts, actor)
     finally:
         await parts.close()

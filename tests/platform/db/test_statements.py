@@ -96,13 +96,13 @@ async def readings(whole: Parts) -> None:
         await rooms.tags.page(ANYONE, ONE, last, 3)
         await rooms.tags.catalogue(ANYONE, last, 3)
         await rooms.tags.details(ANYONE, ONE, last, 3)
-        await rooms.repositories.page(ANYONE, "team", f"team/{last}", 3)
+        await rooms.listing.page(ANYONE, "team", f"team/{last}", 3)
     assert (await rooms.tags.detail(ANYONE, ONE, "v10")).size > len(b"{}") + len(b"layer")
-    assert [each.name for each in await rooms.repositories.describe_all(["team/two", "team/none", "team/one"])] == [
+    assert [each.name for each in await rooms.listing.of_names(["team/two", "team/none", "team/one"])] == [
         ONE.stored,
         TWO.stored,
     ]
-    await rooms.repositories.describe(ANYONE, ONE)
+    await rooms.listing.one(ANYONE, ONE)
     await rooms.tags.history(ANYONE, ONE, "a", 10)
     await whole.db.read(answers)
 

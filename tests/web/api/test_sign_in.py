@@ -83,7 +83,7 @@ def test_a_token_ends(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     good = token(hub, "owner")
     assert me(hub, f"Bearer {good}").status == 200
     really = time.time
-    # The library that reads tokens compares with datetime.now, which no test may set: so one is made in the past.
+    # One is made in the past: what reads tokens has a clock of its own.
     monkeypatch.setattr(time, "time", lambda: really() - 1000)
     old = token(hub, "owner")
     monkeypatch.undo()

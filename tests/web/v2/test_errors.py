@@ -161,8 +161,8 @@ def leaves() -> Iterator[type[EntrepotError]]:
         kind = waiting.pop()
         below = kind.__subclasses__()
         waiting += below
-        module = f"{kind.__module__}."
-        if not below and kind not in seen and module.startswith(TIERS) and not module.startswith(OTHER):
+        home = f"{kind.__module__}."
+        if not below and kind not in seen and home.startswith(TIERS) and not home.startswith(OTHER):
             seen.add(kind)
             yield kind
 

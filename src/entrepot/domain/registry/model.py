@@ -99,7 +99,7 @@ class Page(msgspec.Struct, frozen=True):
     more: bool
 
 
-class Described(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True):
     """A repository as it is listed; times are microseconds UTC, `pushed_at` that of the last push, to the minute."""
 
     name: str

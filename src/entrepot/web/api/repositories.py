@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import Field
 
 from entrepot.domain.access.model import Action
-from entrepot.domain.registry.model import Described
+from entrepot.domain.registry.model import Listed
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.models import After, FewerLimit, Page, Segment, Sent, Shown, instant, repository_name
@@ -25,7 +25,7 @@ class Repository(Shown):
     pushed_at: datetime
 
     @classmethod
-    def of(cls, found: Described) -> Self:
+    def of(cls, found: Listed) -> Self:
         """Return what is shown of it."""
         return cls(
             name=found.name,
@@ -58,10 +58,10 @@ async def list_repositories(
     """List by name the repositories that whoever asks may see."""
     rooms = asked.verbs.registry
     if namespace:
-        found, is_more = await rooms.repositories.page(asked.actor, namespace, after, limit)
+        found, is_more = await rooms.listing.page(asked.actor, namespace, after, limit)
     else:
         page = await rooms.tags.catalogue(asked.actor, after, limit)
-        found, is_more = await rooms.repositories.describe_all(page.names), page.more
+        found, is_more = await rooms.listing.of_names(page.names), page.more
     return Page(items=[Repository.of(each) for each in found], next=found[-1].name if is_more and found else None)
 
 
@@ -70,7 +70,7 @@ async def create_repository(asked: Asking, body: NewRepository) -> Repository:
     """Make a repository. For those who may push there, and make one by that."""
     name = RepositoryName.parse(body.name)
     await asked.verbs.permits.in_repository(asked.actor, Action.PUSH, name)
-    return Repository.of(await asked.verbs.registry.repositories.make(asked.actor, name, public=not body.is_private))
+    return Repository.of(await asked.verbs.registry.listing.add(asked.actor, name, public=not body.is_private))
 
 
 @_noun.get("/{namespace}/{repository}")
@@ -78,7 +78,7 @@ async def get_repository(asked: Asking, namespace: Segment, repository: Segment)
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
     await asked.verbs.permits.in_repository(asked.actor, Action.PULL, name)
-    return Repository.of(await asked.verbs.registry.repositories.describe(asked.actor, name))
+    return Repository.of(await asked.verbs.registry.listing.one(asked.actor, name))
 
 
 @_noun.patch("/{namespace}/{repository}")
@@ -86,7 +86,7 @@ async def change_repository(asked: Asking, namespace: Segment, repository: Segme
     """Let everybody see a repository, or only those who were granted it."""
     name = repository_name(namespace, repository)
     await asked.verbs.permits.in_repository(asked.actor, Action.CONFIGURE, name)
-    rooms = asked.verbs.registry.repositories
-    await rooms.describe(asked.actor, name)  # raises when it is not there, which the change would make
-    await rooms.set_visibility(asked.actor, name, public=not body.is_private)
-    return Repository.of(await rooms.describe(asked.actor, name))
+    rooms = asked.verbs.registry
+    await rooms.listing.one(asked.actor, name)  # raises when it is not there, which the change would make
+    await rooms.repositories.set_visibility(asked.actor, name, public=not body.is_private)
+    return Repository.of(await rooms.listing.one(asked.actor, name))

@@ -1,26 +1,24 @@
 """Statements about namespaces and repositories."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, func, literal, null, or_, select, update
+from sqlalchemy import bindparam, literal, null, or_, select, update
 
 from entrepot.domain.access.model import Actor, Facts, View
 from entrepot.domain.accounts.model import Place
 from entrepot.domain.accounts.tables import account, account_grant, member, namespace
-from entrepot.domain.registry.model import Described, Page
+from entrepot.domain.registry.model import Page
 from entrepot.domain.registry.tables import repository
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
-from entrepot.platform.db.statements import ListStatement, Row, Statement
+from entrepot.platform.db.statements import Statement
 from entrepot.spec.oci.names import LIBRARY, RepositoryName
 
 _PUBLIC_FACTS: Final = Facts(public=True)
 _PRIVATE_FACTS: Final = Facts(public=False)
 _NOTED_EVERY_US: Final = 15_000_000  # a quarter of the shortest grace time
 
-_BEHIND_SLASH: Final = "0"
 _PUBLIC: Final = "public"
 _PRIVATE: Final = "private"
 _FACTS: Final = Statement(select(repository.c.visibility).where(repository.c.name == bindparam("name")))
@@ -48,21 +46,6 @@ _SEEN: Final = (
 )
 _PUBLIC_NAMES: Final = Statement(_SEEN.where(repository.c.visibility == literal(_PUBLIC)))
 _MY_NAMES: Final = Statement(_SEEN.where(_MINE))
-_DESCRIBED: Final = select(
-    repository.c.name,
-    repository.c.visibility,
-    repository.c.created_at,
-    repository.c.first_pushed_at,
-    func.coalesce(repository.c.uploaded_at, repository.c.first_pushed_at),
-).where(repository.c.first_pushed_at.is_not(None))
-_DESCRIBED_ONE: Final = Statement(_DESCRIBED.where(repository.c.name == bindparam("name")))
-_DESCRIBED_ALL: Final = ListStatement(lambda names: _DESCRIBED.where(repository.c.name.in_(names)))
-# Names in a namespace begin with it and a slash: they come before the same with what follows a slash.
-_DESCRIBED_IN: Final = Statement(
-    _DESCRIBED.where(repository.c.name > bindparam("last"), repository.c.name < bindparam("end"))
-    .order_by(repository.c.name)
-    .limit(bindparam("limit"))
-)
 _ADD_NAMESPACE: Final = Statement(
     insert_unless_there(namespace, [namespace.c.name], name=bindparam("name"), kind=literal("organisation"), created_at=now_us())
 )
@@ -170,29 +153,6 @@ async def names_seen(db: Reader, view: View, last: str, limit: int) -> list[tupl
     public = await db.all(_PUBLIC_NAMES, last=last, limit=limit) if view.public else []
     mine = await db.all(_MY_NAMES, account=view.account, owner=view.owner, last=last, limit=limit) if view.is_somebody else []
     return sorted({(row[0], row[1] == _PUBLIC) for row in (*public, *mine)})[:limit]
-
-
-async def described(db: Reader, name: str) -> Described | None:
-    """Return a repository that is listed."""
-    row = await db.one(_DESCRIBED_ONE, name=name)
-    return _described(row) if row else None
-
-
-async def described_all(db: Reader, names: Sequence[str]) -> list[Described]:
-    """Return those of these repositories that are listed, in the order of their names."""
-    return sorted((_described(row) for row in await db.all_of(_DESCRIBED_ALL, names)), key=lambda each: each.name)
-
-
-async def described_in(db: Reader, namespace_: str, last: str, limit: int) -> list[Described]:
-    """Return the repositories of a namespace behind the name `last`, in byte order, at most `limit`."""
-    last = max(last, f"{namespace_}/")
-    rows = await db.all(_DESCRIBED_IN, last=last, end=f"{namespace_}{_BEHIND_SLASH}", limit=limit)
-    return [_described(row) for row in rows]
-
-
-def _described(row: Row) -> Described:
-    name, visibility, created_at, first_pushed_at, pushed_at = row
-    return Described(name, visibility == _PUBLIC, created_at, max(first_pushed_at, pushed_at))
 
 
 async def names_after(db: Reader, last: str, limit: int) -> Page:

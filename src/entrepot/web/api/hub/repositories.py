@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, Field
 
 from entrepot.domain.access.model import Action
-from entrepot.domain.registry.model import Described
+from entrepot.domain.registry.model import Listed
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.errors import FieldInvalid
 from entrepot.web.api.hub.paging import HubPage, Paging, hub_page
@@ -38,7 +38,7 @@ class HubRepository(Shown):
     content_types: tuple[str, ...] = ("image",)
 
     @classmethod
-    def of(cls, found: Described) -> Self:
+    def of(cls, found: Listed) -> Self:
         """Return what is shown of it."""
         namespace, _, name = found.name.partition("/")
         return cls(
@@ -88,7 +88,7 @@ async def hub_create_repository(asked: Asking, body: HubNewRepository) -> HubRep
     _require_none_kept(body)
     name = repository_name(body.namespace, body.name)
     await asked.verbs.permits.in_repository(asked.actor, Action.PUSH, name)
-    return HubRepository.of(await asked.verbs.registry.repositories.make(asked.actor, name, public=not body.is_private))
+    return HubRepository.of(await asked.verbs.registry.listing.add(asked.actor, name, public=not body.is_private))
 
 
 @_noun.get("/repositories/{namespace}")
@@ -96,8 +96,8 @@ async def hub_create_repository(asked: Asking, body: HubNewRepository) -> HubRep
 async def hub_list_repositories(asked: Asking, namespace: Segment, paging: Paging) -> HubPage[HubRepository]:
     """List the repositories of a namespace that whoever asks may see."""
 
-    async def fetch(last: str, limit: int) -> tuple[list[Described], bool]:
-        return await asked.verbs.registry.repositories.page(asked.actor, namespace, last, limit)
+    async def fetch(last: str, limit: int) -> tuple[list[Listed], bool]:
+        return await asked.verbs.registry.listing.page(asked.actor, namespace, last, limit)
 
     return await hub_page(paging, fetch, lambda each: each.name, HubRepository.of)
 
@@ -108,21 +108,21 @@ async def hub_get_repository(asked: Asking, namespace: Segment, repository: Segm
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
     await asked.verbs.permits.in_repository(asked.actor, Action.PULL, name)
-    return HubRepository.of(await asked.verbs.registry.repositories.describe(asked.actor, name))
+    return HubRepository.of(await asked.verbs.registry.listing.one(asked.actor, name))
 
 
 @_noun.patch("/repositories/{namespace}/{repository}")
 @_noun.patch("/namespaces/{namespace}/repositories/{repository}", name="hub_change_repository_of")
 async def hub_change_repository(asked: Asking, namespace: Segment, repository: Segment, body: HubChange) -> HubRepository:
     """Let everybody see a repository, or only those who were granted it."""
-    name, rooms = repository_name(namespace, repository), asked.verbs.registry.repositories
+    name, rooms = repository_name(namespace, repository), asked.verbs.registry
     await asked.verbs.permits.in_repository(asked.actor, Action.CONFIGURE, name)
     _require_none_kept(body)
-    await rooms.describe(asked.actor, name)
+    await rooms.listing.one(asked.actor, name)
     if body.is_private is None:
         raise FieldInvalid(field="is_private", reason="say whether it is private: nothing else can be changed here yet")
-    await rooms.set_visibility(asked.actor, name, public=not body.is_private)
-    return HubRepository.of(await rooms.describe(asked.actor, name))
+    await rooms.repositories.set_visibility(asked.actor, name, public=not body.is_private)
+    return HubRepository.of(await rooms.listing.one(asked.actor, name))
 
 
 def _require_none_kept(body: HubNewRepository | HubChange) -> None:

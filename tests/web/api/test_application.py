@@ -91,6 +91,7 @@ HOSTILE: Final[dict[str, tuple[bytes, int]]] = {
     "a NUL in a key": (b'{"na\\u0000me":"a"}', 400),
     "half a letter": (b'{"name":"\\ud800"}', 400),
     "deep": (b'{"name":' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
+    "many": (b'{"name":[' + b"{}," * 20_000 + b"{}]}", 400),
     "a long number": (b'{"name":' + b"9" * 5000 + b"}", 400),
     "long": (b'{"name":"' + b"a" * 2000 + b'"}', 422),
     "huge": (b'{"name":"' + b"a" * 70_000 + b'"}', 413),

@@ -7,6 +7,7 @@ from entrepot.spec.oci.strict_json import JsonRefused, parse_object
 from entrepot.web.shared.call import Call
 
 MOST_BYTES: Final = 64 << 10
+_MOST_CONTAINERS: Final = 2000  # what takes long to read is what has many objects or lists, and no request of ours has
 _JSON: Final = "application/json"
 
 
@@ -27,6 +28,8 @@ async def read(call: Call) -> bytes:
         return content
     if call.header(b"content-type").partition(";")[0].strip().lower() != _JSON:
         raise MediaTypeRefused
+    if content.count(b"{") + content.count(b"[") > _MOST_CONTAINERS:
+        raise JsonRefused(reason=f"it has more than {_MOST_CONTAINERS} objects and lists")
     _check(parse_object(content))
     return content
 

@@ -8,8 +8,9 @@ import typer
 
 from entrepot.base import settings
 from entrepot.cli import app
-from entrepot.web.api.application import APPLICATION, paths
+from entrepot.web.api.application import paths
 from entrepot.web.api.errors import API_ERRORS
+from entrepot.web.api.routing import APPLICATION
 from entrepot.web.v2.errors import OCI_ERRORS
 
 pytestmark = pytest.mark.fast

@@ -104,7 +104,13 @@ def test_access_tokens_are_made_listed_and_ended(hub: Hub) -> None:
     assert hub.ask("writer", "PATCH", path, {"is_active": True}).status == 422
     assert hub.ask("writer", "DELETE", path).status == 204
     late = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat()
-    for wrong in ({"expires_at": late}, {"expires_at": "2099-01-01T00:00:00"}, {"scopes": ["all"]}, {"scopes": []}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"expires_at": late},
+        {"expires_at": "2099-01-01T00:00:00"},
+        {"scopes": ["all"]},
+        {"scopes": []},
+    )
+    for wrong in wrongs:
         assert hub.ask("writer", "POST", "/v2/access-tokens", {**body, **wrong}).status == 422
 
 

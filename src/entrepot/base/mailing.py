@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 # Narrower than RFC 5322: nothing of it means anything in a header, a shell or a page.
-ADDRESS: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]{1,190}")
+_ADDRESS: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]{1,190}")
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _OPTIONS: Final = {"tls", "ca"}
 
@@ -25,6 +25,13 @@ class SmtpServer(msgspec.Struct, frozen=True):
     user: str = ""
     password: str = ""
     ca: str = ""
+
+
+def parse_address(text: str) -> str:
+    """Return an address as it is stored and compared: in lower case. Raises ValueError."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(text)
+    return text.lower()
 
 
 def parse_smtp(text: str) -> SmtpServer:

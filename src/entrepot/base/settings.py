@@ -19,7 +19,7 @@ from msgspec import Meta
 from entrepot.base.bucket import parse_bucket
 from entrepot.base.databases import PoolerUnknown, parse_database
 from entrepot.base.errors import EntrepotError
-from entrepot.base.mailing import ADDRESS, SmtpUnreadable, parse_smtp
+from entrepot.base.mailing import SmtpUnreadable, parse_address, parse_smtp
 
 ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
 # Kubernetes sets ENTREPOT_PORT, ENTREPOT_PORT_5000_TCP_ADDR and ENTREPOT_SERVICE_HOST for a service of our name.
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["open", "invite", "closed"],
         _expected(
             "open, invite or closed",
-            "With accounts, who may make one: open is everybody, invite whom a user invites, closed whom an administrator invites.",
+            "With accounts, who may make one: open everybody, invite whom a user invites, closed whom an administrator invites.",
         ),
     ] = "closed"
     smtp: Annotated[
@@ -292,8 +292,8 @@ def _value(name: str, raw: Any, origin: str) -> Any:
             parse_bucket(value)
         if name == _SMTP and value:
             parse_smtp(value)
-        if name == _MAIL_FROM and value and not ADDRESS.fullmatch(value):
-            raise ValueError(value)
+        if name == _MAIL_FROM and value:
+            parse_address(value)
     except ValueError as error:  # msgspec's is one as well
         # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
         is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))

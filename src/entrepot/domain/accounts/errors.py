@@ -109,8 +109,8 @@ class PasswordNotEnough(SignInRefused):
     """The password is right, and two-factor sign-in is on: a client of the registry cannot be asked for a code."""
 
     summary = (
-        "two-factor sign-in is on for this account, so that its password is not taken here: make a token and sign in with that in "
-        "place of the password"
+        "two-factor sign-in is on for this account, so that its password is not taken here: make a token and sign in with that "
+        "in place of the password"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from entrepot.base.mailing import ADDRESS
+from entrepot.base.mailing import parse_address
 from entrepot.domain.accounts.errors import EmailInvalid, TermsInvalid
 
 # The first administrator: a name that no repository's may begin with, as /admin is an address of the hub's own.
@@ -230,9 +230,10 @@ class Hub(msgspec.Struct, frozen=True):
 
 def parse_email(text: str) -> str:
     """Return an address as it is stored and compared: in lower case. Raises EmailInvalid."""
-    if not ADDRESS.fullmatch(text):
-        raise EmailInvalid(email=text)
-    return text.lower()
+    try:
+        return parse_address(text)
+    except ValueError:
+        raise EmailInvalid(email=text) from None
 
 
 def check_pattern(pattern: str) -> str:

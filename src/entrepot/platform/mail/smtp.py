@@ -1,4 +1,4 @@
-"""Handing mail to a server by SMTP, in a thread, with a certificate that is checked; nothing is ever sent in the clear unasked."""
+"""Handing mail to a server by SMTP, in a thread, with a certificate that is checked; nothing goes in the clear unasked."""
 
 import asyncio
 import logging

@@ -30,7 +30,7 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 def step_of(secret: bytes, given: str, now_s: int) -> int | None:
-    """Return the step that a code is of, at most one away from now; None when it is of none. Each is compared in the same time."""
+    """Return the step that a code is of, at most one away from now; None when it is of none."""
     now = now_s // STEP_S
     found = None
     for step in range(now - _DRIFT_STEPS, now + _DRIFT_STEPS + 1):

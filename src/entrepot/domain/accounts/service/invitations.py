@@ -1,8 +1,8 @@
-"""Making an account: by a link that was shown or sent, or by oneself where the administrator lets everyone; and joining organisations.
+"""Making an account by a link, or by oneself where everyone may, and joining organisations.
 
-An invitation is a link that works once and for seven days. Where mail can be sent and its address is known, it is sent and shown to
-nobody, and whoever uses it has shown that the address is theirs; else it is shown to whoever invites. Who may invite is for the
-surfaces to ask (`may` in domain/access); this service is told whether they administer the hub.
+An invitation is a link that works once and for seven days. Where mail can be sent and its address is known, it is sent and shown
+to nobody, and whoever uses it has shown that the address is theirs; else it is shown to whoever invites. Who may invite is for
+the surfaces to ask (`may` in domain/access); this service is told whether they administer the hub.
 """
 
 import uuid

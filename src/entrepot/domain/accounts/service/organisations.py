@@ -84,7 +84,11 @@ class Organisations:
         await self._db.write(change)
 
     async def require_second_factor(self, organisation: str, *, is_required: bool) -> None:
-        """Ask all who are in it for a second factor: whoever has none has no rights there until they have. Raises OrganisationUnknown."""
+        """Ask all who are in it for a second factor: whoever has none has no rights there until they have one.
+
+        Raises:
+            OrganisationUnknown
+        """
 
         async def change(tx: Transaction) -> None:
             await organisations.require_factor(tx, await organisation_named(tx, organisation), is_required=is_required)

@@ -1,7 +1,7 @@
 """Getting back in: passwords replaced by a link, and addresses of mail shown to be their owner's.
 
-Whoever asks hears the same, and after the same time, whether anybody has that name or address: all that is done is to write a job,
-which finds out. A link works once; one for a password for an hour.
+Whoever asks hears the same, and after the same time, whether anybody has that name or address: all that is done is to write a
+job, which finds out. A link works once; one for a password for an hour.
 """
 
 import uuid

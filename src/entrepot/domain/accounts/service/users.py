@@ -82,7 +82,7 @@ class Users:
         return await self.find(name)
 
     async def draft(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Draft:
-        """Return a user who is to be made by `make_user`, after what can be checked and hashed beforehand. Raises as `add` does."""
+        """Return a user for `make_user`, after what can be checked and hashed beforehand. Raises as `add` does."""
         if name != ADMINISTRATOR and parse_namespace(name) == LIBRARY:
             raise NameTaken(name=name)
         email = parse_email(email) if email else None

@@ -41,12 +41,12 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a mail."""
         content = envelope.content
         assert isinstance(content, bytes)
         self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
-        self.secure.append(session.ssl is not None)
+        self.secure.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 kept"
 
     def text(self) -> str:
@@ -83,10 +83,10 @@ async def mailbox(folder: Path | None = None, mode: Mode = "none", names: str = 
 def _protocol(box: Mailbox, mode: Mode, trust: ssl.SSLContext | None) -> Callable[[], SMTP]:
     about: dict[str, Any] = {"hostname": "localhost", "loop": asyncio.get_running_loop()}
     if trust is not None:
-        about |= {"authenticator": _authenticated, "auth_required": True}
-        about |= {"auth_require_tls": mode == "starttls"}  # with TLS from the start it does not see that there is one
+        # With TLS from the start it does not see that there is one, and would warn of signing in without.
+        about |= {"authenticator": _authenticated, "auth_require_tls": mode == "starttls"}
     if mode == "starttls":
-        about |= {"tls_context": trust, "require_starttls": True}
+        about |= {"tls_context": trust, "require_starttls": True, "auth_required": True}
     return lambda: SMTP(box, **about)
 
 

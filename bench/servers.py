@@ -145,8 +145,11 @@ def zot(data: Path) -> Server:
 
 
 def entrepot(name: str, data: Path, database: str = "", bucket: Bucket | None = None, **storage: str) -> Server:
-    """Entrepot with its default settings, or on a PostgreSQL database, or with its blobs in a bucket."""
-    options = ["--database", database] if database else []
+    """Entrepot with its default settings but for its access, or on a PostgreSQL database, or with its blobs in a bucket.
+
+    Access is open, as its peers' is here: what accounts cost is a measure of its own.
+    """
+    options = ["--access", "open", *(["--database", database] if database else [])]
     options += ["--storage", bucket.url(**storage)] if bucket else []
     environment = clean_environment() | (bucket.environment if bucket else {})
 

@@ -46,6 +46,7 @@ class Mailbox:
         content = envelope.content
         assert isinstance(content, bytes)
         self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
+        assert server.transport is not None
         self.secure.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 kept"
 

@@ -1,6 +1,6 @@
 """Sessions of browsers: drawn anew at each sign-in, seen and ended by their owner, and ended by whatever ends a sign-in."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_what_ends_a_sign_in_ends_its_sessions(place: Settings, number: Iterator
         await who.users.add(name, PASSWORD)
         account, secret = await sessions.sign_in(name, PASSWORD, "", Browser(NETWORK))
         (session,) = await sessions.of_account(account)
-        await {
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
             "password": lambda: who.users.set_password(name, "another fine password"),
             "lock": lambda: who.users.set_active(name, is_active=False),
             "delete": lambda: who.users.delete(name),
@@ -69,7 +69,8 @@ def test_what_ends_a_sign_in_ends_its_sessions(place: Settings, number: Iterator
             "one": lambda: sessions.end(account, session.id),
             "here": lambda: sessions.end_this(secret),
             "all": lambda: sessions.end_all(account),
-        }[how]()
+        }
+        await ways[how]()
         assert await sessions.find(secret, NETWORK) is None
         with pytest.raises(SessionUnknown):
             await sessions.end(account, "none")

@@ -157,7 +157,10 @@ async def note_use(tx: Transaction, id_: str, used_from: str) -> None:
 async def expiring(db: Reader, days: int, limit: int) -> list[Expiring]:
     """Return users' tokens that expire within so many days and whose owners were not told so yet, at most `limit`."""
     rows = await db.all(_EXPIRING, days=days, days_us=days * _DAY_US, limit=limit)
-    return [Expiring(*row[:-1], Language(row[-1]) if row[-1] else Language.ENGLISH) for row in rows]
+    return [
+        Expiring(id_, owner, name, expires_at, email, Language(language) if language else Language.ENGLISH)
+        for id_, owner, name, expires_at, email, language in rows
+    ]
 
 
 async def note_notice(tx: Transaction, id_: str, days: int) -> None:

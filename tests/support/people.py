@@ -1,61 +1,89 @@
-"""Somebody of each kind, and what each may do: the table that the tests of every interface are made from."""
+"""People in the test's own process: the services of accounts, a mailbox, and the jobs of mail run when the test says so."""
 
-from typing import Final
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
 
-from entrepot.app.parts import Accounts
-from entrepot.domain.accounts.model import Grant, Held, Place, Scope, Terms
-from support.accounts import PASSWORD, basic
+import msgspec
 
-# What each may do in the organisation `team`, beside pulling what is public: r(ead), w(rite), d(elete), c(reate).
-WHO: Final = {
-    "nobody": "",
-    "stranger": "",
-    "member": "",
-    "reader": "r",
-    "writer": "rw",
-    "maintainer": "rwd",
-    "collaborator": "rw",
-    "editor": "rwdc",
-    "owner": "rwdc",
-    "admin": "rwdc",
-    "owner, token public-read": "",
-    "owner, token read": "r",
-    "owner, token write": "rwc",
-    "owner, token delete": "rwdc",
-    "owner, token for another": "",
-    "team, token write": "rwc",
-    "robot, read": "r",
-    "robot, write": "rw",
-    "robot, admin": "rwd",
-}
-USERS: Final = ("stranger", "member", "reader", "writer", "maintainer", "collaborator", "editor", "owner")
+from entrepot.app.parts import Accounts, key_file
+from entrepot.base.settings import Settings
+from entrepot.domain.accounts.jobs import AccountJobs
+from entrepot.domain.accounts.model import Account
+from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.platform.db.database import Database
+from entrepot.platform.jobs import Engine, Setup, queries
+from entrepot.platform.secrets.keys import ensure_key
+from entrepot.spec.otp import totp
+from support.accounts import NETWORK, PASSWORD
+from support.mailbox import SENDER, Mailbox, mailbox
+from support.parts import opened, sql
+
+URL: Final = "https://hub.example.com"
+_T = TypeVar("_T")
 
 
-async def people(who: Accounts) -> dict[str, str | None]:
-    """Make somebody of each kind; return the header by which each signs in."""
-    there = who.organisations
-    for name in USERS:
-        await who.users.add(name, PASSWORD)
-    await there.add("team", "owner")
-    for name in ("member", "reader", "writer", "maintainer"):
-        await there.set_member("team", name, Place.MEMBER)
-    await there.set_member("team", "editor", Place.EDITOR)
-    for name, grant in (("reader", Grant.READ), ("writer", Grant.WRITE), ("maintainer", Grant.ADMIN)):
-        await there.add_team("team", f"{name}s")
-        await there.join_team("team", f"{name}s", name)
-        await there.grant_to_team("team", f"{name}s", Held("app-*", grant))
-    await there.grant_to_account("team", "collaborator", Held("app-*", Grant.WRITE))
-    found: dict[str, str | None] = {"nobody": None, "admin": basic("admin", PASSWORD)}
-    found |= {name: basic(name, PASSWORD) for name in USERS}
-    for scope in (Scope.PUBLIC_READ, Scope.READ, Scope.WRITE, Scope.DELETE):
-        _, secret = await who.credentials.add_personal("owner", scope.value, Terms(scope))
-        found[f"owner, token {scope.value}"] = basic("owner", secret)
-    _, secret = await who.credentials.add_personal("owner", "other", Terms(Scope.DELETE, ("owner/*",)))
-    found["owner, token for another"] = basic("owner", secret)
-    _, secret = await who.credentials.add_organisation("team", "ci", Terms(Scope.WRITE), created_by="owner")
-    found["team, token write"] = basic("team", secret)
-    for grant in Grant:
-        terms = Terms(Scope.DELETE, grants=(Held("app-*", grant),))
-        _, secret = await who.credentials.add_robot("team", grant.value, terms, created_by="owner")
-        found[f"robot, {grant.value}"] = basic(f"team+{grant.value}", secret)
-    return found
+class Scene(msgspec.Struct, frozen=True):
+    """What a scenario has: `place` is where it plays, `box` what mail came."""
+
+    who: Accounts
+    db: Database
+    box: Mailbox
+    place: Settings
+
+    async def deliver(self) -> int:
+        """Run the jobs that wait, those that failed too, and those that they make; return how many."""
+        people = self.who.people
+        kinds = AccountJobs(Throttle(self.db), people.sessions, people.invitations, people.post).kinds()
+        engine, count = Engine(self.db, Setup(kinds), 8), 0
+        await self.db.write(partial(queries.add_queues, names=["default", "mail"]))
+        await sql(self.place, "UPDATE job SET run_at = 1 WHERE state = 'ready'")
+        while held := await engine.claim(8):
+            for each in held:
+                await engine.perform(each)
+            count += len(held)
+        return count
+
+    async def enrolled(self, name: str) -> tuple[Account, bytes, list[str]]:
+        """Turn two-factor sign-in on for a user; return them with the secret and the recovery codes."""
+        account = await self.who.users.find(name)
+        secret = secret_of((await self.who.people.factors.begin(account)).secret)
+        codes = await self.who.people.factors.confirm(account, await self.code(secret), NETWORK)
+        return await self.who.users.find(name), secret, codes
+
+    async def code(self, secret: bytes, away: int = 0) -> str:
+        """Return the code of the step that the database's clock is in, or of one that is `away` from it."""
+        (row,) = await sql(self.place, _NOW[bool(self.place.database)])
+        return totp.code(secret, int(row[0]) // totp.STEP_S + away)
+
+
+_NOW: Final = (
+    "SELECT CAST((julianday('now') - 2440587.5) * 86400 AS INTEGER)",
+    "SELECT CAST(floor(EXTRACT(EPOCH FROM clock_timestamp())) AS bigint)",
+)
+
+
+def secret_of(text: str) -> bytes:
+    """Read a secret as an app does."""
+    return base64.b32decode(text + "=" * (-len(text) % 8))
+
+
+def play(place: Settings, scenario: Callable[[Scene], Awaitable[_T]], *, signup: str = "closed", mails: bool = True) -> _T:
+    """Run a scenario, with a server that takes mail or without one."""
+    ensure_key(key_file(place))
+
+    async def run() -> _T:
+        async with mailbox() as box, opened(place) as db:
+            about = {"signup": signup, "smtp": box.url if mails else "", "mail_from": SENDER, "public_url": URL}
+            who = Accounts(db, msgspec.structs.replace(place, **about))
+            try:
+                return await scenario(Scene(who, db, box, place))
+            finally:
+                who.close()
+
+    return asyncio.run(run())
+
+
+__all__ = ["NETWORK", "PASSWORD", "SENDER", "URL", "Scene", "play", "secret_of"]

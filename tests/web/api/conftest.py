@@ -15,10 +15,10 @@ from entrepot.platform.secrets.keys import ensure_key
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
 from support.accounts import PASSWORD, with_accounts
+from support.everybody import WHO, people
 from support.http import Answer
 from support.inside import Inside, inside
 from support.parts import parts, prepared, push_blob
-from support.people import WHO, people
 
 TAGS: Final = ("v1", *(f"of-{number}" for number in range(len(WHO))))
 

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from entrepot.web.api.application import paths
+from support.everybody import WHO
 from support.http import Answer
-from support.people import WHO
 from support.wire import plain_headers
 from web.api.conftest import TAGS, Hub
 

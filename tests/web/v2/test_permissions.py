@@ -17,10 +17,10 @@ from entrepot.domain.accounts.model import Place, Scope, Terms
 from entrepot.platform.secrets.keys import ensure_key
 from entrepot.spec.oci.names import RepositoryName
 from support.accounts import PASSWORD, Signed, basic, bearer, with_accounts
+from support.everybody import WHO, people
 from support.http import Answer
 from support.instance import Instance
 from support.parts import parts, prepared
-from support.people import WHO, people
 from support.wire import Repository, digest_of, plain_headers
 
 _count: Final = itertools.count()

@@ -110,7 +110,7 @@ async def get_user(asked: Asking, user: Segment) -> User:
 
 @_noun.patch("/users/{user}")
 async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
-    """Change a user. Whether they administer the hub and may sign in is for administrators."""
+    """Change a user. For themselves: their password, and to have no address; the rest is for administrators."""
     users = asked.verbs.users
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, _USER)
     if body.is_admin is not None:
@@ -120,6 +120,8 @@ async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
         await asked.verbs.permits.on_hub(asked.actor)
         await users.set_active(user, is_active=body.is_active)
     else:
+        if body.email:  # nobody else says of themselves that an address is theirs: that is proved by a link
+            await asked.verbs.permits.on_hub(asked.actor)
         await _require_password(asked, user, body.current_password)
         if body.password is not None:
             await users.set_password(user, body.password)

@@ -75,6 +75,24 @@ def test_a_link_ends_after_an_hour_and_is_nobodys_in_the_database(place: Setting
     play(place, scenario)
 
 
+@pytest.mark.parametrize("change", ["password", "address"])
+def test_a_link_ends_with_the_password_and_the_address_of_before(place: Settings, number: Iterator[int], change: str) -> None:
+    name = f"gus{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        users = scene.who.users
+        await users.add(name, PASSWORD, email=f"{name}@example.com")
+        secret = await asked(scene, name)
+        if change == "password":
+            await users.set_password(name, ANOTHER)
+        else:
+            await users.set_email(name, f"{name}@new.example.com")
+        with pytest.raises(LinkInvalid):
+            await scene.who.people.recovery.reset(secret, "a third fine password")
+
+    play(place, scenario)
+
+
 def test_asking_tells_nobody_who_has_an_account(place: Settings, number: Iterator[int]) -> None:
     name, locked = f"cy{next(number)}", f"cleo{next(number)}"
 

@@ -1,4 +1,4 @@
-"""An organisation that asks for a second factor, as the registry sees it: without one nothing of it is pulled, pushed or listed."""
+"""An organisation that asks for a second factor, as the registry sees it: without one nothing of it is pulled or listed."""
 
 from collections.abc import Iterator
 

@@ -13,7 +13,7 @@ from entrepot.domain.accounts.errors import (
     LinkInvalid,
     PasswordTooShort,
     SignInRefused,
-    TooManySignIns,
+    TooManyAsked,
 )
 from entrepot.domain.accounts.model import Terms
 from entrepot.domain.accounts.service.sessions import Browser
@@ -121,7 +121,7 @@ def test_asking_often_is_refused_alike(place: Settings, number: Iterator[int], w
         subject = name if word == "known" else f"{name}-x"
         for _ in range(5):
             await scene.who.people.recovery.ask_reset(subject, "198.51.100.40")
-        with pytest.raises(TooManySignIns):
+        with pytest.raises(TooManyAsked):
             await scene.who.people.recovery.ask_reset(subject, "203.0.113.40")
         await scene.who.users.sign_in(name, PASSWORD, "198.51.100.40")
         await scene.deliver()

@@ -12,12 +12,11 @@ from support.people import PASSWORD
 
 
 @pytest.fixture
-def say(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Say":
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Say":
     """Commands about a hub with a user and an organisation."""
     data = tmp_path / "data"
-    prepared(data, database_url)
+    prepared(data, "")  # what differs between databases the services' own tests look at
     monkeypatch.setenv("ENTREPOT_DATA", str(data))
-    monkeypatch.setenv("ENTREPOT_DATABASE", database_url)
     monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "https://hub.example.com")
     made = Say()
     made("user", "add", "ann", "--password-stdin", sent=PASSWORD)

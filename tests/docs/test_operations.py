@@ -106,8 +106,8 @@ def test_every_line_of_the_doctor_is_described(hub: Instance, profile: str) -> N
     assert {name for name in told if name not in section} == set()
     if profile == "postgresql":
         described = set(re.findall(r"^\| ([a-zA-Z ]+) \|", section, re.MULTILINE)) - {"line"}
-        # These are there only with TLS, while it is read-only, and with a bucket.
-        assert described - {"certificate", "mode", "redirects"} <= told
+        # These are there only with TLS, a mail server, while it is read-only, and with a bucket.
+        assert described - {"certificate", "mail", "mode", "redirects"} <= told
 
 
 @pytest.mark.parametrize(

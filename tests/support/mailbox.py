@@ -29,6 +29,7 @@ class Mailbox:
         self.refuses: set[str] = set()
         self.busy = False
         self.url = ""
+        self.came = asyncio.Event()
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -48,6 +49,7 @@ class Mailbox:
         self.mails.append(email.message_from_bytes(content, policy=email.policy.default))
         assert server.transport is not None
         self.secure.append(server.transport.get_extra_info("ssl_object") is not None)
+        self.came.set()
         return "250 kept"
 
     def text(self) -> str:

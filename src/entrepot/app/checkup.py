@@ -10,15 +10,19 @@ from urllib.parse import urlsplit
 from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
 from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, opened, pending
+from entrepot.app.people import hub_url
 from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
+from entrepot.base.mailing import parse_smtp
 from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.platform.db.checkup import examine_postgresql, examine_sqlite
 from entrepot.platform.http.probe import Probe
 from entrepot.platform.http.verdict import judge
+from entrepot.platform.mail.checkup import examine_mail
+from entrepot.platform.mail.smtp import Mailer
 from entrepot.platform.secrets.keys import check_key
 from entrepot.platform.storage.checkup import check_disk, check_open_files
 from entrepot.spec.oci.names import RepositoryName
@@ -49,6 +53,9 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     except EntrepotError as refused:
         schema = error("schema", refused.message, "see the lines above")
     yield schema
+    if settings.smtp:
+        mailer = Mailer(parse_smtp(settings.smtp), settings.mail_from)
+        yield await examine_mail(mailer, hub_url(settings), is_public=bool(settings.public_url))
     mode = await _check_mode(settings) if schema.verdict == "ok" else None
     if mode:
         yield mode

@@ -7,11 +7,13 @@ from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service.modes import pauses_jobs
+from entrepot.domain.accounts.events import MAIL
 from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
+_MAILS_AT_ONCE: Final = 2  # a server that hangs leaves places for other jobs
 _DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared with `serve`, say none
 
 
@@ -29,7 +31,7 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
             *(FORGETTING if settings.access == "accounts" else []),
             *([NOTICING] if settings.access == "accounts" and settings.smtp else []),
         ],
-        limits=LIMITS,
+        limits={**LIMITS, MAIL: _MAILS_AT_ONCE},
         paused=pauses_jobs,
         refusal=(RegistryReadOnly,),
     )

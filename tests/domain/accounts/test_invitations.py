@@ -15,7 +15,7 @@ from entrepot.domain.accounts.errors import (
     OrganisationUnknown,
     PasswordTooShort,
     SignUpClosed,
-    TooManySignIns,
+    TooManyAsked,
 )
 from entrepot.domain.accounts.model import Place, Purpose
 from support.parts import sql
@@ -157,6 +157,21 @@ def test_who_makes_an_account_without_an_invitation(place: Settings, number: Ite
     play(place, scenario, signup=signup, mails=mails)
 
 
+def test_a_user_invites_ten_in_a_quarter_of_an_hour_and_an_administrator_any(place: Settings, number: Iterator[int]) -> None:
+    name = f"hal{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        there = scene.who.people.invitations
+        for _ in range(10):
+            await there.invite_user("", name, by_administrator=False)
+        with pytest.raises(TooManyAsked, match="too often"):
+            await there.invite_user("", name, by_administrator=False)
+        await there.invite_user("", f"{name}-x", by_administrator=False)
+        await there.invite_user("", name, by_administrator=True)
+
+    play(place, scenario, signup="invite")
+
+
 def test_asking_for_an_account_tells_nobody_who_has_one(place: Settings, number: Iterator[int]) -> None:
     name = f"flo{next(number)}"
 
@@ -176,7 +191,7 @@ def test_asking_for_an_account_tells_nobody_who_has_one(place: Settings, number:
         assert account.email_verified_at is not None
         for _ in range(4):
             await there.ask(f"{name}@example.com", NETWORK)
-        with pytest.raises(TooManySignIns):
+        with pytest.raises(TooManyAsked):
             await there.ask(f"{name}@example.com", NETWORK)
 
     play(place, scenario, signup="open")

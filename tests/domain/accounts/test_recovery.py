@@ -13,7 +13,7 @@ from entrepot.domain.accounts.errors import (
     LinkInvalid,
     PasswordTooShort,
     SignInRefused,
-    TooManySignIns,
+    TooManyAsked,
 )
 from entrepot.domain.accounts.model import Terms
 from entrepot.domain.accounts.service.sessions import Browser
@@ -75,6 +75,24 @@ def test_a_link_ends_after_an_hour_and_is_nobodys_in_the_database(place: Setting
     play(place, scenario)
 
 
+@pytest.mark.parametrize("change", ["password", "address"])
+def test_a_link_ends_with_the_password_and_the_address_of_before(place: Settings, number: Iterator[int], change: str) -> None:
+    name = f"gus{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        users = scene.who.users
+        await users.add(name, PASSWORD, email=f"{name}@example.com")
+        secret = await asked(scene, name)
+        if change == "password":
+            await users.set_password(name, ANOTHER)
+        else:
+            await users.set_email(name, f"{name}@new.example.com")
+        with pytest.raises(LinkInvalid):
+            await scene.who.people.recovery.reset(secret, "a third fine password")
+
+    play(place, scenario)
+
+
 def test_asking_tells_nobody_who_has_an_account(place: Settings, number: Iterator[int]) -> None:
     name, locked = f"cy{next(number)}", f"cleo{next(number)}"
 
@@ -103,7 +121,7 @@ def test_asking_often_is_refused_alike(place: Settings, number: Iterator[int], w
         subject = name if word == "known" else f"{name}-x"
         for _ in range(5):
             await scene.who.people.recovery.ask_reset(subject, "198.51.100.40")
-        with pytest.raises(TooManySignIns):
+        with pytest.raises(TooManyAsked):
             await scene.who.people.recovery.ask_reset(subject, "203.0.113.40")
         await scene.who.users.sign_in(name, PASSWORD, "198.51.100.40")
         await scene.deliver()

@@ -13,11 +13,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from entrepot.app.parts import Accounts
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.model import Scope, Terms
-from support.accounts import PASSWORD, Signed, basic, bearer, with_accounts
+from entrepot.spec.otp import totp
+from support.accounts import NETWORK, PASSWORD, Signed, basic, bearer, with_accounts
 from support.http import Answer, Client
 from support.instance import Instance
+from support.people import secret_of
 from support.wire import Repository
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -34,6 +37,25 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 @pytest.fixture
 def client(hub: Instance) -> Client:
     return hub.client()
+
+
+def test_with_two_factor_sign_in_a_client_is_told_to_use_a_token(hub: Instance, client: Client) -> None:
+    settings = Settings(data=str(hub.data))
+
+    async def turn_on(who: Accounts) -> str:
+        account = await who.users.add("two", PASSWORD)
+        secret = secret_of((await who.people.factors.begin(account)).secret)
+        await who.people.factors.confirm(account, totp.code(secret, int(time.time()) // totp.STEP_S), NETWORK)
+        return (await who.credentials.add_personal("two", "laptop", Terms()))[1]
+
+    token = with_accounts(settings, turn_on)
+    for path in ("/token", "/v2/"):
+        refused = client.get(path, headers={"Authorization": basic("two", PASSWORD)})
+        assert (refused.status, refused.error_code) == (401, "UNAUTHORIZED")
+        assert "make a token" in refused.json["errors"][0]["message"]
+        wrong = client.get(path, headers={"Authorization": basic("two", "wrong password")})
+        assert (wrong.status, "make a token" in wrong.json["errors"][0]["message"]) == (401, False)
+        assert client.get(path, headers={"Authorization": basic("two", token)}).status == 200
 
 
 @pytest.fixture

@@ -181,3 +181,9 @@ class TooManySignIns(Unavailable):
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__("signing in", retry_after_s=retry_after_s)
+
+
+class TooManyAsked(TooManySignIns):
+    """Something that costs a mail or an account was asked for so often that it is not done for a while."""
+
+    summary = "this was asked for too often: try again in {retry_after_s} seconds"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import smtplib
 import ssl
+from collections.abc import Callable
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
@@ -46,14 +47,19 @@ class Mailer:
 
     async def send(self, mail: Mail) -> None:
         """Hand a mail over. When it returns, the server has taken it. Raises MailRefused, MailUndeliverable."""
-        await asyncio.to_thread(self._send, mail)
+        message = self._message(mail)
+        await asyncio.to_thread(self._talk, lambda connection: connection.send_message(message, self._sender, [mail.to]))
         _log.info("mail_sent", extra={"subject_length": len(mail.subject)})
 
-    def _send(self, mail: Mail) -> None:
+    async def greet(self) -> None:
+        """Speak to the server and sign in, and send nothing. Raises MailUndeliverable."""
+        await asyncio.to_thread(self._talk, lambda connection: connection.noop())
+
+    def _talk(self, what: Callable[[smtplib.SMTP], object]) -> None:
         where = f"{self._server.host}:{self._server.port}"
         try:
             with self._connected() as connection:
-                connection.send_message(self._message(mail), self._sender, [mail.to])
+                what(connection)
         except smtplib.SMTPRecipientsRefused as refused:
             code, told = next(iter(refused.recipients.values()))
             kind = MailRefused if code in _PERMANENT else MailUndeliverable

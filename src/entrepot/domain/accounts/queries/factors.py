@@ -12,9 +12,7 @@ from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
 
 _FACTOR: Final = Statement(
-    select(second_factor.c.secret, second_factor.c.last_step, second_factor.c.confirmed_at, now_us()).where(
-        second_factor.c.account == bindparam("account")
-    )
+    select(second_factor.c.secret, second_factor.c.confirmed_at, now_us()).where(second_factor.c.account == bindparam("account"))
 )
 _BEGIN: Final = Statement(
     insert_or_replace(second_factor)
@@ -54,10 +52,10 @@ _CODES_LEFT: Final = Statement(
 )
 
 
-async def of_account(db: Reader, account: int) -> tuple[bytes, int, int | None, int] | None:
-    """Return a user's sealed secret, the step of the newest code that was taken, since when it is on, and the time now."""
+async def of_account(db: Reader, account: int) -> tuple[bytes, int | None, int] | None:
+    """Return a user's sealed secret, since when it is on, and the time now."""
     row = await db.one(_FACTOR, account=account)
-    return (bytes(row[0]), row[1], row[2], row[3]) if row else None
+    return (bytes(row[0]), row[1], row[2]) if row else None
 
 
 async def begin(tx: Transaction, account: int, secret: bytes) -> bool:

@@ -52,7 +52,7 @@ class SecondFactors:
     async def state(self, account: Account) -> FactorState:
         """Return whether a user has one."""
         found = await self._db.read(factors.of_account, account.id)
-        return FactorState(found[2] if found else None, await self._db.read(factors.codes_left, account.id))
+        return FactorState(found[1] if found else None, await self._db.read(factors.codes_left, account.id))
 
     async def begin(self, account: Account) -> Enrolment:
         """Draw a secret, which is in force when `confirm` has been given one of its codes. Raises SecondFactorThere."""
@@ -124,9 +124,8 @@ class SecondFactors:
         found = await self._db.read(factors.of_account, account.id)
         if found is None:
             raise SecondFactorMissing(name=account.name)
-        sealed, last, _, now_us = found
-        step = totp.step_of(self._file.ring().open(sealed, _purpose(account.id)), code, now_us // _SECOND_US)
-        return step if step is not None and step > last else None
+        sealed, _, now_us = found
+        return totp.step_of(self._file.ring().open(sealed, _purpose(account.id)), code, now_us // _SECOND_US)
 
     async def _refuse(self, account: Account, network: str) -> None:
         await self._throttle.failed(_subject(account), network)

@@ -11,7 +11,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from entrepot.base.clock import seconds_us
-from entrepot.domain.accounts.errors import AddressMissing, InvitationUnknown, LinkInvalid, SignUpClosed
+from entrepot.domain.accounts.errors import (
+    AddressMissing,
+    InvitationUnknown,
+    LinkInvalid,
+    SignUpClosed,
+    TooManyAsked,
+    TooManySignIns,
+)
 from entrepot.domain.accounts.events import LinkAsked, SendLink
 from entrepot.domain.accounts.model import Account, Hub, Link, Place, Purpose, parse_email
 from entrepot.domain.accounts.queries import accounts, links, organisations
@@ -27,6 +34,7 @@ _KEPT_S: Final = 30 * 86_400
 CLOSED, OPEN = "closed", "open"
 _PATH: Final = "/accounts/links/"
 _MOST_ASKED: Final = 5  # of an address, in a quarter of an hour
+_MOST_INVITED: Final = 1000  # by all users together; by one of them ten, as of every pair that is counted
 
 
 def link_address(hub: Hub, secret: str) -> str:
@@ -42,6 +50,7 @@ class Invitations:
         self._users = users
         self._hub = hub
         self._throttle = Throttle(db, _MOST_ASKED)
+        self._inviting = Throttle(db, _MOST_INVITED)
 
     async def invite_user(
         self, email: str, created_by: str, *, by_administrator: bool, lifetime_s: int = LIFETIME_S
@@ -49,10 +58,12 @@ class Invitations:
         """Invite somebody to make an account; return the invitation, and its address when it was not sent.
 
         Raises:
-            EmailInvalid, SignUpClosed
+            EmailInvalid, SignUpClosed, TooManyAsked
         """
         if self._hub.signup == CLOSED and not by_administrator:
             raise SignUpClosed
+        if not by_administrator:
+            await self._count_invited(created_by)
         return await self._invite(_draft(Purpose.USER, email, created_by), lifetime_s)
 
     async def invite_member(
@@ -63,8 +74,10 @@ class Invitations:
         What is returned for an address does not tell whether anybody has an account with it.
 
         Raises:
-            AccountUnknown, EmailInvalid, OrganisationUnknown
+            AccountUnknown, EmailInvalid, OrganisationUnknown, TooManyAsked
         """
+        if not by_administrator:
+            await self._count_invited(created_by)
         namespace = await self._db.read(organisation_named, organisation)
         account = None if "@" in whom else await self._users.find(whom)
         made = _draft(Purpose.MEMBER, whom if account is None else account.email or "", created_by)
@@ -82,7 +95,7 @@ class Invitations:
         """Have a link sent by which an account can be made, where everyone may; the answer is the same for every address.
 
         Raises:
-            EmailInvalid, SignUpClosed, TooManySignIns
+            EmailInvalid, SignUpClosed, TooManyAsked
         """
         if self._hub.signup != OPEN or not self._hub.mails:
             raise SignUpClosed
@@ -95,13 +108,13 @@ class Invitations:
 
         Raises:
             AddressMissing: mail can be sent; `ask` is the way.
-            SignUpClosed, TooManySignIns, and what `Users.add` does
+            SignUpClosed, TooManyAsked, and what `Users.add` does
         """
         if self._hub.signup != OPEN:
             raise SignUpClosed
         if self._hub.mails:
             raise AddressMissing
-        await count_asked(self._throttle, "a new account", network)
+        await count_asked(self._throttle, f"an account from {network}", network)
         return await self._users.add(name, password)
 
     async def look(self, secret: str) -> Link:
@@ -162,6 +175,10 @@ class Invitations:
         """Delete links of all kinds that expired a month ago."""
         return await self._db.write(lambda tx: links.prune(tx, seconds_us(_KEPT_S)), durable=False)
 
+    async def _count_invited(self, by: str) -> None:
+        """Count an invitation: the hub's mail is not for writing to strangers. Raises TooManyAsked."""
+        await count_asked(self._inviting, "invitations", by)
+
     async def _invite(self, made: Link, lifetime_s: int) -> tuple[Link, str]:
         email = parse_email(made.email) if made.email else None
         made = replace(made, email=email, is_mailed=bool(email) and self._hub.mails)
@@ -180,9 +197,12 @@ class Invitations:
 
 
 async def count_asked(throttle: Throttle, subject: str, network: str) -> None:
-    """Count that something was asked for which costs a mail or an account, whether it is given or not. Raises TooManySignIns."""
+    """Count that something was asked for which costs a mail or an account, whether it is given or not. Raises TooManyAsked."""
     subject, network = f"asking for {subject.casefold()}", f"{network} asking"
-    await throttle.require(subject, network)
+    try:
+        await throttle.require(subject, network)
+    except TooManySignIns as refused:
+        raise TooManyAsked(refused.retry_after_s or 1) from None
     await throttle.failed(subject, network)
 
 

@@ -40,12 +40,12 @@ class Recovery:
         """Have a link sent to whoever has that name or address of mail, by which they choose another password.
 
         Raises:
-            TooManySignIns
+            TooManyAsked
         """
         await self._ask(LinkAsked(Purpose.RESET, subject[:_LONGEST].strip().casefold()), network)
 
     async def ask_address(self, account: Account, email: str, network: str) -> None:
-        """Have a link sent to an address, which is the user's from when they follow it. Raises EmailInvalid, TooManySignIns."""
+        """Have a link sent to an address, which is the user's from when they follow it. Raises EmailInvalid, TooManyAsked."""
         await self._ask(LinkAsked(Purpose.ADDRESS, parse_email(email), account.id), network)
 
     async def reset(self, secret: str, password: str) -> Account:

@@ -5,7 +5,6 @@ import os
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,9 +18,9 @@ from entrepot.domain.accounts.errors import (
     NameTaken,
     SignInRefused,
 )
-from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, parse_email
+from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Purpose, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
-from entrepot.domain.accounts.queries import accounts
+from entrepot.domain.accounts.queries import accounts, links, sessions
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.secrets.passwords import Passwords
@@ -105,7 +104,13 @@ class Users:
         """
         account = await self.find(name)
         hashed = await self._hashed(password, name, account.email)
-        await self._db.write(partial(accounts.set_password, id_=account.id, password=hashed))
+
+        async def change(tx: Transaction) -> None:
+            await accounts.set_password(tx, account.id, hashed)
+            await sessions.end_all(tx, account.id)
+            await links.revoke_all(tx, account.id, Purpose.RESET)
+
+        await self._db.write(change)
         self._proved.clear()
 
     async def set_email(self, name: str, email: str | None) -> None:
@@ -118,6 +123,8 @@ class Users:
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=address)
             await accounts.set_email(tx, account.id, address)
+            for purpose in (Purpose.RESET, Purpose.ADDRESS):  # they were sent to the address of before
+                await links.revoke_all(tx, account.id, purpose)
 
         await self._db.write(change)
 

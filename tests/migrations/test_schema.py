@@ -25,6 +25,8 @@ INDEXES: Final = {
     "credential_account": ("credential", ["account"], False, ""),
     "credential_namespace": ("credential", ["namespace", "kind"], False, ""),
     "failed_login_last": ("failed_login", ["last_at"], False, ""),
+    "name_hold_namespace": ("name_hold", ["namespace"], False, ""),
+    "repository_alias_repository": ("repository_alias", ["repository"], False, ""),
     "member_account": ("member", ["account"], False, ""),
     "team_member_account": ("team_member", ["account"], False, ""),
     "blob_live": ("blob", ["digest"], True, "condemned_at is null"),

@@ -162,10 +162,16 @@ class Accounts:
         self.organisations = Organisations(db)
         self.credentials = Credentials(db)
         self.identity = Identity(self.users, self.credentials)
-        self.rule: Rule = OpenRule()
+        self.rule: Rule = OpenRule(facts_in(db))
         if settings.access == "accounts":
             anonymous = settings.anonymous == "pull"
-            self.rule = AccountsRule(self.organisations, self.identity.still, facts_in(db), anonymous=anonymous)
+            self.rule = AccountsRule(
+                self.organisations,
+                self.identity.still,
+                facts_in(db),
+                anonymous=anonymous,
+                founding=settings.found_organisations,
+            )
         self.tokens = Tokens(Keys(db, KeyFile(key_file(settings)), PURPOSE), self.rule)
 
     def close(self) -> None:

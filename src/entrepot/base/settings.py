@@ -53,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["pull", "none"],
         _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),
     ] = "pull"
+    found_organisations: Annotated[
+        bool,
+        _expected("true or false", "With accounts, whether an administrator's push makes an organisation that is not there."),
+    ] = True
     limits: Annotated[
         Literal["hub-2020", "open"],
         _expected(

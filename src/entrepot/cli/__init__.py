@@ -14,6 +14,7 @@ from entrepot.cli import (
     jobs,
     migrate,
     mode,
+    names,
     organisations,
     repositories,
     secrets,
@@ -47,6 +48,7 @@ app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
 app.add_typer(users.app, name="user")
 app.add_typer(repositories.app, name="repository")
+app.add_typer(names.app, name="name")
 app.add_typer(organisations.orgs, name="org")
 app.add_typer(organisations.members, name="member")
 app.add_typer(organisations.teams, name="team")

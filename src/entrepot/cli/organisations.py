@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
+from entrepot.cli.opening import with_accounts
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
-from entrepot.cli.users import with_accounts
 from entrepot.domain.accounts.model import Grant, Held, Place
 
 orgs = typer.Typer(help="Organisations.", no_args_is_help=True)
@@ -19,11 +20,6 @@ _User = Annotated[str, typer.Argument(metavar="USER")]
 _Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Of repositories, without the organisation: app, backend/*, *.")]
 
 
-@orgs.callback()
-def _group() -> None:
-    """Keep `org` a noun with verbs."""
-
-
 @orgs.command("create")
 @with_settings
 def create(
@@ -32,6 +28,20 @@ def create(
     """Make an organisation."""
     with_accounts(found.settings, lambda who: who.organisations.add(name, owner))
     typer.echo(f"{name} belongs to {owner}")
+
+
+@orgs.command()
+@with_settings
+def rename(name: _Organisation, new: NewName, *, found: Found) -> None:
+    """Give an organisation another name; the former one leads to its repositories, and is given to nobody else."""
+    rename_namespace(found, name, new, "organisation")
+
+
+@orgs.command()
+@with_settings
+def visibility(name: _Organisation, default: Visibility, *, found: Found) -> None:
+    """Say whether repositories that a push makes in an organisation are public or private."""
+    set_default_visibility(found, name, default)
 
 
 @members.command("list")

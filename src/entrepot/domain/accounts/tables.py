@@ -9,7 +9,19 @@ from entrepot.platform.db.columns import BIG, exact, instant, key, number, seale
 METADATA: Final = MetaData()
 
 # Every user and every organisation owns one, and its name is theirs alone.
-namespace: Final = Table("namespace", METADATA, key(), exact("name", unique=True), exact("kind"), instant("created_at"))
+namespace: Final = Table(
+    "namespace",
+    METADATA,
+    key(),
+    exact("name", unique=True),
+    exact("kind"),
+    instant("created_at"),
+    exact("visibility", nullable=True),  # of repositories that a push makes; without it they are public
+)
+# Names that a namespace had before it was renamed: they lead to it, and are given to nobody else.
+name_hold: Final = Table(
+    "name_hold", METADATA, exact("name", primary_key=True), number("namespace", ForeignKey("namespace.id")), instant("held_at")
+)
 account: Final = Table(
     "account",
     METADATA,

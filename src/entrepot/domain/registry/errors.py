@@ -16,6 +16,36 @@ class RepositoryUnknown(RegistryError):
     summary = "no repository '{repository}': check the name, or push to it first"
 
 
+class RepositoryExists(RegistryError):
+    """Another repository has that name."""
+
+    summary = "there is a repository '{repository}' already: choose another name, or delete that one first"
+
+
+class NamespaceUnknown(RegistryError):
+    """There is no user and no organisation of that name."""
+
+    summary = "there is no user and no organisation '{name}'"
+
+
+class NamespaceTaken(RegistryError):
+    """A user or an organisation has, or once had, that name."""
+
+    summary = "the name '{name}' is taken: choose another one"
+
+
+class NameNotHeld(RegistryError):
+    """The name is in use, or nobody ever had it."""
+
+    summary = "the name '{name}' is not held for anybody: {reason}"
+
+
+class TextTooLong(RegistryError):
+    """A description or a README is longer than it may be."""
+
+    summary = "the {what} has {length} characters: at most {most} are kept"
+
+
 class ManifestUnknown(RegistryError):
     """The repository has no manifest under that tag or digest."""
 

@@ -40,6 +40,14 @@ class Organisations:
 
         await self._db.write(make)
 
+    async def set_visibility(self, namespace: str, *, public: bool) -> None:
+        """Say what repositories are that a push makes in a user's or an organisation's namespace. Raises OrganisationUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            await accounts.set_visibility(tx, await _namespace(tx, namespace), "public" if public else "private")
+
+        await self._db.write(change)
+
     async def adopt(self, name: str) -> int:
         """Make a user the owner of all organisations that have no member; return how many. Raises AccountUnknown."""
 

@@ -1,0 +1,55 @@
+"""Where a push goes: the repository of its name, which is made, with its namespace, when it is not there."""
+
+from entrepot.domain.access.errors import PolicyRefused, Renamed
+from entrepot.domain.access.model import Actor
+from entrepot.domain.registry.model import Home
+from entrepot.domain.registry.queries import names, repositories
+from entrepot.platform.db.database import Transaction
+from entrepot.spec.oci.names import RepositoryName
+
+
+class Places:
+    """Finds and makes repositories, in the transactions of others."""
+
+    async def of(self, tx: Transaction, name: RepositoryName, actor: Actor) -> int:
+        """Return the repository's id, which keeps its name until the transaction ends; whoever makes an organisation owns it.
+
+        Raises:
+            PolicyRefused: the name is held for somebody who was deleted.
+            Renamed: it leads to another repository since whoever asked was told that they may push.
+        """
+        found = await repositories.lock_id(tx, name.stored)
+        while found is None:
+            home = await _home(tx, name, actor)
+            if home is None:
+                continue
+            if home.ownerless:
+                raise PolicyRefused(reason=_held(home.name))
+            # Asked when nobody else names anything in there any more.
+            await _require_here(tx, name)
+            found = await repositories.add(tx, home.id, name.stored, public=home.public)
+        return found
+
+
+async def _home(tx: Transaction, name: RepositoryName, actor: Actor) -> Home | None:
+    """Return the namespace, locked, after making it if it is not there; None when it was renamed in the same moment."""
+    home = await names.lock_home(tx, name.namespace)
+    if home is not None:
+        return home
+    await _require_here(tx, name)
+    await repositories.add_namespace(tx, name.namespace, actor.account)
+    await _require_here(tx, name)  # what was held while it was made is seen now, and then it was not made
+    return await names.lock_home(tx, name.namespace)
+
+
+async def _require_here(tx: Transaction, name: RepositoryName) -> None:
+    facts = await names.facts(tx, name.stored)
+    if facts is not None and facts.stored != name.stored:
+        raise Renamed(RepositoryName(name.asked, facts.stored))
+
+
+def _held(name: str) -> str:
+    return (
+        f"the name {name} is held, because whoever had it was deleted: nothing new is made there, until an administrator "
+        f"releases it (entrepot name release {name})"
+    )

@@ -11,7 +11,7 @@ from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.registry import errors as registry
@@ -41,15 +41,15 @@ DOCKER: Final = {"TAG_INVALID", "RANGE_INVALID", "PAGINATION_NUMBER_INVALID", "U
 TIERS: Final = ("entrepot.domain.", "entrepot.spec.", "entrepot.platform.storage.", "entrepot.web.")
 # Caught where it is raised, and told as a part of ManifestInvalid.
 NEVER_SENT: Final = {JsonRefused}
-# What only the commands that change accounts meet.
+# What only those meet who change accounts, names and descriptions.
 NOT_OF_THE_REGISTRY: Final = {
     kind
     for kind in vars(accounts).values()
     if isinstance(kind, type) and issubclass(kind, EntrepotError) and kind not in (SignInRefused, TooManySignIns)
-} | {names.NamespaceInvalid}
+} | {names.NamespaceInvalid, *registry.NamingRefused.__subclasses__()}
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
-# ten thousand parts of a bucket must be sent.
-NOT_ASKED_FOR: Final = {Denied, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
+# ten thousand parts of a bucket must be sent; a repository must get several names while it is pulled.
+NOT_ASKED_FOR: Final = {Denied, Renamed, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
 # With open access nobody signs in: test_tokens.py, test_permissions.py and test_pull_limits.py ask for these.
 OF_ACCOUNTS: Final = {
     Unproven,

@@ -10,37 +10,41 @@ class RegistryError(EntrepotError):
     """Base of every error that this feature raises; each leaf has a row in the OCI error table."""
 
 
+class NamingRefused(EntrepotError):
+    """Base of what those are told who change names and what repositories say of themselves: no request under /v2/ meets it."""
+
+
 class RepositoryUnknown(RegistryError):
     """No repository of that name, or none that anything was pushed to."""
 
     summary = "no repository '{repository}': check the name, or push to it first"
 
 
-class RepositoryExists(RegistryError):
+class RepositoryExists(NamingRefused):
     """Another repository has that name."""
 
     summary = "there is a repository '{repository}' already: choose another name, or delete that one first"
 
 
-class NamespaceUnknown(RegistryError):
+class NamespaceUnknown(NamingRefused):
     """There is no user and no organisation of that name."""
 
     summary = "there is no user and no organisation '{name}'"
 
 
-class NamespaceTaken(RegistryError):
+class NamespaceTaken(NamingRefused):
     """A user or an organisation has, or once had, that name."""
 
     summary = "the name '{name}' is taken: choose another one"
 
 
-class NameNotHeld(RegistryError):
+class NameNotHeld(NamingRefused):
     """The name is in use, or nobody ever had it."""
 
     summary = "the name '{name}' is not held for anybody: {reason}"
 
 
-class TextTooLong(RegistryError):
+class TextTooLong(NamingRefused):
     """A description or a README is longer than it may be."""
 
     summary = "the {what} has {length} characters: at most {most} are kept"

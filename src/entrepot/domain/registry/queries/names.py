@@ -7,7 +7,20 @@ locks it for itself alone. So none of them decides by what another one is about 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, func, insert, literal, null, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.access.model import Facts
@@ -15,7 +28,7 @@ from entrepot.domain.accounts.model import USER
 from entrepot.domain.accounts.tables import account, name_hold, namespace
 from entrepot.domain.registry.model import Former, Home
 from entrepot.domain.registry.tables import repository, repository_alias
-from entrepot.platform.db.columns import BIG, EXACT_TEXT, now_us
+from entrepot.platform.db.columns import EXACT_TEXT, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
@@ -84,7 +97,7 @@ _CALL_REPOSITORIES: Final = Statement(
     .values(
         name=bindparam("new", type_=EXACT_TEXT)
         + literal("/", EXACT_TEXT)
-        + func.substr(repository.c.name, bindparam("skipped", type_=BIG))
+        + func.substr(repository.c.name, bindparam("skipped", type_=Integer))
     )
 )
 _ANY_IN: Final = Statement(

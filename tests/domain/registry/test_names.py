@@ -27,7 +27,6 @@ from entrepot.domain.registry.errors import (
 )
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
-from support.accounts import PASSWORD
 from support.parts import parts, push_blob, sql
 
 name: Final = RepositoryName.parse
@@ -133,7 +132,7 @@ def test_a_former_name_ends_when_its_owner_makes_something_of_that_name(place: S
 
 
 async def signing_up(_whole: Parts, who: Accounts, lost: str) -> None:
-    await who.users.add(lost, PASSWORD)
+    await who.users.add(lost, None)
 
 
 async def an_organisation(_whole: Parts, who: Accounts, lost: str) -> None:
@@ -170,11 +169,11 @@ def test_a_name_that_was_given_up_is_given_to_nobody_else_until_it_is_released(
 
     async def scenario(whole: Parts, who: Accounts) -> None:
         for lost in (renamed, deleted):
-            await who.users.add(f"owner-{lost}", PASSWORD)
+            await who.users.add(f"owner-{lost}", None)
             await image(whole, f"other-{lost}/app")
         await image(whole, f"{renamed}/app")
         await whole.registry.names.rename(renamed, f"now-{renamed}", "organisation")
-        await who.users.add(deleted, PASSWORD)
+        await who.users.add(deleted, None)
         await who.users.delete(deleted)
         for lost, refusal in zip((renamed, deleted), WAYS[way], strict=True):  # type: ignore[index]  # it is one of them
             with pytest.raises(refusal):
@@ -192,7 +191,7 @@ def test_only_what_is_held_is_released(place: Settings, number: Iterator[int]) -
     async def scenario(whole: Parts, who: Accounts) -> None:
         held = whole.registry.names
         await image(whole, f"{team}/app")
-        await who.users.add(left, PASSWORD)
+        await who.users.add(left, None)
         await image(whole, f"{left}/app")
         await who.users.delete(left)
         for each, reason in ((team, "in use"), (left, "repositories in it"), ("nobody", "anybody"), (f"{team}/app", "name of a")):
@@ -289,7 +288,7 @@ def test_of_those_who_want_a_name_in_the_same_moment_one_gets_it(place: Settings
             at = next(number)
             for word in ("one", "two"):
                 await image(whole, f"{word}{at}/app")
-                await who.users.add(f"{word}-owner{at}", PASSWORD)
+                await who.users.add(f"{word}-owner{at}", None)
             wanted = f"wanted{at}"
             rename = whole.registry.names.rename
             found = await together(
@@ -311,13 +310,13 @@ def test_a_name_is_held_from_the_moment_in_which_it_is_given_up(place: Settings,
         for _ in range(6):
             at = next(number)
             await image(whole, f"old{at}/app")
-            await who.users.add(f"thief{at}", PASSWORD)
+            await who.users.add(f"thief{at}", None)
             push = partial(whole.registry.uploads.start, ANYONE, algorithm="sha256")
             found = await together(
                 whole.registry.names.rename(f"old{at}", f"new{at}", "organisation"),
                 who.organisations.add(f"old{at}", f"thief{at}"),
                 push(name(f"old{at}/made")),
-                who.users.add(f"old{at}", PASSWORD),
+                who.users.add(f"old{at}", None),
                 whole.registry.repositories.rename(ANYONE, name(f"old{at}/app"), name(f"old{at}/web")),
             )
             assert not isinstance(found[0], EntrepotError)

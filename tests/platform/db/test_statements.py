@@ -33,6 +33,7 @@ from entrepot.spec.oci.names import RepositoryName
 from support import images, manifests
 from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
+from support.name_history import deletion, doomed, name_history
 from support.parts import parts, prepared, push_blob, sql
 from support.postgres import Cluster
 from support.recorder import Recorder, Seen, plain
@@ -65,6 +66,7 @@ def _modules() -> Iterator[Any]:
 async def pushes(whole: Parts) -> None:
     """Push blobs, images, an index and an artifact, mount, and move tags."""
     rooms = whole.registry
+    await doomed(whole)
     layer, config = await push_blob(whole, "team/one", b"layer"), await push_blob(whole, "team/one", b"{}")
     assert await rooms.uploads.mount(ANYONE, TWO, layer, ONE)
     assert await rooms.uploads.mount(ANYONE, TWO, config, None)
@@ -77,6 +79,7 @@ async def pushes(whole: Parts) -> None:
     await rooms.manifests.push(ANYONE, ONE, _artifact(config, first.digest), None, [])
     with pytest.raises(RegistryError):
         await rooms.manifests.push(ANYONE, ONE, manifests.image(NOTHING, layer), None, [])
+    await deletion(rooms)
 
 
 async def readings(whole: Parts) -> None:
@@ -176,7 +179,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
     async with parts(settings) as whole:
         recorder = Recorder(whole.db)
         whole.db = recorder
-        whole.registry = registry(recorder, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"))
+        whole.registry = registry(recorder, whole.storage, OpenRule(facts_in(recorder)), Rules(gc_grace_s=3600, sparse="none"))
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
@@ -190,6 +193,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await account_history(who, settings)
         await who.users.add("cleo", PASSWORD, is_admin=True)
         await listings(recorder, whole, who)
+        await name_history(whole.registry, who)
         who.close()
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}

@@ -73,7 +73,9 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             await who.organisations.add(organisation, user)
 
     with_accounts(place, people)
-    with Instance(Path(place.data), database=place.database, access="accounts", limits="hub-2020") as instance:
+    with Instance(
+        Path(place.data), database=place.database, access="accounts", limits="open" if place.database else "hub-2020"
+    ) as instance:
         yield Hub(instance, place)
 
 

@@ -25,6 +25,7 @@ from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.repositories import facts_in
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
@@ -120,7 +121,9 @@ class Parts:
         rule = self.accounts.rule
         # SQLite's file is not away while the blobs beside it are there.
         self._served = Served(self.db, recent(settings), rule) if settings.database else None
-        self.registry: Registry = registry(self.db, self.storage, rule, rules, self._served)
+        # Whoever may do everything is held to no plan.
+        plans = self.accounts.plans if settings.access == "accounts" else None
+        self.registry: Registry = registry(self.db, self.storage, rule, rules, self._served, plans)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -159,7 +162,8 @@ class Accounts:
     def __init__(self, db: Database, settings: Settings) -> None:
         self._passwords = Passwords()
         self.users = Users(db, self._passwords)
-        self.organisations = Organisations(db)
+        self.plans = Plans(db, settings.default_plan)
+        self.organisations = Organisations(db, self.plans.require_seat if settings.access == "accounts" else None)
         self.credentials = Credentials(db)
         self.identity = Identity(self.users, self.credentials)
         self.rule: Rule = OpenRule(facts_in(db))

@@ -12,6 +12,7 @@ from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
 from entrepot.domain.plans.model import PRESETS
+from entrepot.domain.plans.service import Allowances
 from entrepot.domain.registry.service.served import is_serving
 from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
 from entrepot.platform.disk.ballast import Ballast
@@ -81,7 +82,9 @@ def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted
     limits = None
     if windows is not None:
         away = partial(counted.failed, LIMITS)
-        limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run, away=away)
+        preset = PRESETS[settings.limits]
+        allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
+        limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
     return Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits), gate
 
 

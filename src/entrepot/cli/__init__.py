@@ -16,6 +16,7 @@ from entrepot.cli import (
     mode,
     names,
     organisations,
+    plans,
     repositories,
     secrets,
     serve,
@@ -49,6 +50,7 @@ app.add_typer(tags.app, name="tag")
 app.add_typer(users.app, name="user")
 app.add_typer(repositories.app, name="repository")
 app.add_typer(names.app, name="name")
+app.add_typer(plans.app, name="plan")
 app.add_typer(organisations.orgs, name="org")
 app.add_typer(organisations.members, name="member")
 app.add_typer(organisations.teams, name="team")

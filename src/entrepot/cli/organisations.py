@@ -7,6 +7,7 @@ import typer
 from entrepot.base.settings import Found
 from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
 from entrepot.cli.opening import with_accounts
+from entrepot.cli.plans import show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 from entrepot.domain.accounts.model import Grant, Held, Place
@@ -35,6 +36,13 @@ def create(
 def rename(name: _Organisation, new: NewName, *, found: Found) -> None:
     """Give an organisation another name; the former one leads to its repositories, and is given to nobody else."""
     rename_namespace(found, name, new, "organisation")
+
+
+@orgs.command()
+@with_settings
+def usage(name: _Organisation, *, found: Found, as_json: AsJson = False) -> None:
+    """Show what an organisation has of what the plan allows."""
+    show_usage(found, name, as_json=as_json)
 
 
 @orgs.command()

@@ -8,6 +8,7 @@ import typer
 from entrepot.base.settings import Found
 from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
 from entrepot.cli.opening import with_accounts
+from entrepot.cli.plans import show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 
@@ -112,6 +113,13 @@ def demote(name: _Name, *, found: Found) -> None:
 def rename(name: _Name, new: NewName, *, found: Found) -> None:
     """Give a user another name; the former one leads to their repositories, and is given to nobody else."""
     rename_namespace(found, name, new, "user")
+
+
+@app.command()
+@with_settings
+def usage(name: _Name, *, found: Found, as_json: AsJson = False) -> None:
+    """Show what a user has of what the plan allows."""
+    show_usage(found, name, as_json=as_json)
 
 
 @app.command()

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, func, literal, null, or_, select, update
+from sqlalchemy import bindparam, cast, func, literal, literal_column, null, or_, select, update
 
 from entrepot.domain.access.model import Facts, View
 from entrepot.domain.accounts.model import Place
 from entrepot.domain.accounts.tables import account, account_grant, member, namespace
 from entrepot.domain.registry.model import About, Located, Page
-from entrepot.domain.registry.tables import repository
-from entrepot.platform.db.columns import now_us
+from entrepot.domain.registry.tables import blob, repository, repository_blob
+from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
@@ -22,6 +22,7 @@ _NOTED_EVERY_US: Final = 15_000_000  # a quarter of the shortest grace time
 BURIED: Final = "~"  # no name that can be asked for begins with it
 _PUBLIC: Final = "public"
 _PRIVATE: Final = "private"
+_DELETED: Final = "deleted"
 _ID: Final = Statement(select(repository.c.id).where(repository.c.name == bindparam("name")))
 _PUSHED: Final = Statement(
     select(repository.c.id).where(repository.c.name == bindparam("name"), repository.c.first_pushed_at.is_not(None))
@@ -75,6 +76,29 @@ _ADD: Final = Statement(
         readme=null(),
     )
 )
+_IS_PRIVATE: Final = repository.c.visibility == literal_column("'private'")  # as the index says it
+_COUNT_PRIVATE: Final = Statement(
+    select(func.count()).select_from(repository).where(repository.c.namespace == bindparam("namespace"), _IS_PRIVATE)
+)
+_IS_PUBLIC: Final = Statement(
+    select(repository.c.id).where(repository.c.id == bindparam("id"), repository.c.visibility == literal(_PUBLIC))
+)
+_INSIDE: Final = (repository.c.name > bindparam("first"), repository.c.name < bindparam("behind"))
+_COUNTS: Final = Statement(
+    select(repository.c.visibility, func.count()).select_from(repository).where(*_INSIDE).group_by(repository.c.visibility)
+)
+_BLOBS_INSIDE: Final = (
+    select(blob.c.id, blob.c.size)
+    .select_from(
+        repository.join(repository_blob, repository_blob.c.repository == repository.c.id).join(
+            blob, blob.c.id == repository_blob.c.blob
+        )
+    )
+    .where(*_INSIDE)
+    .distinct()
+    .subquery()
+)
+_STORED: Final = Statement(select(cast(func.coalesce(func.sum(_BLOBS_INSIDE.c.size), 0), BIG)))
 _NAMED: Final = repository.c.name == bindparam("name")
 _LOCK_ID: Final = Statement(select(repository.c.id).where(_NAMED).with_for_update(read=True, key_share=True))
 _LOCK: Final = Statement(select(repository.c.id, repository.c.namespace, repository.c.visibility).where(_NAMED).with_for_update())
@@ -96,7 +120,7 @@ _UNARCHIVE: Final = Statement(update(repository).where(_ONE).values(archived_at=
 _DESCRIBE: Final = Statement(update(repository).where(_ONE).values(description=bindparam("description_")))
 _SET_README: Final = Statement(update(repository).where(_ONE).values(readme=bindparam("readme_")))
 _BURY: Final = Statement(
-    update(repository).where(_ONE).values(name=bindparam("name_"), visibility=literal(_PRIVATE), first_pushed_at=null())
+    update(repository).where(_ONE).values(name=bindparam("name_"), visibility=literal(_DELETED), first_pushed_at=null())
 )
 _SET_VISIBILITY: Final = Statement(
     update(repository).where(repository.c.id == bindparam("id_")).values(visibility=bindparam("visibility_"))
@@ -161,6 +185,25 @@ async def add(tx: Transaction, namespace_: int, name: str, *, public: bool) -> i
     if made is None:
         raise AssertionError("a repository that was inserted is not there")
     return made
+
+
+async def count_private(db: Reader, namespace_: int) -> int:
+    """Return how many private repositories a namespace has."""
+    row = await db.one(_COUNT_PRIVATE, namespace=namespace_)
+    return row[0] if row else 0
+
+
+async def is_public(db: Reader, repository_: int) -> bool:
+    """Tell whether everybody sees a repository."""
+    return await db.one(_IS_PUBLIC, id=repository_) is not None
+
+
+async def usage(db: Reader, namespace_: str) -> tuple[int, int, int]:
+    """Return how many public and private repositories a namespace has, and how many bytes their blobs have, each counted once."""
+    inside = {"first": f"{namespace_}/", "behind": f"{namespace_}0"}  # a slash is followed by the digit 0
+    counts = {row[0]: row[1] for row in await db.all(_COUNTS, **inside)}
+    stored = await db.one(_STORED, **inside)
+    return counts.get(_PUBLIC, 0), counts.get(_PRIVATE, 0), stored[0] if stored else 0
 
 
 async def about(db: Reader, name: str) -> About | None:

@@ -4,6 +4,7 @@ import msgspec
 
 from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
@@ -47,12 +48,19 @@ class Registry(msgspec.Struct, frozen=True):
     stores: Stores
 
 
-def registry(db: Database, storage: StorageDriver, rule: Rule, rules: Rules, served: Served | None = None) -> Registry:
+def registry(
+    db: Database,
+    storage: StorageDriver,
+    rule: Rule,
+    rules: Rules,
+    served: Served | None = None,
+    plans: Plans | None = None,
+) -> Registry:
     """Put the registry together: in all of its parts nothing is written while the registry is read-only.
 
-    `served` is what goes on being served while the database is away, if it can be away.
+    `served` is what goes on being served while the database is away, if it can be away; `plans` what namespaces are held to.
     """
-    unguarded, db, places = db, Guarded(db), Places()
+    unguarded, db, places = db, Guarded(db), Places(plans)
     blobs = Blobs(db, storage, rule, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
         manifests=Manifests(db, rule, places, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),

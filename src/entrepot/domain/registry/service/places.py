@@ -2,6 +2,7 @@
 
 from entrepot.domain.access.errors import PolicyRefused, Renamed
 from entrepot.domain.access.model import Actor
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.model import Home
 from entrepot.domain.registry.queries import names, repositories
 from entrepot.platform.db.database import Transaction
@@ -11,10 +12,15 @@ from entrepot.spec.oci.names import RepositoryName
 class Places:
     """Finds and makes repositories, in the transactions of others."""
 
+    def __init__(self, plans: Plans | None = None) -> None:
+        """Take what namespaces are held to, if they are."""
+        self._plans = plans
+
     async def of(self, tx: Transaction, name: RepositoryName, actor: Actor) -> int:
         """Return the repository's id, which keeps its name until the transaction ends; whoever makes an organisation owns it.
 
         Raises:
+            PlanRefused: it would be private, and the namespace's plan allows no more.
             PolicyRefused: the name is held for somebody who was deleted.
             Renamed: it leads to another repository since whoever asked was told that they may push.
         """
@@ -27,8 +33,15 @@ class Places:
                 raise PolicyRefused(reason=_held(home.name))
             # Asked when nobody else names anything in there any more.
             await _require_here(tx, name)
+            if not home.public:
+                await self.require_private(tx, home)
             found = await repositories.add(tx, home.id, name.stored, public=home.public)
         return found
+
+    async def require_private(self, tx: Transaction, home: Home) -> None:
+        """Do nothing when a locked namespace may have one more private repository. Raises PlanRefused."""
+        if self._plans is not None:
+            await self._plans.require_private(tx, (home.id, home.name), await repositories.count_private(tx, home.id))
 
 
 async def _home(tx: Transaction, name: RepositoryName, actor: Actor) -> Home | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Lookup, Rule
+from entrepot.domain.plans.model import Plan, Usage
 from entrepot.domain.registry.errors import NamespaceUnknown, RepositoryExists, RepositoryUnknown, TextTooLong
 from entrepot.domain.registry.events import DeleteRepositories
 from entrepot.domain.registry.model import About, Home, Located
@@ -42,11 +43,16 @@ class Repositories:
         """Tell whether everybody sees a repository. Raises Renamed, RepositoryUnknown, Unproven."""
         return (await self.find(actor, name)).public
 
+    async def usage(self, namespace: str, plan: Plan, seats: int) -> Usage:
+        """Return what a namespace has of what its plan limits; who may see it is decided above."""
+        public, private, size = await self._db.read(repositories.usage, namespace)
+        return Usage(plan, private, public, size, seats)
+
     async def add(self, actor: Actor, name: RepositoryName, *, public: bool, description: str = "") -> None:
         """Make a repository; what its name led to before it leads to no more.
 
         Raises:
-            NamespaceUnknown, RepositoryExists, TextTooLong, Unproven
+            NamespaceUnknown, PlanRefused, RepositoryExists, TextTooLong, Unproven
         """
         await self._rule.require(actor, Action.CREATE, name)
         _check("description", description, LONGEST_DESCRIPTION)
@@ -54,6 +60,8 @@ class Repositories:
         async def make(tx: Transaction) -> None:
             home = await _home(tx, name)
             await _take(tx, home, name)
+            if not public:
+                await self._places.require_private(tx, home)
             made = await repositories.add(tx, home.id, name.stored, public=public)
             await repositories.describe(tx, made, description, None)
 
@@ -63,12 +71,16 @@ class Repositories:
         """Let everybody see a repository, or only those who were granted it; one that is not there is made.
 
         Raises:
-            Renamed, Unproven
+            PlanRefused, Renamed, Unproven
         """
         await self._rule.require(actor, Action.CONFIGURE, name)
 
         async def change(tx: Transaction) -> None:
-            await repositories.set_visibility(tx, await self._places.of(tx, name, actor), public=public)
+            id_ = await self._places.of(tx, name, actor)
+            home = await names.lock_home(tx, name.namespace)
+            if home is not None and not public and await repositories.is_public(tx, id_):
+                await self._places.require_private(tx, home)
+            await repositories.set_visibility(tx, id_, public=public)
 
         await self._db.write(change)
 
@@ -100,7 +112,7 @@ class Repositories:
         Nothing that is in it moves: blobs belong to it by links.
 
         Raises:
-            NamespaceUnknown, Renamed, RepositoryExists, RepositoryUnknown, Unproven
+            NamespaceUnknown, PlanRefused, Renamed, RepositoryExists, RepositoryUnknown, Unproven
         """
         await self._rule.require(actor, Action.REMOVE if name.namespace != new.namespace else Action.CONFIGURE, name)
         await self._rule.require(actor, Action.CREATE, new)
@@ -112,6 +124,8 @@ class Repositories:
             if home is None or home.ownerless:
                 raise NamespaceUnknown(name=new.namespace)
             await _take(tx, home, new)
+            if home.id != place.namespace and not place.public:
+                await self._places.require_private(tx, home)
             await repositories.call(tx, place.id, home.id, new.stored)
             await names.alias(tx, place.namespace, _path(name), place.id)
 

@@ -23,6 +23,7 @@ _LIMIT_S: Final = 120.0
 _TRIED: Final = {
     "Who may do what": ("web/v2/test_permissions.py",),
     "Renames, transfers and deletions": ("web/v2/test_former_names.py", "domain/registry/test_names.py"),
+    "Plans": ("domain/plans/test_plans.py", "web/v2/test_permissions.py"),
     "Limits on pulls": ("web/v2/test_pull_limits.py", "platform/limits/test_valkey.py"),
     "When something is wrong": ("domain/accounts/test_users.py",),
 }
@@ -113,3 +114,5 @@ def test_after_the_renames_of_the_page_the_former_names_go_on(followed: Followed
         assert ann.get(f"/v2/{name}/manifests/v2").status == 200
     assert followed.signed("bob", "another sentence of four words").get("/v2/acme/app/manifests/v2").status == 401
     assert "umbrella" in run(followed.instance.data.parent, "entrepot name list --data ./data")
+    (plans,) = _PAGE.blocks("Plans")
+    assert "team" in run(followed.instance.data.parent, plans)

@@ -2,11 +2,14 @@
 
 from typing import Final
 
+import msgspec
 import pytest
 
 from entrepot.app.parts import Accounts, Parts
 from entrepot.domain.access.errors import Renamed
 from entrepot.domain.access.model import ANYONE
+from entrepot.domain.plans.errors import PlanRefused
+from entrepot.domain.plans.service import Allowances, Plans
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
@@ -32,7 +35,7 @@ async def name_history(rooms: Registry, who: Accounts) -> None:
         ("present/one", "present/uno"),
         ("past/uno", "present/uno"),
         ("past/two", "other/two"),
-        ("past/x",) * 2,
+        ("past/x", "present/x"),
     ):
         with pytest.raises(Renamed) as renamed:
             await there.find(ANYONE, name(asked))
@@ -48,6 +51,23 @@ async def name_history(rooms: Registry, who: Accounts) -> None:
     await who.organisations.set_visibility("present", public=False)
     await who.users.delete("gone")
     await rooms.names.release("gone")
+
+
+async def plan_history(rooms: Registry, plans: Plans, account: int) -> None:
+    """Make, change, give and delete plans, and tell what is used."""
+    small = msgspec.structs.replace(await plans.find("free"), name="small", rank=9, seats=1)
+    for rank in (9, 8):
+        await plans.put(msgspec.structs.replace(small, rank=rank))
+    await plans.give("other", "small")
+    assert (await plans.of("other")).rank == 8
+    await rooms.repositories.add(ANYONE, name("other/secret"), public=False)
+    with pytest.raises(PlanRefused, match="the hub's administrator for more"):
+        await rooms.repositories.set_visibility(ANYONE, name("other/two"), public=False)
+    await rooms.repositories.usage("other", small, await plans.seats("other"))
+    await Allowances(plans._db, "free", None).pulls(account, "other")
+    await plans.give("other", "pro")
+    await plans.delete("small")
+    assert [plan.name for plan in await plans.all()] == ["free", "pro", "team", "business"]
 
 
 async def doomed(whole: Parts) -> None:

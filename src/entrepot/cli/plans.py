@@ -51,7 +51,7 @@ def set_(
     *,
     found: Found,
     private: _Private = "",
-    storage: _Storage = "",
+    size: _Storage = "",
     pulls: _Pulls = "",
     seats: _Seats = "",
     priority: _Number = "",
@@ -59,7 +59,7 @@ def set_(
     feature: Annotated[list[str], typer.Option(metavar="NAME", help="All that is switched on; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Change what a plan allows, or make one; what is not said stays, and a new plan allows any number."""
-    limits = {"private_repositories": private, "storage_bytes": storage, "pulls": pulls, "seats": seats}
+    limits = {"private_repositories": private, "storage_bytes": size, "pulls": pulls, "seats": seats}
     changes: dict[str, object] = {what: _limit(what, text) for what, text in limits.items() if text}
     changes |= {what: _number(what, text) for what, text in (("priority", priority), ("rank", rank)) if text}
     if feature:

@@ -50,7 +50,11 @@ async def name_history(rooms: Registry, who: Accounts) -> None:
     await rooms.names.release("past")
     await who.organisations.set_visibility("present", public=False)
     await who.users.delete("gone")
-    await rooms.names.release("gone")
+    await who.organisations.add("ended", "cleo")
+    await rooms.names.delete_organisation("ended")
+    assert [each.name for each in await rooms.names.held("", 10)] == ["ended", "gone"]
+    for released in ("ended", "gone"):
+        await rooms.names.release(released)
 
 
 async def plan_history(rooms: Registry, plans: Plans, account: int) -> None:

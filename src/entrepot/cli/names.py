@@ -41,7 +41,13 @@ def list_(
         found.settings,
         lambda registry: registry.names.held_in(namespace, after, limit) if namespace else registry.names.held(after, limit),
     )
-    rows = [[each.name, f"leads to {each.leads_to}", f"since {instant(each.held_at)}"] for each in names]
+    rows = [
+        [
+            each.name,
+            f"leads to {each.leads_to}, since {instant(each.held_at)}" if each.leads_to else "of somebody who was deleted",
+        ]
+        for each in names
+    ]
     show(names, rows, as_json=as_json)
 
 

@@ -15,9 +15,11 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import PolicyRefused, Renamed
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.accounts.errors import NameTaken
+from entrepot.domain.accounts.model import Grant, Held, Terms
 from entrepot.domain.registry.errors import (
     ManifestUnknown,
     NameNotHeld,
+    NamespaceNotEmpty,
     NamespaceTaken,
     NamespaceUnknown,
     NamingRefused,
@@ -181,6 +183,34 @@ def test_a_name_that_was_given_up_is_given_to_nobody_else_until_it_is_released(
             await whole.registry.names.release(lost)
             if way is not a_transfer:  # nobody is called so
                 await way(whole, who, lost)
+
+    run(place, scenario)
+
+
+def test_an_organisation_is_deleted_when_it_is_empty_and_leaves_its_name(place: Settings, number: Iterator[int]) -> None:
+    team, owner = (f"{word}{next(number)}" for word in ("team", "owner"))
+
+    async def scenario(whole: Parts, who: Accounts) -> None:
+        names, there = whole.registry.names, who.organisations
+        await who.users.add(owner, None)
+        await there.add(team, owner)
+        await there.add_team(team, "devs")
+        await there.join_team(team, "devs", owner)
+        await there.grant_to_team(team, "devs", Held("*", Grant.READ))
+        await who.credentials.add_organisation(team, "ci", Terms(), created_by=owner)
+        await image(whole, f"{team}/app")
+        with pytest.raises(NamespaceNotEmpty):
+            await names.delete_organisation(team)
+        await whole.registry.repositories.delete(ANYONE, name(f"{team}/app"))
+        await names.delete_organisation(team)
+        assert await there.of_account((await who.users.find(owner)).id) == []
+        with pytest.raises(PolicyRefused, match="is held"):
+            await image(whole, f"{team}/app")
+        for refused in (there.add(team, owner), names.rename(f"{team}", "x", "organisation"), names.delete_organisation(team)):
+            with pytest.raises((NameTaken, NamespaceUnknown)):
+                await refused
+        await names.release(team)
+        await there.add(team, owner)
 
     run(place, scenario)
 

@@ -102,6 +102,14 @@ def test_clients_go_on_with_the_former_name(hub: Hub, by_token: bool) -> None:  
             assert repo.client.delete(repo.at("manifests/v2")).status == 202
 
 
+def test_a_blob_is_mounted_from_a_former_name(hub: Hub) -> None:
+    old, _, _ = hub.moved(public=False)
+    query = f"?mount={digest_of(b'layer ')}&from={old}"
+    ours, theirs = hub.repo("ann", f"ann/mounted-{next(_count)}"), hub.repo("bob", f"bob/mounted-{next(_count)}")
+    assert ours.client.post(ours.at(f"blobs/uploads/{query}")).status == 201
+    assert theirs.client.post(theirs.at(f"blobs/uploads/{query}")).status == 202
+
+
 def test_what_one_may_is_decided_by_the_name_of_now(hub: Hub) -> None:
     old, new, content = hub.moved(public=False, target="crew")
     for by_token in (False, True):

@@ -32,6 +32,12 @@ class NamespaceUnknown(NamingRefused):
     summary = "there is no user and no organisation '{name}'"
 
 
+class NamespaceNotEmpty(NamingRefused):
+    """There are repositories in the namespace."""
+
+    summary = "there are repositories in '{name}': transfer or delete them first"
+
+
 class NamespaceTaken(NamingRefused):
     """A user or an organisation has, or once had, that name."""
 

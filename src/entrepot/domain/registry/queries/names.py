@@ -11,12 +11,15 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Integer,
+    and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     literal,
     null,
+    or_,
     select,
     union_all,
     update,
@@ -24,8 +27,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.access.model import Facts
-from entrepot.domain.accounts.model import USER
-from entrepot.domain.accounts.tables import account, name_hold, namespace
+from entrepot.domain.accounts.model import DELETED, USER
+from entrepot.domain.accounts.tables import (
+    account,
+    account_grant,
+    credential,
+    member,
+    name_hold,
+    namespace,
+    team,
+    team_grant,
+    team_member,
+)
 from entrepot.domain.registry.model import Former, Home
 from entrepot.domain.registry.tables import repository, repository_alias
 from entrepot.platform.db.columns import EXACT_TEXT, now_us
@@ -34,6 +47,8 @@ from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
 
 _CLAIMED: Final = "claimed"
+_FREED: Final = "freed"
+_NOBODYS: Final = "~"  # no name that can be asked for begins with it
 _AFTER_SLASH: Final = "0"  # the character that follows a slash: what begins with a name and a slash lies before it
 _PUBLIC: Final = "public"
 _NAMESPACE: Final[BindParameter[str]] = bindparam("namespace", type_=EXACT_TEXT)
@@ -91,6 +106,11 @@ _UNHOLD: Final = Statement(delete(name_hold).where(name_hold.c.name == bindparam
 _CALL_NAMESPACE: Final = Statement(
     update(namespace).where(namespace.c.id == bindparam("id_")).values(name=bindparam("name_", type_=EXACT_TEXT))
 )
+_FREE: Final = Statement(
+    update(namespace)
+    .where(namespace.c.id == bindparam("id_"))
+    .values(name=bindparam("name_", type_=EXACT_TEXT), kind=literal(_FREED))
+)
 _CALL_REPOSITORIES: Final = Statement(
     update(repository)
     .where(repository.c.name > bindparam("first"), repository.c.name < bindparam("behind"))
@@ -117,13 +137,29 @@ _END_ALIAS: Final = Statement(
     )
 )
 _END_ALIASES: Final = Statement(delete(repository_alias).where(repository_alias.c.repository == bindparam("repository_")))
+_OWNERLESS: Final = or_(
+    namespace.c.kind == literal(DELETED),
+    and_(namespace.c.kind == literal(USER), ~exists().where(account.c.namespace == namespace.c.id)),
+)
 _FORMER_NAMESPACES: Final = Statement(
-    select(name_hold.c.name, namespace.c.name, name_hold.c.held_at)
-    .select_from(_HELD)
-    .where(name_hold.c.name > bindparam("last"))
-    .order_by(name_hold.c.name)
+    union_all(
+        select(name_hold.c.name.label("former"), namespace.c.name, name_hold.c.held_at)
+        .select_from(_HELD)
+        .where(name_hold.c.name > bindparam("last")),
+        select(namespace.c.name, literal(""), namespace.c.created_at).where(namespace.c.name > bindparam("last"), _OWNERLESS),
+    )
+    .order_by("former")
     .limit(bindparam("limit"))
 )
+_DELETE_TEAMS: Final = tuple(
+    Statement(delete(table).where(table.c.team.in_(select(team.c.id).where(team.c.namespace == bindparam("namespace_")))))
+    for table in (team_member, team_grant)
+)
+_DELETE_PEOPLE: Final = tuple(
+    Statement(delete(table).where(table.c.namespace == bindparam("namespace_")))
+    for table in (team, account_grant, member, credential, repository_alias)
+)
+_SET_DELETED: Final = Statement(update(namespace).where(namespace.c.id == bindparam("id_")).values(kind=literal(DELETED)))
 _FORMER_REPOSITORIES: Final = Statement(
     select(repository_alias.c.path, repository.c.name, repository_alias.c.made_at)
     .select_from(repository_alias.join(repository, repository.c.id == repository_alias.c.repository))
@@ -153,7 +189,8 @@ async def lock_home(tx: Transaction, name: str, *, alone: bool = False) -> Home 
     if row is None:
         return None
     id_, found, kind, visibility, account_ = row
-    return Home(id_, found, kind, public=visibility in (None, _PUBLIC), ownerless=kind == USER and account_ is None)
+    ownerless = kind == DELETED or (kind == USER and account_ is None)
+    return Home(id_, found, kind, public=visibility in (None, _PUBLIC), ownerless=ownerless)
 
 
 async def claim(tx: Transaction, name: str) -> bool:
@@ -187,9 +224,21 @@ async def call_namespace(tx: Transaction, namespace_: int, name: str) -> None:
     await tx.run(_CALL_NAMESPACE, id_=namespace_, name_=name)
 
 
+async def free(tx: Transaction, namespace_: int) -> None:
+    """Let others have the name of a namespace that is nobody's: its row stays, since what was in it may still name it."""
+    await tx.run(_FREE, id_=namespace_, name_=f"{_NOBODYS}{namespace_}")
+
+
 async def call_repositories(tx: Transaction, old: str, new: str) -> int:
     """Give all repositories of a namespace the names that they have when it is called `new`; return how many."""
     return await tx.run(_CALL_REPOSITORIES, new=new, skipped=len(old) + 2, **_inside(old))
+
+
+async def delete_organisation(tx: Transaction, namespace_: int) -> None:
+    """Delete an organisation's teams, members and credentials; its name stays, so that nobody else is given it."""
+    for statement in (*_DELETE_TEAMS, *_DELETE_PEOPLE):
+        await tx.run(statement, namespace_=namespace_)
+    await tx.run(_SET_DELETED, id_=namespace_)
 
 
 async def is_empty(db: Reader, name: str) -> bool:
@@ -213,7 +262,7 @@ async def end_aliases(tx: Transaction, repository_: int) -> None:
 
 
 async def former_namespaces(db: Reader, last: str, limit: int) -> list[Former]:
-    """Return the former names of namespaces behind `last`, at most `limit`."""
+    """Return the former names of namespaces behind `last`, at most `limit`; those of whoever was deleted lead nowhere."""
     return [Former(*row) for row in await db.all(_FORMER_NAMESPACES, last=last, limit=limit)]
 
 

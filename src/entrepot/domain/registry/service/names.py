@@ -6,13 +6,12 @@ Whether somebody may ask for one of these is decided above, as for all that is d
 from collections.abc import Sequence
 from functools import partial
 
-from entrepot.domain.registry.errors import NameNotHeld, NamespaceTaken, NamespaceUnknown, RepositoryUnknown
+from entrepot.domain.accounts.model import ORGANISATION
+from entrepot.domain.registry.errors import NameNotHeld, NamespaceNotEmpty, NamespaceTaken, NamespaceUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Former, Home
 from entrepot.domain.registry.queries import names
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import LIBRARY, RepositoryName, parse_namespace
-
-_FREED = "~"  # no name that can be asked for begins with it
 
 
 class Names:
@@ -43,8 +42,25 @@ class Names:
 
         return await self._db.write(change)
 
+    async def delete_organisation(self, name: str) -> None:
+        """Delete an organisation in which there are no repositories, with its teams, robots and tokens; its name is held.
+
+        Raises:
+            NamespaceNotEmpty, NamespaceUnknown
+        """
+
+        async def remove(tx: Transaction) -> None:
+            home = await names.lock_home(tx, name, alone=True)
+            if home is None or home.kind != ORGANISATION or name == LIBRARY:
+                raise NamespaceUnknown(name=name)
+            if not await names.is_empty(tx, name):
+                raise NamespaceNotEmpty(name=name)
+            await names.delete_organisation(tx, home.id)
+
+        await self._db.write(remove)
+
     async def held(self, last: str, limit: int) -> Sequence[Former]:
-        """Return the former names of namespaces behind `last`, in byte order, at most `limit`."""
+        """Return the names of namespaces that are held, behind `last`, in byte order, at most `limit`."""
         return await self._db.read(names.former_namespaces, last, limit)
 
     async def held_in(self, namespace: str, last: str, limit: int) -> Sequence[Former]:
@@ -89,7 +105,7 @@ async def _release_namespace(tx: Transaction, name: str) -> None:
         raise NameNotHeld(name=name, reason=f"it is in use by a {home.kind}")
     if not await names.is_empty(tx, name):
         raise NameNotHeld(name=name, reason="there are repositories in it: transfer or delete them first")
-    await names.call_namespace(tx, home.id, f"{_FREED}{home.id}")
+    await names.free(tx, home.id)
 
 
 async def _release_repository(tx: Transaction, name: str) -> None:

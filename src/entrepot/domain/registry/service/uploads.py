@@ -22,7 +22,7 @@ from entrepot.domain.registry.errors import (
     mismatch,
 )
 from entrepot.domain.registry.model import LiveBlob, Upload
-from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.queries import blobs, names, repositories, uploads
 from entrepot.domain.registry.service.leases import Lease, leased
 from entrepot.domain.registry.service.places import Places
 from entrepot.platform.db.database import Database, Transaction
@@ -109,6 +109,9 @@ class Uploads:
 
         async def link(tx: Transaction) -> LiveBlob | None:
             blob = await blobs.lock_source(tx, str(digest), source.stored if source else None)
+            former = await names.facts(tx, source.stored) if blob is None and source is not None else None
+            if former is not None:  # what may be read was decided by what the name leads to
+                blob = await blobs.lock_source(tx, str(digest), former.stored)
             if blob is not None:
                 await blobs.add_link(tx, await self._places.of(tx, name, actor), blob.id)
             return blob

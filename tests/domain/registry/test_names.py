@@ -289,13 +289,13 @@ def test_a_deleted_repository_is_found_by_nobody_and_all_of_it_goes(place: Setti
         for gone in (f"{team}/app", f"{team}/web"):
             with pytest.raises(RepositoryUnknown):
                 await pulled(whole, gone)
-        (buried,) = await whole.registry.collector.buried(0)
+        *others, buried = await whole.registry.collector.buried(0)
         while await whole.registry.collector.empty(buried):
             pass
-        assert await whole.registry.collector.buried(0) == [buried], "an upload must end first"
+        assert await whole.registry.collector.buried(0) == [*others, buried], "an upload must end first"
         assert await whole.registry.collector.expire_uploads() == 1
         assert await whole.registry.collector.empty(buried) == 0
-        assert await whole.registry.collector.buried(0) == []
+        assert await whole.registry.collector.buried(0) == others
         assert await sql(place, "SELECT count(*) FROM upload WHERE id = $1", begun.id) == [(0,)]
         assert await pulled(whole, f"{team}/kept") == f"{team}/kept"
         assert f"{team}/web" not in (await whole.registry.tags.catalogue(ANYONE, team, 1000)).names

@@ -7,7 +7,7 @@ from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service.modes import pauses_jobs
-from entrepot.domain.accounts.jobs import FORGETTING, AccountJobs
+from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
@@ -19,13 +19,15 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
-    of_accounts = AccountJobs(Throttle(parts.db))
+    who = parts.accounts.people
+    of_accounts = AccountJobs(Throttle(parts.db), who.sessions, who.invitations, who.post)
     setup = Setup(
         kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds()],
         schedules=[
             PRUNING,
             *of_registry.schedules(settings.gc_grace),
-            *([FORGETTING] if settings.access == "accounts" else []),
+            *(FORGETTING if settings.access == "accounts" else []),
+            *([NOTICING] if settings.access == "accounts" and settings.smtp else []),
         ],
         limits=LIMITS,
         paused=pauses_jobs,

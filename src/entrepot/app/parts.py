@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from entrepot import __version__
+from entrepot.app.people import People
 from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
@@ -163,7 +164,8 @@ class Accounts:
         self._passwords = Passwords()
         self.users = Users(db, self._passwords)
         self.plans = Plans(db, settings.default_plan)
-        self.organisations = Organisations(db, self.plans.require_seat if settings.access == "accounts" else None)
+        seat = self.plans.require_seat if settings.access == "accounts" else None
+        self.organisations = Organisations(db, seat)
         self.credentials = Credentials(db)
         self.identity = Identity(self.users, self.credentials)
         self.rule: Rule = OpenRule(facts_in(db))
@@ -176,7 +178,9 @@ class Accounts:
                 anonymous=anonymous,
                 founding=settings.found_organisations,
             )
-        self.tokens = Tokens(Keys(db, KeyFile(key_file(settings)), PURPOSE), self.rule)
+        keys = KeyFile(key_file(settings))
+        self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
+        self.people = People(db, settings, self.users, keys, seat)
 
     def close(self) -> None:
         """Take no more passwords."""

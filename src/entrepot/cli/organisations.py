@@ -1,5 +1,6 @@
 """`entrepot org`, `member` and `team`: organisations, who is in them, and what their teams may do."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -19,6 +20,13 @@ _Organisation = Annotated[str, typer.Argument(metavar="ORGANISATION")]
 _Team = Annotated[str, typer.Argument(metavar="ORGANISATION/TEAM")]
 _User = Annotated[str, typer.Argument(metavar="USER")]
 _Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Of repositories, without the organisation: app, backend/*, *.")]
+
+
+class Switch(StrEnum):
+    """Whether something is in force."""
+
+    ON = "on"
+    OFF = "off"
 
 
 @orgs.command("create")
@@ -60,6 +68,15 @@ def usage(name: _Organisation, *, found: Found, as_json: AsJson = False) -> None
 def visibility(name: _Organisation, default: Visibility, *, found: Found) -> None:
     """Say whether repositories that a push makes in an organisation are public or private."""
     set_default_visibility(found, name, default)
+
+
+@orgs.command("two-factor")
+@with_settings
+def two_factor(organisation: _Organisation, switch: Annotated[Switch, typer.Argument(metavar="on|off")], *, found: Found) -> None:
+    """Let those who have no second factor do nothing in an organisation until they have one, or let them again."""
+    is_required = switch is Switch.ON
+    with_accounts(found.settings, lambda who: who.organisations.require_second_factor(organisation, is_required=is_required))
+    typer.echo(f"{organisation} {'asks' if is_required else 'does not ask'} its members for a second factor")
 
 
 @members.command("list")

@@ -37,6 +37,7 @@ REVISIONS: Final = (
     "0007",
     "0008",
     "0009",
+    "0011",
     "0012",
     "0013",
 )  # a test compares them with the files

@@ -35,6 +35,7 @@ from entrepot.domain.accounts.tables import (
     member,
     name_hold,
     namespace,
+    one_time_link,
     team,
     team_grant,
     team_member,
@@ -157,7 +158,7 @@ _DELETE_TEAMS: Final = tuple(
 )
 _DELETE_PEOPLE: Final = tuple(
     Statement(delete(table).where(table.c.namespace == bindparam("namespace_")))
-    for table in (team, account_grant, member, credential, repository_alias)
+    for table in (team, account_grant, member, credential, one_time_link, repository_alias)
 )
 _SET_DELETED: Final = Statement(update(namespace).where(namespace.c.id == bindparam("id_")).values(kind=literal(DELETED)))
 _FORMER_REPOSITORIES: Final = Statement(

@@ -6,7 +6,7 @@ from alembic import op
 from entrepot.platform.db.columns import exact, instant, number
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 
 
 def upgrade() -> None:

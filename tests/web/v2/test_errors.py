@@ -11,7 +11,7 @@ from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, RegistryReadOnly, Renamed, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.accounts.service.post import MailNotSet
@@ -41,15 +41,17 @@ SPECIFICATION: Final = {
 }
 DOCKER: Final = {"TAG_INVALID", "RANGE_INVALID", "PAGINATION_NUMBER_INVALID", "UNAVAILABLE", "UNKNOWN", "MANIFEST_UNVERIFIED"}
 TIERS: Final = ("entrepot.domain.", "entrepot.spec.", "entrepot.platform.storage.", "entrepot.web.")
+OTHER: Final = "entrepot.web.api."  # imported, its errors would be leaves for the rest of the process
 # Caught where it is raised, and told as a part of ManifestInvalid.
 NEVER_SENT: Final = {JsonRefused}
-# What only those meet who change accounts, names and descriptions.
+# What only the JSON interface and the commands that change accounts meet: tests/web/api/test_errors.py has these.
 NOT_OF_THE_REGISTRY: Final = {
     kind
     for kind in vars(accounts).values()
     if isinstance(kind, type) and issubclass(kind, EntrepotError) and kind not in (SignInRefused, TooManySignIns)
 } | {
     names.NamespaceInvalid,
+    Hidden,
     MailNotSet,
     *registry.NamingRefused.__subclasses__(),
     *PlanningRefused.__subclasses__(),
@@ -159,7 +161,7 @@ REQUESTS: Final[dict[type[EntrepotError], Callable[[Repository], Answer]]] = {
 def leaves() -> Iterator[type[EntrepotError]]:
     """Give every error of the tiers that a request reaches which has no subclass."""
     for module in pkgutil.walk_packages(entrepot.__path__, "entrepot."):
-        if module.name.startswith(TIERS):
+        if module.name.startswith(TIERS) and not module.name.startswith(OTHER):
             importlib.import_module(module.name)
     seen: set[type[EntrepotError]] = set()
     waiting: list[type[EntrepotError]] = [EntrepotError]
@@ -167,7 +169,8 @@ def leaves() -> Iterator[type[EntrepotError]]:
         kind = waiting.pop()
         below = kind.__subclasses__()
         waiting += below
-        if not below and kind not in seen and f"{kind.__module__}.".startswith(TIERS):
+        home = f"{kind.__module__}."
+        if not below and kind not in seen and home.startswith(TIERS) and not home.startswith(OTHER):
             seen.add(kind)
             yield kind
 

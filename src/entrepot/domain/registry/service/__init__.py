@@ -8,6 +8,7 @@ from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
+from entrepot.domain.registry.service.listing import Listing
 from entrepot.domain.registry.service.manifests import Manifests
 from entrepot.domain.registry.service.names import Names
 from entrepot.domain.registry.service.places import Places
@@ -43,6 +44,7 @@ class Registry(msgspec.Struct, frozen=True):
     tags: Tags
     repositories: Repositories
     names: Names
+    listing: Listing
     collector: Collector
     checker: Checker
     stores: Stores
@@ -69,6 +71,7 @@ def registry(
         tags=Tags(db, rule),
         repositories=Repositories(db, rule, places),
         names=Names(db),
+        listing=Listing(db, rule, places),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),

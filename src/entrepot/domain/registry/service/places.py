@@ -16,8 +16,10 @@ class Places:
         """Take what namespaces are held to, if they are."""
         self._plans = plans
 
-    async def of(self, tx: Transaction, name: RepositoryName, actor: Actor) -> int:
+    async def of(self, tx: Transaction, name: RepositoryName, actor: Actor, *, public: bool | None = None) -> int:
         """Return the repository's id, which keeps its name until the transaction ends; whoever makes an organisation owns it.
+
+        One that is made is `public`, or what its namespace says.
 
         Raises:
             PlanRefused: it would be private, and the namespace's plan allows no more.
@@ -33,10 +35,18 @@ class Places:
                 raise PolicyRefused(reason=_held(home.name))
             # Asked when nobody else names anything in there any more.
             await _require_here(tx, name)
-            if not home.public:
+            is_public = home.public if public is None else public
+            if not is_public:
                 await self.require_private(tx, home)
-            found = await repositories.add(tx, home.id, name.stored, public=home.public)
+            found = await repositories.add(tx, home.id, name.stored, public=is_public)
         return found
+
+    async def set_visibility(self, tx: Transaction, name: RepositoryName, repository: int, *, public: bool) -> None:
+        """Let everybody see a repository, or not. Raises PlanRefused."""
+        home = await names.lock_home(tx, name.namespace)
+        if home is not None and not public and await repositories.is_public(tx, repository):
+            await self.require_private(tx, home)
+        await repositories.set_visibility(tx, repository, public=public)
 
     async def require_private(self, tx: Transaction, home: Home) -> None:
         """Do nothing when a locked namespace may have one more private repository. Raises PlanRefused."""

@@ -76,11 +76,8 @@ class Repositories:
         await self._rule.require(actor, Action.CONFIGURE, name)
 
         async def change(tx: Transaction) -> None:
-            id_ = await self._places.of(tx, name, actor)
-            home = await names.lock_home(tx, name.namespace)
-            if home is not None and not public and await repositories.is_public(tx, id_):
-                await self._places.require_private(tx, home)
-            await repositories.set_visibility(tx, id_, public=public)
+            id_ = await self._places.of(tx, name, actor, public=public)
+            await self._places.set_visibility(tx, name, id_, public=public)
 
         await self._db.write(change)
 

@@ -98,6 +98,7 @@ def test_what_was_made_is_shown(followed: Followed) -> None:
 
 
 def test_docker_hubs_scripts_are_answered(followed: Followed) -> None:
-    repositories, changed, tags, tokens = followed.answers("What Docker Hub's scripts ask for")
-    assert [each["name"] for each in repositories["results"]] == ["app"]
+    made, repositories, changed, tags, tokens = followed.answers("What Docker Hub's scripts ask for")
+    assert [each["name"] for each in repositories["results"]] == ["app", "tool"]
+    assert made == repositories["results"][1]
     assert (changed["is_private"], tags["count"], tokens["results"][0]["token_label"]) == (True, 0, "laptop")

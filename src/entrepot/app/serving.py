@@ -110,6 +110,8 @@ def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
         tokens=who.tokens,
         signing=who.users,
         identity=who.identity,
+        sessions=who.people.sessions,
+        factors=who.people.factors,
     )
     return Api(ApiGate(gate, who.identity, who.tokens), verbs, settings.public_url)
 

@@ -27,7 +27,7 @@ OF_PUSHES: Final = {
 }
 # What has no address here yet: sessions, second factors, invitations and links.
 OF_PEOPLE: Final = {
-    *(accounts.CodeNeeded, accounts.CodeRefused, accounts.SecondFactorThere, accounts.SecondFactorMissing),
+    accounts.SecondFactorThere,
     *(accounts.SessionUnknown, accounts.LinkInvalid, accounts.InvitationUnknown, accounts.SignUpClosed),
     *(accounts.AddressMissing, accounts.LanguageUnknown),
 }

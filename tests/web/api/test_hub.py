@@ -1,15 +1,12 @@
-"""Docker Hub's paths, as scripts and tools ask for them: with curl, pages that are followed, and tags that are looked for."""
+"""Docker Hub's paths, as scripts and tools ask for them; tests/docs/test_api.py does so with curl."""
 
 import datetime as dt
-import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from support.accounts import PASSWORD
-from support.instance import Instance
 from web.api.conftest import TAGS, Hub
 
 _NAMESPACE: Final = "/v2/repositories/team"
@@ -118,25 +115,3 @@ def test_namespaces_are_those_where_one_may_make_something(hub: Hub) -> None:
     for who, expected in (("owner", ["owner", "team"]), ("member", ["member"]), ("stranger", ["stranger"])):
         assert hub.ask(who, "GET", "/v2/repositories/namespaces").json["namespaces"] == expected
     assert hub.ask("nobody", "GET", "/v2/repositories/namespaces/").status == 401
-
-
-def test_scripts_do_it_with_curl(serve: Any) -> None:
-    instance: Instance = serve(access="accounts", admin_password=PASSWORD)
-    script = f"""
-        set -euo pipefail
-        hub={instance.url}
-        token=$(curl -fsS -X POST -H 'Content-Type: application/json' -d '{{"username":"admin","password":"{PASSWORD}"}}' \\
-            $hub/v2/users/login/ | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
-        curl -fsS -H "Authorization: JWT $token" -H 'Content-Type: application/json' -X POST \\
-            -d '{{"namespace":"demo","name":"app","is_private":false,"registry":"docker"}}' $hub/v2/repositories/ >made
-        curl -fsS -H "Authorization: JWT $token" -H 'Content-Type: application/json' -X PATCH \\
-            -d '{{"is_private":true}}' $hub/v2/repositories/demo/app/ >changed
-        curl -s -o hidden -w '%{{http_code}}' $hub/v2/repositories/demo/app/ | grep -qx 404
-        curl -fsSu admin:'{PASSWORD}' $hub/api/v1/repositories
-    """
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=instance.data.parent, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    assert [each["name"] for each in json.loads(done.stdout)["items"]] == ["demo/app"]
-    assert json.loads((instance.data.parent / "changed").read_text())["is_private"] is True

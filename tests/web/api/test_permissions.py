@@ -25,7 +25,7 @@ INSIDERS: Final = ("team, token write", "robot, read", "robot, write", "robot, a
 _count: Final = itertools.count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

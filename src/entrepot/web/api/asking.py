@@ -10,7 +10,9 @@ from entrepot.domain.access.service.identity import Identity
 from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.access.service.tokens import Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
+from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.registry.service import Registry
 from entrepot.web.shared.call import Call
@@ -21,7 +23,7 @@ SCOPE: Final = "entrepot.asked"
 class Verbs(msgspec.Struct, frozen=True):
     """All that can be done here.
 
-    But for `signing` and `identity`, by which people sign in, nothing is changed while the registry is read-only.
+    But for what comes behind `tokens`, by which people sign in, nothing is changed while the registry is read-only.
     """
 
     permits: Permits
@@ -32,6 +34,8 @@ class Verbs(msgspec.Struct, frozen=True):
     tokens: Tokens
     signing: Users
     identity: Identity
+    sessions: Sessions
+    factors: SecondFactors
 
 
 class Asked(NamedTuple):

@@ -60,6 +60,14 @@ class MethodRefused(EntrepotError):
         self.allowed = allowed
 
 
+class SecondStepNeeded(accounts.CodeNeeded):
+    """The password is right, and a code is needed: the token tells which password that was."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+
+
 class FieldInvalid(EntrepotError):
     """A field of the body, a part of the address or a parameter of the query cannot be used."""
 
@@ -79,6 +87,9 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     TokenRefused: Row("UNAUTHORIZED", 401),
     accounts.SignInRefused: Row("UNAUTHORIZED", 401),
     CredentialsUnreadable: Row("UNAUTHORIZED", 401),
+    accounts.CodeNeeded: Row("CODE_NEEDED", 401, "code"),
+    accounts.CodeRefused: Row("UNAUTHORIZED", 401, "code"),
+    accounts.SecondFactorMissing: Row("CONFLICT", 409),
     Denied: Row("DENIED", 403),
     Hidden: Row("NOT_FOUND", 404),
     AddressUnknown: Row("NOT_FOUND", 404),
@@ -154,7 +165,7 @@ def refusal(error: Exception, call: Call, *, as_hub: bool) -> Answer:
             extra={**call.about(), "status": row.status, "code": row.code, "reason": message},
             exc_info=error.__cause__ and error,
         )
-    body = _hub_body(row, message, detail) if as_hub else {"code": row.code, "message": message, "detail": detail or None}
+    body = _hub_body(error, row, message, detail) if as_hub else {"code": row.code, "message": message, "detail": detail or None}
     return json_answer(row.status, body, *_headers(error, row, call))
 
 
@@ -171,8 +182,11 @@ def _detail(error: EntrepotError, row: Row) -> dict[str, str]:
     return {**detail, "field": field} if field else detail
 
 
-def _hub_body(row: Row, message: str, detail: dict[str, str]) -> dict[str, Any]:
+def _hub_body(error: Exception, row: Row, message: str, detail: dict[str, str]) -> dict[str, Any]:
     """Return what clients of Docker Hub's interface look into: some for `detail`, some for `message`."""
+    if isinstance(error, SecondStepNeeded):
+        said = "Require secondary authentication on MFA enabled account"
+        return {"detail": said, "message": message, "login_2fa_token": error.token}
     if row.status == _UNAUTHORIZED:
         return {"detail": "Incorrect authentication credentials", "message": message}
     return {"message": message, "detail": message, "errinfo": detail}

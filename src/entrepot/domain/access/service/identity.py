@@ -6,10 +6,15 @@ from entrepot.base.addresses import network_of
 from entrepot.domain.access.errors import TokenRefused
 from entrepot.domain.access.model import Actor
 from entrepot.domain.accounts.errors import PasswordNotEnough, SignInRefused
-from entrepot.domain.accounts.model import Credential, Kind
+from entrepot.domain.accounts.model import Account, Credential, Kind
 from entrepot.domain.accounts.secrets import is_secret
 from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.users import Users
+
+
+def actor_of(account: Account) -> Actor:
+    """Return the actor that a user is who proved who they are by themselves."""
+    return Actor(account.name, account.id, account.generation, account.is_admin)
 
 
 class Identity:
@@ -30,7 +35,7 @@ class Identity:
         account = await self._users.sign_in(name, secret, network_of(client))
         if account.second_factor_at is not None:
             raise PasswordNotEnough
-        return Actor(account.name, account.id, account.generation, account.is_admin)
+        return actor_of(account)
 
     async def still(self, actor: Actor) -> Actor:
         """Return the actor as they are now: what they signed in with may have been revoked, and they may have been locked out.
@@ -50,7 +55,7 @@ class Identity:
             account = await self._users.active(actor.account)
             if account is None or account.generation != actor.generation:
                 raise TokenRefused
-            now = Actor(account.name, account.id, account.generation, account.is_admin)
+            now = actor_of(account)
         return msgspec.structs.replace(now, granted=actor.granted)
 
     async def _holder(self, held: Credential) -> Actor:

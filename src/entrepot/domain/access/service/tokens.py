@@ -23,12 +23,16 @@ from entrepot.spec.oci.scopes import Scope
 
 LIFETIME_S: Final = 300
 API_LIFETIME_S: Final = 900
+_STEP_LIFETIME_S: Final = 300
 PURPOSE: Final = "registry tokens"
 _KIND: Final = "entrepot-registry+jwt"
 _AUDIENCE: Final = "entrepot registry"
 # Of the JSON interface: neither is taken for the other.
 _API_KIND: Final = "entrepot-api+jwt"
 _API_AUDIENCE: Final = "entrepot api"
+# Of signing in in two steps: it proves a password, and opens nothing by itself.
+_STEP_KIND: Final = "entrepot-second-step+jwt"
+_STEP_AUDIENCE: Final = "entrepot second step"
 _EARLIER_S: Final = 10  # clocks of nodes differ
 _WORDS: Final = {"pull": Action.PULL, "push": Action.PUSH, "delete": Action.DELETE}
 _MEMORY_BYTES: Final = 4 << 20
@@ -75,6 +79,14 @@ class Tokens:
         """
         claims = await self._verified(token, _API_KIND, _API_AUDIENCE)
         return _holder(claims)
+
+    async def issue_second_step(self, actor: Actor) -> str:
+        """Return a token by which whoever proved a password goes on to the second factor. Raises Unavailable."""
+        return (await self._keys.newest()).sign(_claims(actor, _STEP_AUDIENCE, _STEP_LIFETIME_S), _STEP_KIND)
+
+    async def read_second_step(self, token: str) -> Actor:
+        """Return whose password was proved; that it still is theirs is to be asked. Raises TokenRefused, Unavailable."""
+        return _holder(await self._verified(token, _STEP_KIND, _STEP_AUDIENCE))
 
     async def read(self, token: str) -> Actor:
         """Return who a token was issued for, and for what; that they still may is for the rule to see.

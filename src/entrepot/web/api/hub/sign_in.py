@@ -4,7 +4,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
+from entrepot.base.addresses import network_of
+from entrepot.domain.access.service.identity import actor_of
+from entrepot.domain.accounts.errors import PasswordNotEnough
 from entrepot.web.api.asking import Asked, Asking
+from entrepot.web.api.errors import SecondStepNeeded
 from entrepot.web.api.models import Shown
 from entrepot.web.api.routing import Noun
 
@@ -24,6 +28,13 @@ class AuthToken(BaseModel):
 
     identifier: _Text
     secret: _Text
+
+
+class SecondStep(BaseModel):
+    """The code of a second factor, and what told that one is needed."""
+
+    login_2fa_token: Annotated[str, Field(max_length=10_000)]
+    code: Annotated[str, Field(max_length=100)]
 
 
 class LoggedIn(Shown):
@@ -50,7 +61,21 @@ async def hub_auth_token(asked: Asking, body: AuthToken) -> Authorized:
     return Authorized(access_token=await _token(asked, body.identifier, body.secret))
 
 
+@_noun.post("/users/2fa-login", status=200)
+async def hub_second_step(asked: Asking, body: SecondStep) -> LoggedIn:
+    """Give the token to whoever has the code too."""
+    actor = await asked.verbs.identity.still(await asked.verbs.tokens.read_second_step(body.login_2fa_token))
+    account = await asked.verbs.users.find(actor.name)
+    await asked.verbs.factors.prove(account, body.code, network_of(asked.call.client))
+    return LoggedIn(token=(await asked.verbs.tokens.issue_for_api(actor)).token)
+
+
 async def _token(asked: Asked, name: str, secret: str) -> str:
-    actor = await asked.verbs.identity.basic(name, secret, asked.call.client)
+    verbs = asked.verbs
+    try:
+        actor = await verbs.identity.basic(name, secret, asked.call.client)
+    except PasswordNotEnough:
+        account = await verbs.signing.sign_in(name, secret, network_of(asked.call.client))
+        raise SecondStepNeeded(await verbs.tokens.issue_second_step(actor_of(account))) from None
     asked.call.actor = actor
-    return (await asked.verbs.tokens.issue_for_api(actor)).token
+    return (await verbs.tokens.issue_for_api(actor)).token

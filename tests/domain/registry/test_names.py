@@ -27,9 +27,12 @@ from entrepot.domain.registry.errors import (
     RepositoryUnknown,
     TextTooLong,
 )
+from entrepot.domain.registry.service import Rules, registry
+from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
 from support.parts import parts, push_blob, sql
+from support.recorder import Recorder
 
 name: Final = RepositoryName.parse
 
@@ -299,6 +302,21 @@ def test_a_deleted_repository_is_found_by_nobody_and_all_of_it_goes(place: Setti
         assert await sql(place, "SELECT count(*) FROM upload WHERE id = $1", begun.id) == [(0,)]
         assert await pulled(whole, f"{team}/kept") == f"{team}/kept"
         assert f"{team}/web" not in (await whole.registry.tags.catalogue(ANYONE, team, 1000)).names
+
+    run(place, scenario)
+
+
+def test_a_pull_of_what_is_there_costs_one_statement(place: Settings, number: Iterator[int]) -> None:
+    app = f"team{next(number)}/app"
+
+    async def scenario(whole: Parts, who: Accounts) -> None:
+        digest = await image(whole, app)
+        recorder = Recorder(whole.db)
+        rooms = registry(recorder, whole.storage, who.rule, Rules(gc_grace_s=3600, sparse="none"))
+        for reference in ("v1", Digest.parse(digest)):
+            before = len(recorder.seen)
+            await rooms.manifests.find(ANYONE, name(app), reference)
+            assert len(recorder.seen) == before + 1
 
     run(place, scenario)
 

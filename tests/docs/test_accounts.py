@@ -22,6 +22,8 @@ _LIMIT_S: Final = 120.0
 # Where else is tried what a section says.
 _TRIED: Final = {
     "Who may do what": ("web/v2/test_permissions.py",),
+    "Renames, transfers and deletions": ("web/v2/test_former_names.py", "domain/registry/test_names.py"),
+    "Plans": ("domain/plans/test_plans.py", "web/v2/test_permissions.py"),
     "Invitations and mail": (
         "domain/accounts/test_invitations.py",
         "domain/accounts/test_recovery.py",
@@ -64,17 +66,22 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         (programs,) = _PAGE.blocks("Tokens and robots")
         (folder / "entrepot").write_text(f'#!/bin/sh\nexec {sys.executable} -m entrepot "$@"\n', "utf-8")
         (folder / "entrepot").chmod(0o755)
-        done = subprocess.run(
-            ["bash", "-euc", people + programs],
-            cwd=folder,
-            env=as_people_have(PATH=f"{folder}:/usr/bin:/bin"),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_LIMIT_S,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield Followed(instance, done.stdout)
+        yield Followed(instance, run(folder, people + programs))
+
+
+def run(folder: Path, commands: str) -> str:
+    """Run commands of the page in the folder where its data are; return what they print."""
+    done = subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=folder,
+        env=as_people_have(PATH=f"{folder}:/usr/bin:/bin"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_LIMIT_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_ann_pushes_bob_pulls_and_nobody_else_does(followed: Followed) -> None:
@@ -104,3 +111,16 @@ def test_the_password_file_is_for_its_user_alone(followed: Followed) -> None:
     file = Path(followed.instance.data / "admin-password")
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_text().strip() not in followed.instance.log.read_text()
+
+
+def test_after_the_renames_of_the_page_the_former_names_go_on(followed: Followed) -> None:
+    (renames,) = _PAGE.blocks("Renames, transfers and deletions")
+    ann = followed.signed("ann", "a sentence is a good password")
+    images.push(ann, "acme/app", images.simple_image(902), "v2")
+    run(followed.instance.data.parent, renames)
+    for name in ("acme/app", "acme/web", "ann/web"):
+        assert ann.get(f"/v2/{name}/manifests/v2").status == 200
+    assert followed.signed("bob", "another sentence of four words").get("/v2/acme/app/manifests/v2").status == 401
+    assert "umbrella" in run(followed.instance.data.parent, "entrepot name list --data ./data")
+    (plans,) = _PAGE.blocks("Plans")
+    assert "team" in run(followed.instance.data.parent, plans)

@@ -9,6 +9,7 @@ import pytest
 from entrepot.base.settings import Settings
 from entrepot.domain.access.tables import METADATA as ACCESS_METADATA
 from entrepot.domain.accounts.tables import METADATA as ACCOUNT_METADATA
+from entrepot.domain.plans.tables import METADATA as PLAN_METADATA
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
 from entrepot.platform.db.migrations import versions
@@ -26,6 +27,10 @@ INDEXES: Final = {
     "credential_expires": ("credential", ["expires_at"], False, "expires_at is not null"),
     "credential_namespace": ("credential", ["namespace", "kind"], False, ""),
     "failed_login_last": ("failed_login", ["last_at"], False, ""),
+    "name_hold_namespace": ("name_hold", ["namespace"], False, ""),
+    "repository_private": ("repository", ["namespace"], False, "visibility = 'private'"),
+    "subscription_plan": ("subscription", ["plan"], False, ""),
+    "repository_alias_repository": ("repository_alias", ["repository"], False, ""),
     "member_account": ("member", ["account"], False, ""),
     "one_time_link_account": ("one_time_link", ["account"], False, ""),
     "one_time_link_expires": ("one_time_link", ["expires_at"], False, ""),
@@ -65,7 +70,7 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, JOB_METADATA):
+    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, JOB_METADATA, PLAN_METADATA):
         create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)

@@ -62,9 +62,9 @@ async def _ensure(settings: Settings, file: Path) -> FirstAdministrator | None:
 
 @asynccontextmanager
 async def accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """Open what knows of users, organisations and tokens."""
+    """Open what knows of users, organisations and tokens, for commands: whoever can read the data folder may do everything."""
     async with opened_database(settings) as db:
-        found = Accounts(db, settings)
+        found = Accounts(db, msgspec.structs.replace(settings, access="open"))
         try:
             yield found
         finally:

@@ -26,6 +26,7 @@ from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.repositories import facts_in
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
@@ -121,7 +122,9 @@ class Parts:
         rule = self.accounts.rule
         # SQLite's file is not away while the blobs beside it are there.
         self._served = Served(self.db, recent(settings), rule) if settings.database else None
-        self.registry: Registry = registry(self.db, self.storage, rule, rules, self._served)
+        # Whoever may do everything is held to no plan.
+        plans = self.accounts.plans if settings.access == "accounts" else None
+        self.registry: Registry = registry(self.db, self.storage, rule, rules, self._served, plans)
 
     async def open(self) -> None:
         """Connect to the database."""
@@ -169,21 +172,29 @@ class Accounts:
         self._db = db
         self._passwords = Passwords()
         self.users = Users(db, self._passwords)
-        self.organisations = Organisations(db)
+        self.plans = Plans(db, settings.default_plan)
+        self._seat = self.plans.require_seat if settings.access == "accounts" else None
+        self.organisations = Organisations(db, self._seat)
         self.credentials = Credentials(db)
         self.identity = Identity(self.users, self.credentials)
-        self.rule: Rule = OpenRule()
+        self.rule: Rule = OpenRule(facts_in(db))
         if settings.access == "accounts":
             anonymous = settings.anonymous == "pull"
-            self.rule = AccountsRule(self.organisations, self.identity.still, facts_in(db), anonymous=anonymous)
+            self.rule = AccountsRule(
+                self.organisations,
+                self.identity.still,
+                facts_in(db),
+                anonymous=anonymous,
+                founding=settings.found_organisations,
+            )
         keys = KeyFile(key_file(settings))
         self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
-        self.people = People(db, settings, self.users, keys)
+        self.people = People(db, settings, self.users, keys, self._seat)
 
     def guarded(self) -> "Changing":
         """Return what clients change of accounts: nothing while the registry is read-only."""
         db = Guarded(self._db)
-        return Changing(Users(db, self._passwords), Organisations(db), Credentials(db))
+        return Changing(Users(db, self._passwords), Organisations(db, self._seat), Credentials(db))
 
     def close(self) -> None:
         """Take no more passwords."""

@@ -7,6 +7,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.accounts.model import Hub
 from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.invitations import Invitations
+from entrepot.domain.accounts.service.organisations import Seat
 from entrepot.domain.accounts.service.own import OwnAccounts
 from entrepot.domain.accounts.service.post import Post
 from entrepot.domain.accounts.service.recovery import Recovery
@@ -22,11 +23,11 @@ _EVERYWHERE: Final = ("0.0.0.0", "::", "*")  # noqa: S104 - what an address is c
 class People:
     """The services of all that."""
 
-    def __init__(self, db: Database, settings: Settings, users: Users, keys: KeyFile) -> None:
+    def __init__(self, db: Database, settings: Settings, users: Users, keys: KeyFile, seat: Seat | None = None) -> None:
         hub = Hub(hub_url(settings), settings.signup, bool(settings.smtp))
         self.factors = SecondFactors(db, keys)
         self.sessions = Sessions(db, users, self.factors)
-        self.invitations = Invitations(db, users, hub)
+        self.invitations = Invitations(db, users, hub, seat)
         self.recovery = Recovery(db, users, hub)
         self.own = OwnAccounts(db, users, self.factors)
         self.post = Post(db, hub, Mailer(parse_smtp(settings.smtp), settings.mail_from) if settings.smtp else None)

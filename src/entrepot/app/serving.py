@@ -13,6 +13,7 @@ from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.plans.model import PRESETS
+from entrepot.domain.plans.service import Allowances
 from entrepot.domain.registry.service.served import is_serving
 from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
 from entrepot.platform.disk.ballast import Ballast
@@ -88,7 +89,9 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
     limits = None
     if windows is not None:
         away = partial(counted.failed, LIMITS)
-        limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run, away=away)
+        preset = PRESETS[settings.limits]
+        allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
+        limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
     router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits)
     return Interfaces(router, gate, _api(settings, parts, gate))
 

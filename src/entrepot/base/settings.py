@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["pull", "none"],
         _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),
     ] = "pull"
+    found_organisations: Annotated[
+        bool,
+        _expected("true or false", "With accounts, whether an administrator's push makes an organisation that is not there."),
+    ] = True
     signup: Annotated[
         Literal["open", "invite", "closed"],
         _expected(
@@ -72,15 +76,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     mail_from: Annotated[str, _expected("an address", "Address that mail is sent from; needed with --smtp.")] = ""
     limits: Annotated[
-        Literal["hub-2020", "open"],
+        Literal["hub-2020", "hub-2026", "open"],
         _expected(
-            "hub-2020 or open",
-            "With accounts, how much may be pulled in 6 hours: hub-2020 is 100 by an address, 200 by an account.",
+            "hub-2020, hub-2026 or open",
+            "With accounts, how much may be pulled in 6 hours: hub-2020 and hub-2026 are 100 by an address, and what its plan "
+            "allows by an account.",
         ),
     ] = "hub-2020"
     limits_dry_run: Annotated[
         bool, _expected("true or false", "Refuse no pull beyond the limit, but log it and tell the client what would be left.")
     ] = False
+    default_plan: Annotated[
+        str,
+        _expected(
+            "the name of a plan",
+            "With accounts, the plan of users and organisations that were given none.",
+            pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        ),
+    ] = "free"
     redis: Annotated[
         str,
         _expected(

@@ -16,8 +16,10 @@ from entrepot.cli import (
     mail,
     migrate,
     mode,
+    names,
     organisations,
     own,
+    plans,
     repositories,
     secrets,
     serve,
@@ -56,6 +58,8 @@ users.app.command("export")(own.export)
 organisations.members.command("invite")(invitations.invite_member)
 app.add_typer(users.app, name="user")
 app.add_typer(repositories.app, name="repository")
+app.add_typer(names.app, name="name")
+app.add_typer(plans.app, name="plan")
 app.add_typer(organisations.orgs, name="org")
 app.add_typer(organisations.members, name="member")
 app.add_typer(organisations.teams, name="team")

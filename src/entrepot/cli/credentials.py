@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.opening import with_accounts
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
-from entrepot.cli.users import with_accounts
 from entrepot.domain.accounts.model import Credential, Grant, Held, Kind, Scope, Terms
 
 if TYPE_CHECKING:

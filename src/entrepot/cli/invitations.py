@@ -5,9 +5,9 @@ from typing import Annotated, Final
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.opening import with_accounts
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import with_settings
-from entrepot.cli.users import with_accounts
 from entrepot.domain.accounts.model import Link, Place
 
 app = typer.Typer(help="Invitations that were not used yet.", no_args_is_help=True)

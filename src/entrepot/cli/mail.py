@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.opening import with_accounts
 from entrepot.cli.settings import with_settings
-from entrepot.cli.users import with_accounts
 
 app = typer.Typer(help="Mail.", no_args_is_help=True)
 

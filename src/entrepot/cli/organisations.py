@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
+from entrepot.cli.opening import with_accounts, with_registry
+from entrepot.cli.plans import show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
-from entrepot.cli.users import with_accounts
 from entrepot.domain.accounts.model import Grant, Held, Place
 
 orgs = typer.Typer(help="Organisations.", no_args_is_help=True)
@@ -27,11 +29,6 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-@orgs.callback()
-def _group() -> None:
-    """Keep `org` a noun with verbs."""
-
-
 @orgs.command("create")
 @with_settings
 def create(
@@ -40,6 +37,37 @@ def create(
     """Make an organisation."""
     with_accounts(found.settings, lambda who: who.organisations.add(name, owner))
     typer.echo(f"{name} belongs to {owner}")
+
+
+@orgs.command()
+@with_settings
+def rename(name: _Organisation, new: NewName, *, found: Found) -> None:
+    """Give an organisation another name; the former one leads to its repositories, and is given to nobody else."""
+    rename_namespace(found, name, new, "organisation")
+
+
+@orgs.command()
+@with_settings
+def delete(name: _Organisation, *, found: Found, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete an organisation without repositories, with its teams, robots and tokens; its name is given to nobody else."""
+    if not yes and not typer.confirm(f"Delete {name} with its teams, robots and tokens?"):
+        raise typer.Exit(1)
+    with_registry(found.settings, lambda registry: registry.names.delete_organisation(name))
+    typer.echo(f"{name} was deleted")
+
+
+@orgs.command()
+@with_settings
+def usage(name: _Organisation, *, found: Found, as_json: AsJson = False) -> None:
+    """Show what an organisation has of what the plan allows."""
+    show_usage(found, name, as_json=as_json)
+
+
+@orgs.command()
+@with_settings
+def visibility(name: _Organisation, default: Visibility, *, found: Found) -> None:
+    """Say whether repositories that a push makes in an organisation are public or private."""
+    set_default_visibility(found, name, default)
 
 
 @orgs.command("two-factor")

@@ -7,8 +7,8 @@ import msgspec
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.opening import with_accounts
 from entrepot.cli.settings import with_settings
-from entrepot.cli.users import with_accounts
 
 if TYPE_CHECKING:
     from entrepot.app.parts import Accounts

@@ -1,35 +1,21 @@
 """`entrepot user`: the users of the hub."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
-from entrepot.base.settings import Found, Settings
+from entrepot.base.settings import Found
+from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
+from entrepot.cli.opening import with_accounts
+from entrepot.cli.plans import show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 
-if TYPE_CHECKING:
-    from entrepot.app.parts import Accounts
-
 app = typer.Typer(help="The users of the hub.", no_args_is_help=True)
 _LONGEST: Final = 1000
-_T = TypeVar("_T")
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
 _FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
-
-
-def with_accounts(settings: Settings, ask: "Callable[[Accounts], Awaitable[_T]]") -> _T:
-    """Ask what knows of users, organisations and tokens."""
-    from entrepot.app.accounts import accounts  # noqa: PLC0415 - not needed to show help
-
-    async def asked() -> _T:
-        async with accounts(settings) as opened:
-            return await ask(opened)
-
-    return asyncio.run(asked())
 
 
 @app.command()
@@ -120,6 +106,27 @@ def demote(name: _Name, *, found: Found) -> None:
     """Make an administrator of the hub a user like others."""
     with_accounts(found.settings, lambda who: who.users.set_admin(name, is_admin=False))
     typer.echo(f"{name} administers the hub no more")
+
+
+@app.command()
+@with_settings
+def rename(name: _Name, new: NewName, *, found: Found) -> None:
+    """Give a user another name; the former one leads to their repositories, and is given to nobody else."""
+    rename_namespace(found, name, new, "user")
+
+
+@app.command()
+@with_settings
+def usage(name: _Name, *, found: Found, as_json: AsJson = False) -> None:
+    """Show what a user has of what the plan allows."""
+    show_usage(found, name, as_json=as_json)
+
+
+@app.command()
+@with_settings
+def visibility(name: _Name, default: Visibility, *, found: Found) -> None:
+    """Say whether repositories that a push makes in a user's namespace are public or private."""
+    set_default_visibility(found, name, default)
 
 
 @app.command()

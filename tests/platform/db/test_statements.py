@@ -17,6 +17,7 @@ from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.access.service.modes import Modes
 from entrepot.domain.access.service.rule import AccountsRule, OpenRule
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.errors import RegistryError
 from entrepot.domain.registry.queries import repositories, uploads
 from entrepot.domain.registry.service import Rules, registry
@@ -33,6 +34,7 @@ from entrepot.spec.oci.names import RepositoryName
 from support import images, manifests
 from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
+from support.name_history import deletion, doomed, name_history, plan_history
 from support.parts import parts, prepared, push_blob, sql
 from support.people_history import people_history
 from support.postgres import Cluster
@@ -40,6 +42,7 @@ from support.recorder import Recorder, Seen, plain
 from support.stores import pieces
 
 ONE: Final = RepositoryName.parse("team/one")
+RULES: Final = Rules(gc_grace_s=3600, sparse="none")
 TWO: Final = RepositoryName.parse("team/two")
 NOTHING: Final = Digest.of(b"nothing has this digest")
 # In byte order; a language's order has "a" before "B", and "_x" or "1" elsewhere.
@@ -66,6 +69,7 @@ def _modules() -> Iterator[Any]:
 async def pushes(whole: Parts) -> None:
     """Push blobs, images, an index and an artifact, mount, and move tags."""
     rooms = whole.registry
+    await doomed(whole)
     layer, config = await push_blob(whole, "team/one", b"layer"), await push_blob(whole, "team/one", b"{}")
     assert await rooms.uploads.mount(ANYONE, TWO, layer, ONE)
     assert await rooms.uploads.mount(ANYONE, TWO, config, None)
@@ -78,6 +82,7 @@ async def pushes(whole: Parts) -> None:
     await rooms.manifests.push(ANYONE, ONE, _artifact(config, first.digest), None, [])
     with pytest.raises(RegistryError):
         await rooms.manifests.push(ANYONE, ONE, manifests.image(NOTHING, layer), None, [])
+    await deletion(rooms)
 
 
 async def readings(whole: Parts) -> None:
@@ -185,7 +190,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
     async with parts(settings) as whole:
         recorder = Recorder(whole.db)
         whole.db = recorder
-        whole.registry = registry(recorder, whole.storage, OpenRule(), Rules(gc_grace_s=3600, sparse="none"))
+        whole.registry = registry(recorder, whole.storage, OpenRule(facts_in(recorder)), RULES, plans=Plans(recorder, "free"))
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
@@ -200,6 +205,8 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await people_history(recorder, settings)
         await who.users.add("cleo", PASSWORD, is_admin=True)
         await listings(recorder, whole, who)
+        await name_history(whole.registry, who)
+        await plan_history(whole.registry, who.plans, (await who.users.find("cleo")).id)
         who.close()
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}

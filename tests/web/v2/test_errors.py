@@ -11,10 +11,11 @@ from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.accounts.service.post import MailNotSet
+from entrepot.domain.plans.errors import PlanningRefused
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
@@ -48,10 +49,16 @@ NOT_OF_THE_REGISTRY: Final = {
     kind
     for kind in vars(accounts).values()
     if isinstance(kind, type) and issubclass(kind, EntrepotError) and kind not in (SignInRefused, TooManySignIns)
-} | {names.NamespaceInvalid, Hidden, MailNotSet, registry.RepositoryExists}
+} | {
+    names.NamespaceInvalid,
+    Hidden,
+    MailNotSet,
+    *registry.NamingRefused.__subclasses__(),
+    *PlanningRefused.__subclasses__(),
+}
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
-# ten thousand parts of a bucket must be sent.
-NOT_ASKED_FOR: Final = {Denied, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
+# ten thousand parts of a bucket must be sent; a repository must get several names while it is pulled.
+NOT_ASKED_FOR: Final = {Denied, Renamed, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
 # With open access nobody signs in: test_tokens.py, test_permissions.py and test_pull_limits.py ask for these.
 OF_ACCOUNTS: Final = {
     Unproven,

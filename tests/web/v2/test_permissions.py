@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from conftest import new_database
-from entrepot.app.parts import key_file
+from entrepot.app.parts import Accounts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.accounts.model import Place, Scope, Terms
@@ -184,6 +184,25 @@ def test_an_administrators_push_makes_an_organisation_that_is_theirs(hub: Hub) -
     assert push(hub.repo("stranger", f"{name}/app")).status == 401
     found = with_accounts(hub.place, lambda who: who.organisations.members(name, "", 10))
     assert [(each.name, each.place) for each in found] == [("admin", Place.OWNER)]
+
+
+def test_what_a_plan_refuses_is_told_with_what_would_allow_it(hub: Hub) -> None:
+    team = f"planned-{next(_count)}"
+
+    async def organisation(who: Accounts) -> None:
+        await who.organisations.add(team, "owner")
+        await who.organisations.set_visibility(team, public=False)
+
+    with_accounts(hub.place, organisation)
+    repo = hub.repo("owner", f"{team}/one")
+    repo.image("v1")
+    assert pull(hub.repo("stranger", f"{team}/one")).status == 401
+    answer = push(hub.repo("owner", f"{team}/two"))
+    assert (answer.status, answer.error_code) == (403, "DENIED")
+    said = "has 1 private repository, and its plan free allows no more"
+    assert f"{team} {said}" in answer.json["errors"][0]["message"]
+    with_accounts(hub.place, lambda who: who.plans.give(team, "team"))
+    assert push(hub.repo("owner", f"{team}/two")).status == 202
 
 
 def test_a_user_pushes_into_their_own_namespace(hub: Hub) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from entrepot.app.parts import Accounts
 from entrepot.base.settings import Settings
 from support.accounts import PASSWORD, Signed, basic, bearer, with_accounts
 from support.commands import run
@@ -53,6 +54,17 @@ def pull(
 ) -> Answer:
     headers = {"X-Forwarded-For": address, **({"Authorization": header} if header else {}), **more}
     return hub.client().request(method, f"/v2/{name}/manifests/{reference}", headers=headers)
+
+
+def test_an_account_with_a_plan_that_says_so_pulls_any_number(hub: Instance, ours: Repository, address: str) -> None:
+    async def paying(who: Accounts) -> None:
+        await who.users.add("paul", PASSWORD)
+        await who.plans.give("paul", "pro")
+
+    with_accounts(Settings(data=str(hub.data)), paying)
+    ours.image("v1")
+    assert told(pull(hub, ours.name, address, header=basic("paul", PASSWORD))) == (200, "", "", "")
+    assert told(pull(hub, ours.name, address))[:3] == (200, "100;w=21600", "99;w=21600")
 
 
 def told(answer: Answer) -> tuple[int, str, str, str]:

@@ -1,6 +1,7 @@
 """What can go wrong when permission is asked for."""
 
 from entrepot.base.errors import EntrepotError
+from entrepot.spec.oci.names import RepositoryName
 
 
 class Denied(EntrepotError):
@@ -13,6 +14,16 @@ class PolicyRefused(Denied):
     """A rule that has nothing to do with who asks."""
 
     summary = "{reason}"
+
+
+class Renamed(EntrepotError):
+    """The repository is stored under another name now, which whoever asks may know: `name` has both names."""
+
+    summary = "{asked} is called {stored} now"
+
+    def __init__(self, name: RepositoryName) -> None:
+        super().__init__(asked=name.asked, stored=name.stored)
+        self.name = name
 
 
 class Unproven(EntrepotError):

@@ -45,6 +45,7 @@ class Role(StrEnum):
     EVERYBODY = "everybody"  # where access is open
 
 
+_WEIGHT: Final = 700  # bytes of a remembered value, its key included
 _READS: Final = frozenset({Action.PULL})
 _WRITES: Final = _READS | {Action.PUSH}
 _MAINTAINS: Final = _WRITES | {Action.DELETE, Action.DESCRIBE, Action.CONFIGURE, Action.REMOVE}
@@ -103,10 +104,21 @@ ANYONE: Final = Actor(name="anyone")
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a decision about a repository leans on, beside the roles."""
+    """What a decision about a repository leans on, beside the roles.
+
+    `stored` is the name under which it is stored now, where it was looked up by a name: another one when that is a former name.
+    What is not `there` would be made under `stored`.
+    """
 
     public: bool
     archived: bool = False
+    stored: str = ""
+    there: bool = True
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return _WEIGHT
 
 
 class View(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from entrepot.domain.accounts.errors import EmailInvalid, TermsInvalid
 ADMINISTRATOR: Final = "admin"
 USER: Final = "user"
 ORGANISATION: Final = "organisation"
+DELETED: Final = "deleted"  # an organisation of which the name alone is left
 _PATTERN: Final = re.compile(r"[a-z0-9._/*-]{1,255}")
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9._*-]{1,128}")
 _MOST_PATTERNS: Final = 50

@@ -16,7 +16,12 @@ namespace: Final = Table(
     exact("name", unique=True),
     exact("kind"),
     instant("created_at"),
+    exact("visibility", nullable=True),  # of repositories that a push makes; without it they are public
     instant("second_factor_required_at", nullable=True),  # since when its members need one
+)
+# Names that a namespace had before it was renamed: they lead to it, and are given to nobody else.
+name_hold: Final = Table(
+    "name_hold", METADATA, exact("name", primary_key=True), number("namespace", ForeignKey("namespace.id")), instant("held_at")
 )
 account: Final = Table(
     "account",

@@ -10,16 +10,50 @@ class RegistryError(EntrepotError):
     """Base of every error that this feature raises; each leaf has a row in the OCI error table."""
 
 
+class NamingRefused(EntrepotError):
+    """Base of what those are told who change names and what repositories say of themselves: no request under /v2/ meets it."""
+
+
 class RepositoryUnknown(RegistryError):
     """No repository of that name, or none that anything was pushed to."""
 
     summary = "no repository '{repository}': check the name, or push to it first"
 
 
-class RepositoryExists(RegistryError):
-    """There is a repository of that name."""
+class RepositoryExists(NamingRefused):
+    """Another repository has that name."""
 
-    summary = "there is a repository '{repository}' already"
+    summary = "there is a repository '{repository}' already: choose another name, or delete that one first"
+
+
+class NamespaceUnknown(NamingRefused):
+    """There is no user and no organisation of that name."""
+
+    summary = "there is no user and no organisation '{name}'"
+
+
+class NamespaceNotEmpty(NamingRefused):
+    """There are repositories in the namespace."""
+
+    summary = "there are repositories in '{name}': transfer or delete them first"
+
+
+class NamespaceTaken(NamingRefused):
+    """A user or an organisation has, or once had, that name."""
+
+    summary = "the name '{name}' is taken: choose another one"
+
+
+class NameNotHeld(NamingRefused):
+    """The name is in use, or nobody ever had it."""
+
+    summary = "the name '{name}' is not held for anybody: {reason}"
+
+
+class TextTooLong(NamingRefused):
+    """A description or a README is longer than it may be."""
+
+    summary = "the {what} has {length} characters: at most {most} are kept"
 
 
 class ManifestUnknown(RegistryError):

@@ -36,6 +36,13 @@ class DeleteOrphans(Job, frozen=True):
     queue: ClassVar[str] = CLEAN_UP
 
 
+class DeleteRepositories(Job, frozen=True):
+    """Take away what is in repositories that were deleted."""
+
+    kind: ClassVar[str] = "registry.delete_repositories"
+    queue: ClassVar[str] = CLEAN_UP
+
+
 class Scrub(Job, frozen=True):
     """Read every blob once, slowly, and set aside what is damaged."""
 

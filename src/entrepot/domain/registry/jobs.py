@@ -5,7 +5,15 @@ from typing import Final
 
 import msgspec
 
-from entrepot.domain.registry.events import CLEAN_UP, Collect, DeleteCondemned, DeleteOrphans, ExpireUploads, Scrub
+from entrepot.domain.registry.events import (
+    CLEAN_UP,
+    Collect,
+    DeleteCondemned,
+    DeleteOrphans,
+    DeleteRepositories,
+    ExpireUploads,
+    Scrub,
+)
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector, Swept
 from entrepot.domain.registry.service.pace import Pace
@@ -15,6 +23,7 @@ _log: Final = logging.getLogger(__name__)
 LIMITS: Final = {CLEAN_UP: 1, Scrub.queue: 1}
 _EXPIRE_EVERY_S: Final = 600
 _ORPHANS_EVERY_S: Final = 24 * 3600
+_BURIED_EVERY_S: Final = 3600
 _SCRUB_EVERY_S: Final = 7 * 24 * 3600
 _LOOKS_PER_GRACE: Final = 3
 _ROUND: Final = 100
@@ -53,6 +62,7 @@ class RegistryJobs:
             Kind(DeleteCondemned, self.delete_condemned),
             Kind(ExpireUploads, self.expire_uploads),
             Kind(DeleteOrphans, self.delete_orphans),
+            Kind(DeleteRepositories, self.delete_repositories),
             Kind(Scrub, self.scrub),
         ]
 
@@ -65,6 +75,8 @@ class RegistryJobs:
             Schedule("collect", gc_grace_s, Collect()),
             Schedule("delete-condemned", soon, DeleteCondemned()),
             Schedule("expire-uploads", _EXPIRE_EVERY_S, ExpireUploads()),
+            # A deletion asks for it at once: here uploads to what was deleted have ended meanwhile.
+            Schedule("delete-repositories", _BURIED_EVERY_S, DeleteRepositories()),
             Schedule("delete-orphans", _ORPHANS_EVERY_S, DeleteOrphans()),
         ]
 
@@ -103,6 +115,17 @@ class RegistryJobs:
         """Look through the whole store."""
         freed = await self._collector.delete_orphans(context.rest)
         await context.progress(freed.objects, note=f"objects deleted, {freed.size} bytes")
+
+    async def delete_repositories(self, context: Context, _job: Job) -> None:
+        """Take away what is in repositories that were deleted, and then these."""
+        after = rows = 0
+        while page := await self._collector.buried(after):
+            for repository in page:
+                while some := await self._collector.empty(repository):
+                    rows += some
+                    await context.progress(rows, note="rows taken away")
+                    await context.rest()
+            after = page[-1]
 
     async def scrub(self, context: Context, _job: Job) -> None:
         """Read blob after blob; a run that was broken off goes on behind the last page that it finished."""

@@ -10,6 +10,44 @@ _HIDDEN: Final = Facts(public=False)
 _OVERHEAD: Final = 700  # bytes that a row takes as a remembered value, its key included
 
 
+class Home(msgspec.Struct, frozen=True):
+    """A namespace as the place of repositories: `public` is what a push makes there, `ownerless` that its user was deleted."""
+
+    id: int
+    name: str
+    kind: str
+    public: bool
+    ownerless: bool
+
+
+class Located(msgspec.Struct, frozen=True):
+    """Where a repository is: its id and its namespace's."""
+
+    id: int
+    namespace: int
+    public: bool
+
+
+class About(msgspec.Struct, frozen=True):
+    """What is known of a repository beside its content; times are microseconds since 1970 UTC."""
+
+    name: str
+    public: bool
+    created_at: int
+    first_pushed_at: int | None
+    archived_at: int | None
+    description: str
+    readme: str
+
+
+class Former(msgspec.Struct, frozen=True):
+    """A former name, what it leads to, and since when it is held."""
+
+    name: str
+    leads_to: str
+    held_at: int
+
+
 class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest as it was pushed."""
 

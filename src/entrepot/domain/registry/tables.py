@@ -19,6 +19,18 @@ repository: Final = Table(
     instant("created_at"),
     instant("first_pushed_at", nullable=True),
     instant("uploaded_at", nullable=True),  # when an upload ended last, to the minute: its push may still go on
+    instant("archived_at", nullable=True),  # since then it can only be read
+    exact("description", nullable=True),
+    exact("readme", nullable=True),
+)
+# Names that a repository had before it was renamed or went elsewhere, behind the namespace that it was in: they lead to it.
+repository_alias: Final = Table(
+    "repository_alias",
+    METADATA,
+    number("namespace", ForeignKey(namespace.c.id), primary_key=True),
+    exact("path", primary_key=True),
+    number("repository", ForeignKey("repository.id")),
+    instant("made_at"),
 )
 blob: Final = Table(
     "blob",

@@ -38,6 +38,8 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0011",
+    "0012",
+    "0013",
 )  # a test compares them with the files
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable, shown
-from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import names
@@ -101,6 +101,10 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     accounts.SessionUnknown: Row("NOT_FOUND", 404),
     registry.RepositoryUnknown: Row("NOT_FOUND", 404),
     registry.ManifestUnknown: Row("NOT_FOUND", 404),
+    Renamed: Row("NOT_FOUND", 404),
+    registry.NamespaceUnknown: Row("NOT_FOUND", 404),
+    registry.NamingRefused: Row("CONFLICT", 409, "name"),
+    registry.TextTooLong: Row("INVALID", 422, "description"),
     accounts.NameTaken: Row("CONFLICT", 409, "name"),
     accounts.EmailTaken: Row("CONFLICT", 409, "email"),
     accounts.TeamExists: Row("CONFLICT", 409, "name"),

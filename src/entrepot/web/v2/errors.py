@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable, shown
-from entrepot.domain.access.errors import Denied, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
@@ -49,6 +49,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 OCI_ERRORS: Final[dict[type[EntrepotError], Row]] = {
+    Renamed: Row("NAME_UNKNOWN", 404),
     Denied: Row("DENIED", 403),
     Unproven: Row("UNAUTHORIZED", 401),
     TokenRefused: Row("UNAUTHORIZED", 401),

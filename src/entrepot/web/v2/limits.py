@@ -6,14 +6,14 @@ HEAD is never counted. The permit is taken before the manifest is read, so that 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from entrepot.base.errors import EntrepotError
-from entrepot.domain.plans.model import PullLimit
+from entrepot.domain.access.model import Actor
 from entrepot.domain.registry.service import Registry
 from entrepot.platform.limits.windows import WINDOW_S, LimitsAway, Taken, Windows
 from entrepot.spec.oci.digest import Digest
@@ -23,6 +23,7 @@ from entrepot.web.shared.origin import is_neighbour
 from entrepot.web.v2.manifests import get_manifest
 from entrepot.web.v2.wire import SAFE
 
+OfAccount = Callable[[int, str], Awaitable[int | None]]  # by an account's id, and by the namespace that a robot belongs to
 _log: Final = logging.getLogger(__name__)
 _OK: Final = 200
 # Where scripts look what they have left (Docker Hub, "Check your current usage"): it is not counted.
@@ -69,10 +70,13 @@ class _Permit(NamedTuple):
 class PullLimits:
     """Counts pulls and refuses those beyond the limit; with `dry_run` it only tells."""
 
-    def __init__(self, windows: Windows, limit: PullLimit, *, dry_run: bool, away: Callable[[], None]) -> None:
-        """Take the windows and the limit; `away` is told when the windows do not answer, and then every pull goes through."""
+    def __init__(
+        self, windows: Windows, of_address: int | None, of_account: OfAccount, *, dry_run: bool, away: Callable[[], None]
+    ) -> None:
+        """Take the windows and the limits; `away` is told when the windows do not answer, and then every pull goes through."""
         self._windows = windows
-        self._limit = limit
+        self._of_address = of_address
+        self._of_account = of_account
         self._dry_run = dry_run
         self._away = away
 
@@ -82,11 +86,10 @@ class PullLimits:
         Raises:
             TooManyPulls, and what `get_manifest` raises
         """
-        limit = self._limit.account if call.actor.is_somebody else self._limit.address
         is_preview = name.stored == _PREVIEW
         is_counted = call.method != "HEAD" and not is_preview
         permit = None
-        if limit is not None and not is_neighbour(call.client):
+        if not is_neighbour(call.client) and (limit := await self._limit(call.actor)) is not None:
             permit = await self._permit(call, limit, count=is_counted)
         if permit is None or not is_counted:
             answer = _preview() if is_preview else await get_manifest(call, registry, name, last)
@@ -99,6 +102,9 @@ class PullLimits:
             if not is_pull:
                 permit = await self._given_back(call, permit)
         return _told(answer, permit, call)
+
+    async def _limit(self, actor: Actor) -> int | None:
+        return await self._of_account(actor.account, actor.owner) if actor.is_somebody else self._of_address
 
     async def _permit(self, call: Call, limit: int, *, count: bool) -> _Permit | None:
         """Return what is left, with one taken if `count`; None when nobody can tell. Raises TooManyPulls."""

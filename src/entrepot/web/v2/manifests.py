@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
+from entrepot.domain.access.errors import Renamed
 from entrepot.domain.registry.service import Registry
 from entrepot.domain.registry.service.reading import read_manifest
 from entrepot.spec.oci.digest import SHA256, Digest
@@ -36,7 +37,10 @@ async def put_manifest(call: Call, registry: Registry, name: RepositoryName, las
     content = await call.body(at_most=MAX_MANIFEST_BYTES)
     manifest = await read_manifest(call.header(b"content-type"), content, asked.algorithm if asked else SHA256)
     names = tags if isinstance(reference, Digest) else [reference, *tags]
-    pushed = await registry.manifests.push(call.actor, name, manifest, asked, names)
+    try:
+        pushed = await registry.manifests.push(call.actor, name, manifest, asked, names)
+    except Renamed as renamed:  # since its room was asked for; the body is read only once
+        pushed = await registry.manifests.push(call.actor, renamed.name, manifest, asked, names)
     headers = [location(name, "manifests", pushed.digest), (b"docker-content-digest", pushed.digest.encode())]
     if pushed.subject is not None:
         headers.append((b"oci-subject", pushed.subject.encode()))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from entrepot.base.errors import EntrepotError
+from entrepot.domain.access.errors import Renamed
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import NameInvalid, RepositoryName
 from entrepot.web.shared import meters
@@ -49,6 +50,7 @@ _BY_ENDING: Final = (
     ("/tags/list", _TAGS, meters.TAGS),
 )
 _WITHOUT_NAME: Final = {"": (tags.ping, meters.BASE), "_catalog": (tags.catalogue, meters.CATALOGUE)}
+_RENAMES: Final = 3  # while a request is answered
 _PREFIX: Final = len("/v2/")
 
 
@@ -81,9 +83,21 @@ class Router:
                 handler = self._limits.get_manifest
             if "%" in name:
                 raise NameInvalid(name=name)
-            return await handler(call, self._registry, RepositoryName.parse(name), last)
+            return await self._done(call, handler, RepositoryName.parse(name), last)
         except EntrepotError as error:
             return oci_error(error, call)
+
+    async def _done(self, call: Call, handler: Handler, name: RepositoryName, last: str) -> Answer:
+        """Do what is asked for; under a former name, what it leads to is asked for instead, and nobody notices.
+
+        Clients follow no redirection of names: what they are answered has the name that they asked for.
+        """
+        for _ in range(_RENAMES):
+            try:
+                return await handler(call, self._registry, name, last)
+            except Renamed as renamed:  # before anything of a body was read
+                name = renamed.name
+        return await handler(call, self._registry, name, last)
 
 
 def _route(path: str) -> tuple[dict[str, Handler], int, str, str]:

@@ -7,7 +7,7 @@ repository is hidden from them or absent; whoever may read it, that they are den
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
-from entrepot.domain.access.errors import PolicyRefused, Unproven
+from entrepot.domain.access.errors import PolicyRefused, Renamed, Unproven
 from entrepot.domain.access.model import Action, Actor, Facts, Role, View, may, roles
 from entrepot.domain.accounts.model import Scope
 from entrepot.domain.accounts.service.organisations import Organisations
@@ -35,6 +35,7 @@ class Rule(Protocol):
 
         Raises:
             Denied, PolicyRefused, Unproven
+            Renamed: they may, and the repository is stored under another name, which is to be used.
         """
 
     async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:
@@ -48,16 +49,30 @@ class Rule(Protocol):
 
 
 class OpenRule:
-    """Of `--access open`: whoever reaches the registry may do everything."""
+    """Of `--access open`: whoever reaches the registry may do everything that anybody may."""
+
+    def __init__(self, lookup: Lookup | None = None) -> None:
+        """Take what looks repositories up; without it names lead nowhere else, and nothing is archived."""
+        self._lookup = lookup
 
     def lets_anyone_pull(self, facts: Facts) -> bool:  # noqa: ARG002 - what the protocol asks
         """Yes."""
         return True
 
     async def require(
-        self, actor: Actor, action: Action, name: RepositoryName, facts: Facts | None = None, tags: Collection[str] = ()
+        self,
+        actor: Actor,  # noqa: ARG002
+        action: Action,
+        name: RepositoryName,
+        facts: Facts | None = None,
+        tags: Collection[str] = (),  # noqa: ARG002
     ) -> None:
-        """Do nothing."""
+        """Do nothing, unless it is archived or has another name. Raises PolicyRefused, Renamed."""
+        if facts is None and self._lookup is not None and action is not Action.CREATE:
+            real, facts = _now(name, await self._lookup(name.stored))
+            _require_writable(action, name, facts)
+            if real is not name:
+                raise Renamed(real)
 
     async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:  # noqa: ARG002
         """Yes."""
@@ -75,11 +90,15 @@ class OpenRule:
 class AccountsRule:
     """Of `--access accounts`."""
 
-    def __init__(self, organisations: Organisations, still: Still, lookup: Lookup, *, anonymous: bool) -> None:
+    def __init__(
+        self, organisations: Organisations, still: Still, lookup: Lookup, *, anonymous: bool, founding: bool = True
+    ) -> None:
+        """Take what decisions lean on; `founding` says whether a push of an administrator's makes the organisation."""
         self._organisations = organisations
         self._still = still
         self._lookup = lookup
         self._anonymous = anonymous
+        self._founding = founding
 
     def lets_anyone_pull(self, facts: Facts) -> bool:
         """Tell whether nobody need say who they are to pull."""
@@ -92,28 +111,30 @@ class AccountsRule:
     async def require(
         self, actor: Actor, action: Action, name: RepositoryName, facts: Facts | None = None, tags: Collection[str] = ()
     ) -> None:
-        """Do nothing when the actor may do it.
+        """Do nothing when the actor may do it: what they may is decided by the name under which it is stored now.
 
         Raises:
-            PolicyRefused, TokenRefused, Unproven
+            PolicyRefused, Renamed, TokenRefused, Unproven
         """
-        if facts is None:
-            facts = await self._lookup(name.stored)
-        if self._is_open_to(actor, action, facts):
-            return
-        if not await self._allowed(actor, action, name, facts, tags):
-            if action is Action.PUSH and actor.is_somebody and name.namespace == LIBRARY:
-                raise PolicyRefused(reason=_OFFICIAL.format(name=name.stored.partition("/")[2], actor=actor.owner or actor.name))
-            raise _unproven(actor, action, name)
-        if facts is not None and facts.archived and action in (Action.PUSH, Action.DELETE):
-            raise PolicyRefused(reason=f"{name.asked} is archived: it can be pulled, and nothing in it can be changed")
+        real = name
+        if facts is None and action is not Action.CREATE:
+            real, facts = _now(name, await self._lookup(name.stored))
+        if not self._is_open_to(actor, action, facts):
+            if not await self._allowed(actor, action, real, facts, tags):
+                if action is Action.PUSH and actor.is_somebody and name.namespace == LIBRARY:
+                    official = name.stored.partition("/")[2]
+                    raise PolicyRefused(reason=_OFFICIAL.format(name=official, actor=actor.owner or actor.name))
+                raise _unproven(actor, action, name)
+            _require_writable(action, name, facts)
+        if real is not name:
+            raise Renamed(real)
 
     async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:
         """Tell whether the actor may do it. Raises TokenRefused."""
-        facts = await self._lookup(name.stored)
+        real, facts = _now(name, await self._lookup(name.stored))
         if self._is_open_to(actor, action, facts):
             return True
-        return await self._allowed(actor, action, name, facts, ())
+        return await self._allowed(actor, action, real, facts, ())
 
     async def view(self, actor: Actor) -> View:
         """Return which repositories may be listed for the actor. Raises TokenRefused, Unproven."""
@@ -141,14 +162,32 @@ class AccountsRule:
         if not may(actor, action, found, name.stored, tags):
             return False
         # A push makes the repository, and an administrator's the organisation too.
-        is_there = bool(standing.kind) or Role.ADMINISTRATOR in found
+        is_there = bool(standing.kind) or (self._founding and Role.ADMINISTRATOR in found)
         makes = facts is None and action is Action.PUSH
         return is_there and (not makes or may(actor, _making(actor, found), found, name.stored))
 
 
 def granted(actor: Actor, action: Action, name: RepositoryName) -> bool:
-    """Tell whether what the actor came with is for this: a token of the registry's names repositories and actions."""
-    return actor.granted is None or action.value in actor.granted.get(name.stored, ())
+    """Tell whether what the actor came with is for this: a token of the registry's names repositories and actions.
+
+    One for a name that leads here is for what it leads to: what its holder may there is asked in any case.
+    """
+    if actor.granted is None or action.value in actor.granted.get(name.stored, ()):
+        return True
+    return action.value in actor.granted.get(RepositoryName.parse(name.asked).stored, ())
+
+
+def _now(name: RepositoryName, looked_up: Facts | None) -> tuple[RepositoryName, Facts | None]:
+    """Return the name under which something is stored, the same one if it has no other, and the facts if it is there."""
+    if looked_up is None:
+        return name, None
+    is_former = looked_up.stored not in ("", name.stored)
+    return RepositoryName(name.asked, looked_up.stored) if is_former else name, looked_up if looked_up.there else None
+
+
+def _require_writable(action: Action, name: RepositoryName, facts: Facts | None) -> None:
+    if facts is not None and facts.archived and action in (Action.PUSH, Action.DELETE):
+        raise PolicyRefused(reason=f"{name.asked} is archived: it can be pulled, and nothing in it can be changed")
 
 
 def _making(actor: Actor, found: Collection[Role]) -> Action:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, null, select, update
 
 from entrepot.domain.accounts.model import Account, Language
 from entrepot.domain.accounts.tables import (
@@ -10,6 +10,7 @@ from entrepot.domain.accounts.tables import (
     account_grant,
     credential,
     member,
+    name_hold,
     namespace,
     one_time_link,
     recovery_code,
@@ -48,9 +49,20 @@ _AFTER: Final = Statement(
 )
 _PASSWORD: Final = Statement(select(account.c.password).where(account.c.id == bindparam("id")))
 _ADD_NAMESPACE: Final = Statement(
-    insert_unless_there(namespace, [namespace.c.name], name=bindparam("name"), kind=bindparam("kind"), created_at=now_us())
+    insert_unless_there(
+        namespace,
+        [namespace.c.name],
+        name=bindparam("name"),
+        kind=bindparam("kind"),
+        created_at=now_us(),
+        visibility=null(),
+    )
 )
+_HOLDER: Final = Statement(select(name_hold.c.namespace).where(name_hold.c.name == bindparam("name")))
 _NAMESPACE: Final = Statement(select(namespace.c.id, namespace.c.kind).where(namespace.c.name == bindparam("name")))
+_SET_VISIBILITY: Final = Statement(
+    update(namespace).where(namespace.c.id == bindparam("id_")).values(visibility=bindparam("visibility_"))
+)
 _ADD: Final = Statement(
     insert(account).values(
         namespace=bindparam("namespace"),
@@ -143,11 +155,19 @@ async def namespace_of(db: Reader, name: str) -> tuple[int, str] | None:
 
 
 async def add_namespace(tx: Transaction, name: str, kind: str) -> int | None:
-    """Make a namespace and return its id; None when there is one of that name."""
-    if not await tx.run(_ADD_NAMESPACE, name=name, kind=kind):
+    """Make a namespace and return its id; None when the name is not to be had, and then the transaction must not be committed.
+
+    What another transaction has done to the name until then is seen by the second statement alone, after the first has waited.
+    """
+    if not await tx.run(_ADD_NAMESPACE, name=name, kind=kind) or await tx.one(_HOLDER, name=name) is not None:
         return None
     found = await namespace_of(tx, name)
     return found[0] if found else None
+
+
+async def set_visibility(tx: Transaction, namespace_: int, visibility: str) -> None:
+    """Say what repositories are that a push makes in a namespace."""
+    await tx.run(_SET_VISIBILITY, id_=namespace_, visibility_=visibility)
 
 
 async def add(tx: Transaction, namespace_: int, *, email: str | None, password: str | None, is_admin: bool) -> None:

@@ -16,7 +16,7 @@ from entrepot.domain.accounts.events import LinkAsked, SendLink
 from entrepot.domain.accounts.model import Account, Hub, Link, Place, Purpose, parse_email
 from entrepot.domain.accounts.queries import accounts, links, organisations
 from entrepot.domain.accounts.secrets import new_link_secret, stored
-from entrepot.domain.accounts.service.organisations import organisation_named
+from entrepot.domain.accounts.service.organisations import Seat, organisation_named
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users, make_user
 from entrepot.platform.db.database import Database, Transaction
@@ -37,8 +37,10 @@ def link_address(hub: Hub, secret: str) -> str:
 class Invitations:
     """All invitations of the hub."""
 
-    def __init__(self, db: Database, users: Users, hub: Hub) -> None:
+    def __init__(self, db: Database, users: Users, hub: Hub, seat: Seat | None = None) -> None:
+        """Take what they lean on; `seat` is asked before somebody becomes a member."""
         self._db = db
+        self._seat = seat
         self._users = users
         self._hub = hub
         self._throttle = Throttle(db, _MOST_ASKED)
@@ -129,7 +131,7 @@ class Invitations:
             made = await make_user(tx, draft)
             if link.is_mailed and link.email:
                 await accounts.verify_email(tx, made, link.email)
-            await _join(tx, link, made)
+            await self._join(tx, link, made)
 
         await self._db.write(make)
         return await self._users.find(name)
@@ -143,7 +145,7 @@ class Invitations:
         async def change(tx: Transaction) -> None:
             if not await links.use(tx, link.id):
                 raise LinkInvalid
-            await _join(tx, link, account.id)
+            await self._join(tx, link, account.id)
 
         await self._db.write(change)
         return link
@@ -178,6 +180,17 @@ class Invitations:
             raise InvitationUnknown(id=made.id)
         return kept, link_address(self._hub, secret) if secret else ""
 
+    async def _join(self, tx: Transaction, link: Link, account: int) -> None:
+        """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
+        if link.namespace is None or link.role is None:
+            return
+        await organisations.lock(tx, link.namespace)
+        if await organisations.place_of(tx, link.namespace, account) is not None:
+            return
+        if self._seat is not None:
+            await self._seat(tx, (link.namespace, link.organisation or ""))
+        await organisations.set_place(tx, link.namespace, account, link.role)
+
 
 async def count_asked(throttle: Throttle, subject: str, network: str) -> None:
     """Count that something was asked for which costs a mail or an account, whether it is given or not. Raises TooManySignIns."""
@@ -199,12 +212,3 @@ def _draft(purpose: Purpose, email: str, created_by: str) -> Link:
         makes_account=True,
         created_by=created_by,
     )
-
-
-async def _join(tx: Transaction, link: Link, account: int) -> None:
-    """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
-    if link.namespace is None or link.role is None:
-        return
-    await organisations.lock(tx, link.namespace)
-    if await organisations.place_of(tx, link.namespace, account) is None:
-        await organisations.set_place(tx, link.namespace, account, link.role)

@@ -1,5 +1,7 @@
 """Organisations: their members and teams, and what is granted to whom."""
 
+from collections.abc import Awaitable, Callable
+
 from entrepot.domain.accounts.errors import (
     AccountUnknown,
     LastOwner,
@@ -14,12 +16,16 @@ from entrepot.domain.accounts.queries import accounts, organisations
 from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
 
+Seat = Callable[[Transaction, tuple[int, str]], Awaitable[None]]
+
 
 class Organisations:
     """All organisations of the hub, and all namespaces where something is granted."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, seat: Seat | None = None) -> None:
+        """Take what is asked before somebody becomes a member; without it there may be any number."""
         self._db = db
+        self._seat = seat
 
     async def standing(self, account: int, namespace: str) -> InNamespace:
         """Return what somebody (0: nobody) is in a namespace, and what is granted to them there."""
@@ -40,6 +46,14 @@ class Organisations:
 
         await self._db.write(make)
 
+    async def set_visibility(self, namespace: str, *, public: bool) -> None:
+        """Say what repositories are that a push makes in a user's or an organisation's namespace. Raises OrganisationUnknown."""
+
+        async def change(tx: Transaction) -> None:
+            await accounts.set_visibility(tx, await _namespace(tx, namespace), "public" if public else "private")
+
+        await self._db.write(change)
+
     async def adopt(self, name: str) -> int:
         """Make a user the owner of all organisations that have no member; return how many. Raises AccountUnknown."""
 
@@ -58,10 +72,17 @@ class Organisations:
         return await self._db.read(organisations.organisations_of, account)
 
     async def set_member(self, organisation: str, name: str, place: Place) -> None:
-        """Make a user a member, or another kind of member. Raises AccountUnknown, LastOwner, OrganisationUnknown."""
+        """Make a user a member, or another kind of member.
+
+        Raises:
+            AccountUnknown, LastOwner, OrganisationUnknown, and what is raised when there is no seat left
+        """
 
         async def change(tx: Transaction) -> None:
             id_, account = await organisation_named(tx, organisation), await _account(tx, name)
+            if self._seat is not None and await organisations.place_of(tx, id_, account.id) is None:
+                await organisations.lock(tx, id_)
+                await self._seat(tx, (id_, organisation))
             if place is not Place.OWNER:
                 await require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)

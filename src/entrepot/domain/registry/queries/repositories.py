@@ -2,26 +2,27 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, exists, literal, null, or_, select, update
+from sqlalchemy import bindparam, cast, exists, func, literal, literal_column, null, or_, select, update
 
-from entrepot.domain.access.model import Actor, Facts, View
+from entrepot.domain.access.model import Facts, View
 from entrepot.domain.accounts.model import Place
 from entrepot.domain.accounts.tables import account, account_grant, member, namespace, second_factor
-from entrepot.domain.registry.model import Page
-from entrepot.domain.registry.tables import repository
-from entrepot.platform.db.columns import now_us
+from entrepot.domain.registry.model import About, Located, Page
+from entrepot.domain.registry.tables import blob, repository, repository_blob
+from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
-from entrepot.spec.oci.names import LIBRARY, RepositoryName
+from entrepot.spec.oci.names import LIBRARY
 
 _PUBLIC_FACTS: Final = Facts(public=True)
 _PRIVATE_FACTS: Final = Facts(public=False)
 _NOTED_EVERY_US: Final = 15_000_000  # a quarter of the shortest grace time
 
+BURIED: Final = "~"  # no name that can be asked for begins with it
 _PUBLIC: Final = "public"
 _PRIVATE: Final = "private"
-_FACTS: Final = Statement(select(repository.c.visibility).where(repository.c.name == bindparam("name")))
+_DELETED: Final = "deleted"
 _ID: Final = Statement(select(repository.c.id).where(repository.c.name == bindparam("name")))
 _PUSHED: Final = Statement(
     select(repository.c.id).where(repository.c.name == bindparam("name"), repository.c.first_pushed_at.is_not(None))
@@ -78,11 +79,60 @@ _ADD: Final = Statement(
         [repository.c.name],
         namespace=bindparam("namespace"),
         name=bindparam("name"),
-        visibility=literal("public"),
+        visibility=bindparam("visibility"),
         created_at=now_us(),
         first_pushed_at=null(),
         uploaded_at=null(),
+        archived_at=null(),
+        description=null(),
+        readme=null(),
     )
+)
+_IS_PRIVATE: Final = repository.c.visibility == literal_column("'private'")  # as the index says it
+_COUNT_PRIVATE: Final = Statement(
+    select(func.count()).select_from(repository).where(repository.c.namespace == bindparam("namespace"), _IS_PRIVATE)
+)
+_IS_PUBLIC: Final = Statement(
+    select(repository.c.id).where(repository.c.id == bindparam("id"), repository.c.visibility == literal(_PUBLIC))
+)
+_INSIDE: Final = (repository.c.name > bindparam("first"), repository.c.name < bindparam("behind"))
+_COUNTS: Final = Statement(
+    select(repository.c.visibility, func.count()).select_from(repository).where(*_INSIDE).group_by(repository.c.visibility)
+)
+_BLOBS_INSIDE: Final = (
+    select(blob.c.id, blob.c.size)
+    .select_from(
+        repository.join(repository_blob, repository_blob.c.repository == repository.c.id).join(
+            blob, blob.c.id == repository_blob.c.blob
+        )
+    )
+    .where(*_INSIDE)
+    .distinct()
+    .subquery()
+)
+_STORED: Final = Statement(select(cast(func.coalesce(func.sum(_BLOBS_INSIDE.c.size), 0), BIG)))
+_NAMED: Final = repository.c.name == bindparam("name")
+_LOCK_ID: Final = Statement(select(repository.c.id).where(_NAMED).with_for_update(read=True, key_share=True))
+_LOCK: Final = Statement(select(repository.c.id, repository.c.namespace, repository.c.visibility).where(_NAMED).with_for_update())
+_ABOUT: Final = Statement(
+    select(
+        repository.c.name,
+        repository.c.visibility,
+        repository.c.created_at,
+        repository.c.first_pushed_at,
+        repository.c.archived_at,
+        func.coalesce(repository.c.description, ""),
+        func.coalesce(repository.c.readme, ""),
+    ).where(_NAMED)
+)
+_ONE: Final = repository.c.id == bindparam("id_")
+_CALL: Final = Statement(update(repository).where(_ONE).values(namespace=bindparam("namespace_"), name=bindparam("name_")))
+_ARCHIVE: Final = Statement(update(repository).where(_ONE, repository.c.archived_at.is_(None)).values(archived_at=now_us()))
+_UNARCHIVE: Final = Statement(update(repository).where(_ONE).values(archived_at=null()))
+_DESCRIBE: Final = Statement(update(repository).where(_ONE).values(description=bindparam("description_")))
+_SET_README: Final = Statement(update(repository).where(_ONE).values(readme=bindparam("readme_")))
+_BURY: Final = Statement(
+    update(repository).where(_ONE).values(name=bindparam("name_"), visibility=literal(_DELETED), first_pushed_at=null())
 )
 _SET_VISIBILITY: Final = Statement(
     update(repository).where(repository.c.id == bindparam("id_")).values(visibility=bindparam("visibility_"))
@@ -108,12 +158,6 @@ def facts_of(visibility: str) -> Facts:
     return _PUBLIC_FACTS if visibility == _PUBLIC else _PRIVATE_FACTS
 
 
-async def facts(db: Reader, name: str) -> Facts | None:
-    """Return what a decision about a repository leans on; None when there is none of that name."""
-    row = await db.one(_FACTS, name=name)
-    return facts_of(row[0]) if row else None
-
-
 async def repository_id(db: Reader, name: str) -> int | None:
     """Return the repository's id, also when nothing was pushed to it yet."""
     row = await db.one(_ID, name=name)
@@ -126,20 +170,84 @@ async def pushed_repository_id(db: Reader, name: str) -> int | None:
     return row[0] if row else None
 
 
-async def repository_for_push(tx: Transaction, name: RepositoryName, actor: Actor) -> int:
-    """Return the repository's id; make it, and its namespace, whose owner is the actor then, when they are not there."""
-    found = await repository_id(tx, name.stored)
-    if found is not None:
-        return found
-    is_new = await tx.run(_ADD_NAMESPACE, name=name.namespace)
-    owner = await tx.one(_NAMESPACE_ID, name=name.namespace)
-    if is_new and owner and actor.account and name.namespace != LIBRARY:
-        await tx.run(_OWN_NAMESPACE, namespace=owner[0], account=actor.account)
-    await tx.run(_ADD, namespace=owner[0] if owner else None, name=name.stored)
-    made = await repository_id(tx, name.stored)
+async def lock_id(tx: Transaction, name: str) -> int | None:
+    """Return the id of a repository, which keeps its name and is not deleted until the transaction ends."""
+    row = await tx.one(_LOCK_ID, name=name)
+    return row[0] if row else None
+
+
+async def lock(tx: Transaction, name: str) -> Located | None:
+    """Return where a repository is, locked: nobody else pushes to it or changes it until the transaction ends."""
+    row = await tx.one(_LOCK, name=name)
+    return Located(row[0], row[1], public=row[2] == _PUBLIC) if row else None
+
+
+async def add_namespace(tx: Transaction, name: str, account_: int) -> None:
+    """Make an organisation, unless there is a namespace of that name; it belongs to the user with this id, 0 for nobody."""
+    is_new = await tx.run(_ADD_NAMESPACE, name=name)
+    made = await tx.one(_NAMESPACE_ID, name=name)
+    if is_new and made and account_ and name != LIBRARY:
+        await tx.run(_OWN_NAMESPACE, namespace=made[0], account=account_)
+
+
+async def add(tx: Transaction, namespace_: int, name: str, *, public: bool) -> int:
+    """Return the id of a repository, which is made when it is not there."""
+    await tx.run(_ADD, namespace=namespace_, name=name, visibility=_PUBLIC if public else _PRIVATE)
+    made = await repository_id(tx, name)
     if made is None:
         raise AssertionError("a repository that was inserted is not there")
     return made
+
+
+async def count_private(db: Reader, namespace_: int) -> int:
+    """Return how many private repositories a namespace has."""
+    row = await db.one(_COUNT_PRIVATE, namespace=namespace_)
+    return row[0] if row else 0
+
+
+async def is_public(db: Reader, repository_: int) -> bool:
+    """Tell whether everybody sees a repository."""
+    return await db.one(_IS_PUBLIC, id=repository_) is not None
+
+
+async def usage(db: Reader, namespace_: str) -> tuple[int, int, int]:
+    """Return how many public and private repositories a namespace has, and how many bytes their blobs have, each counted once."""
+    inside = {"first": f"{namespace_}/", "behind": f"{namespace_}0"}  # a slash is followed by the digit 0
+    counts = {row[0]: row[1] for row in await db.all(_COUNTS, **inside)}
+    stored = await db.one(_STORED, **inside)
+    return counts.get(_PUBLIC, 0), counts.get(_PRIVATE, 0), stored[0] if stored else 0
+
+
+async def about(db: Reader, name: str) -> About | None:
+    """Return what is known of a repository."""
+    row = await db.one(_ABOUT, name=name)
+    if row is None:
+        return None
+    stored, visibility, *rest = row
+    return About(stored, visibility == _PUBLIC, *rest)
+
+
+async def call(tx: Transaction, repository_: int, namespace_: int, name: str) -> None:
+    """Let a repository be in a namespace, under a name that nothing has."""
+    await tx.run(_CALL, id_=repository_, namespace_=namespace_, name_=name)
+
+
+async def set_archived(tx: Transaction, repository_: int, *, archived: bool) -> None:
+    """Let a repository only be read, or written again."""
+    await tx.run(_ARCHIVE if archived else _UNARCHIVE, id_=repository_)
+
+
+async def describe(tx: Transaction, repository_: int, description: str | None, readme: str | None) -> None:
+    """Replace what a repository says of itself; None leaves it."""
+    if description is not None:
+        await tx.run(_DESCRIBE, id_=repository_, description_=description)
+    if readme is not None:
+        await tx.run(_SET_README, id_=repository_, readme_=readme)
+
+
+async def bury(tx: Transaction, repository_: int) -> None:
+    """Let a repository be found by nobody any more: its name is none that can be asked for, and what is in it goes later."""
+    await tx.run(_BURY, id_=repository_, name_=f"{BURIED}{repository_}")
 
 
 async def set_visibility(tx: Transaction, repository_: int, *, public: bool) -> None:

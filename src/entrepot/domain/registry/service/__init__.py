@@ -4,11 +4,14 @@ import msgspec
 
 from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
 from entrepot.domain.registry.service.listing import Listing
 from entrepot.domain.registry.service.manifests import Manifests
+from entrepot.domain.registry.service.names import Names
+from entrepot.domain.registry.service.places import Places
 from entrepot.domain.registry.service.repositories import Repositories
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.stores import Stores
@@ -40,26 +43,35 @@ class Registry(msgspec.Struct, frozen=True):
     uploads: Uploads
     tags: Tags
     repositories: Repositories
+    names: Names
     listing: Listing
     collector: Collector
     checker: Checker
     stores: Stores
 
 
-def registry(db: Database, storage: StorageDriver, rule: Rule, rules: Rules, served: Served | None = None) -> Registry:
+def registry(
+    db: Database,
+    storage: StorageDriver,
+    rule: Rule,
+    rules: Rules,
+    served: Served | None = None,
+    plans: Plans | None = None,
+) -> Registry:
     """Put the registry together: in all of its parts nothing is written while the registry is read-only.
 
-    `served` is what goes on being served while the database is away, if it can be away.
+    `served` is what goes on being served while the database is away, if it can be away; `plans` what namespaces are held to.
     """
-    unguarded, db = db, Guarded(db)
+    unguarded, db, places = db, Guarded(db), Places(plans)
     blobs = Blobs(db, storage, rule, gc_grace_s=rules.gc_grace_s, served=served)
     return Registry(
-        manifests=Manifests(db, rule, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
+        manifests=Manifests(db, rule, places, sparse=rules.sparse, disk=storage if rules.one_disk else None, served=served),
         blobs=blobs,
-        uploads=Uploads(db, storage, rule, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
+        uploads=Uploads(db, storage, rule, places, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, rule),
-        repositories=Repositories(db, rule),
-        listing=Listing(db, rule),
+        repositories=Repositories(db, rule, places),
+        names=Names(db),
+        listing=Listing(db, rule, places),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),

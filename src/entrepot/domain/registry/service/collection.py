@@ -15,9 +15,11 @@ import msgspec
 
 from entrepot.base.clock import now_us, seconds_us
 from entrepot.domain.access.service.modes import is_settled
-from entrepot.domain.registry.queries import collection
+from entrepot.domain.registry.events import COLLECT, Collect
+from entrepot.domain.registry.queries import collection, emptying
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.jobs import enqueue
 from entrepot.platform.storage.driver import StorageDriver
 
 _PAGE: Final = 1000  # rows that a step looks at
@@ -99,6 +101,21 @@ class Collector:
         for handle, state in ended:
             await self._storage.abort(handle, state)
         return len(ended)
+
+    async def buried(self, after: int) -> list[int]:
+        """Return the next repositories behind `after` that were deleted."""
+        return await self._db.read(emptying.buried, after, _PAGE)
+
+    async def empty(self, repository: int) -> int:
+        """Take some hundred rows away that are in a deleted repository, and last the repository itself; return how many."""
+
+        async def take(tx: Transaction) -> int:
+            taken = await emptying.take_some(tx, repository, _TAKEN)
+            if not taken and await emptying.end(tx, repository):
+                await enqueue(tx, Collect(), key=COLLECT, again=True)
+            return taken
+
+        return await self._db.write(take)
 
     async def delete_orphans(self, rest: Callable[[], Awaitable[None]]) -> Freed:
         """Delete what lies in the store and belongs to no blob and no upload, and has for an hour; `rest` now and then."""

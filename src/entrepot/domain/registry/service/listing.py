@@ -8,6 +8,7 @@ from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import RepositoryExists, RepositoryUnknown
 from entrepot.domain.registry.model import Listed
 from entrepot.domain.registry.queries import listing, repositories
+from entrepot.domain.registry.service.places import Places
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
 
@@ -17,8 +18,9 @@ _LOOKED_AT: Final = 200
 class Listing:
     """All repositories that are listed."""
 
-    def __init__(self, db: Database, rule: Rule) -> None:
+    def __init__(self, db: Database, rule: Rule, places: Places) -> None:
         self._db = db
+        self._places = places
         self._rule = rule
 
     async def one(self, actor: Actor, name: RepositoryName) -> Listed:
@@ -44,15 +46,15 @@ class Listing:
         """Make a repository; whoever may make one by a push may do so.
 
         Raises:
-            PolicyRefused, RepositoryExists, Unproven
+            PlanRefused, PolicyRefused, Renamed, RepositoryExists, Unproven
         """
         await self._rule.require(actor, Action.PUSH, name)
 
         async def make(tx: Transaction) -> None:
             if await repositories.pushed_repository_id(tx, name.stored) is not None:
                 raise RepositoryExists(repository=name.asked)
-            id_ = await repositories.repository_for_push(tx, name, actor)
-            await repositories.set_visibility(tx, id_, public=public)
+            id_ = await self._places.of(tx, name, actor, public=public)
+            await self._places.set_visibility(tx, name, id_, public=public)
             await repositories.mark_pushed(tx, id_)
 
         await self._db.write(make)

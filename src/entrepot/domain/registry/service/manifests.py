@@ -16,6 +16,7 @@ from entrepot.domain.registry.errors import (
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Pushed, Referrer, StoredManifest
 from entrepot.domain.registry.queries import blobs, manifests, repositories, tags
+from entrepot.domain.registry.service.places import Places
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.tags import move_tag
 from entrepot.platform.db.database import Database, Transaction
@@ -33,9 +34,17 @@ class Manifests:
     """The manifests of all repositories."""
 
     def __init__(
-        self, db: Database, rule: Rule, *, sparse: str, disk: StorageDriver | None = None, served: Served | None = None
+        self,
+        db: Database,
+        rule: Rule,
+        places: Places,
+        *,
+        sparse: str,
+        disk: StorageDriver | None = None,
+        served: Served | None = None,
     ) -> None:
         self._db = db
+        self._places = places
         self._served = served
         self._rule = rule
         self._sparse = sparse
@@ -82,7 +91,7 @@ class Manifests:
             raise ManifestDigestMismatch(**mismatch(manifest.digest.hex, asked))
 
         async def store(tx: Transaction) -> list[str]:
-            repository = await repositories.repository_for_push(tx, name, actor)
+            repository = await self._places.of(tx, name, actor)
             await self._lock_references(tx, repository, name, manifest)
             id_ = await manifests.add_manifest(tx, repository, manifest, actor.name)
             await repositories.mark_pushed(tx, repository)

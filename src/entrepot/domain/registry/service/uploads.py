@@ -22,8 +22,9 @@ from entrepot.domain.registry.errors import (
     mismatch,
 )
 from entrepot.domain.registry.model import LiveBlob, Upload
-from entrepot.domain.registry.queries import blobs, repositories, uploads
+from entrepot.domain.registry.queries import blobs, names, repositories, uploads
 from entrepot.domain.registry.service.leases import Lease, leased
+from entrepot.domain.registry.service.places import Places
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.storage.driver import StorageDriver
 from entrepot.platform.storage.hashing import RunningHash, continued_hash, new_hash
@@ -63,8 +64,11 @@ class Body:
 class Uploads:
     """The uploads of all repositories."""
 
-    def __init__(self, db: Database, storage: StorageDriver, rule: Rule, *, lifetime_s: int, per_address: int) -> None:
+    def __init__(
+        self, db: Database, storage: StorageDriver, rule: Rule, places: Places, *, lifetime_s: int, per_address: int
+    ) -> None:
         self._db = db
+        self._places = places
         self._per_address = per_address
         self._lifetime_us = seconds_us(lifetime_s)
         self._storage = storage
@@ -84,7 +88,7 @@ class Uploads:
         owner = uploads.Owner(client, self._per_address, seconds_us(_REST_S))
 
         async def begin(tx: Transaction) -> Upload:
-            repository = await repositories.repository_for_push(tx, name, actor)
+            repository = await self._places.of(tx, name, actor)
             upload = Upload(id_, repository, handle, algorithm, 0, None)
             if not await uploads.add_upload(tx, upload, self._lifetime_us, owner):
                 raise TooManyUploads(limit=self._per_address, address=client, rest_s=_REST_S)
@@ -105,8 +109,11 @@ class Uploads:
 
         async def link(tx: Transaction) -> LiveBlob | None:
             blob = await blobs.lock_source(tx, str(digest), source.stored if source else None)
+            former = await names.facts(tx, source.stored) if blob is None and source is not None else None
+            if former is not None:  # what may be read was decided by what the name leads to
+                blob = await blobs.lock_source(tx, str(digest), former.stored)
             if blob is not None:
-                await blobs.add_link(tx, await repositories.repository_for_push(tx, name, actor), blob.id)
+                await blobs.add_link(tx, await self._places.of(tx, name, actor), blob.id)
             return blob
 
         linked = await self._db.write(link)

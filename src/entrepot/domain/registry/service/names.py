@@ -1,0 +1,119 @@
+"""The names of namespaces: what they are called, and what is held for whoever was called so before.
+
+Whether somebody may ask for one of these is decided above, as for all that is done to a user or an organisation.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from entrepot.domain.accounts.model import ORGANISATION
+from entrepot.domain.registry.errors import NameNotHeld, NamespaceNotEmpty, NamespaceTaken, NamespaceUnknown, RepositoryUnknown
+from entrepot.domain.registry.model import Former, Home
+from entrepot.domain.registry.queries import names
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.spec.oci.names import LIBRARY, RepositoryName, parse_namespace
+
+
+class Names:
+    """All names that are held, and the changes of those in use."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def rename(self, old: str, new: str, kind: str) -> int:
+        """Give a user's or an organisation's namespace another name; return how many repositories are called otherwise now.
+
+        The former name leads there, for pulls and pushes, and is held: nobody else is given it.
+
+        Raises:
+            NamespaceUnknown: there is no namespace of that kind, or its user was deleted.
+            NamespaceTaken, NamespaceInvalid, NameReserved
+        """
+        if parse_namespace(new) == LIBRARY:
+            raise NamespaceTaken(name=new)
+
+        async def change(tx: Transaction) -> int:
+            home = await names.lock_home(tx, old, alone=True)
+            if home is None or home.kind != kind or home.ownerless or old == LIBRARY:
+                raise NamespaceUnknown(name=old)
+            await _take(tx, home, new)
+            await names.hold(tx, old, home.id)
+            return await names.call_repositories(tx, old, new)
+
+        return await self._db.write(change)
+
+    async def delete_organisation(self, name: str) -> None:
+        """Delete an organisation in which there are no repositories, with its teams, robots and tokens; its name is held.
+
+        Raises:
+            NamespaceNotEmpty, NamespaceUnknown
+        """
+
+        async def remove(tx: Transaction) -> None:
+            home = await names.lock_home(tx, name, alone=True)
+            if home is None or home.kind != ORGANISATION or name == LIBRARY:
+                raise NamespaceUnknown(name=name)
+            if not await names.is_empty(tx, name):
+                raise NamespaceNotEmpty(name=name)
+            await names.delete_organisation(tx, home.id)
+
+        await self._db.write(remove)
+
+    async def held(self, last: str, limit: int) -> Sequence[Former]:
+        """Return the names of namespaces that are held, behind `last`, in byte order, at most `limit`."""
+        return await self._db.read(names.former_namespaces, last, limit)
+
+    async def held_in(self, namespace: str, last: str, limit: int) -> Sequence[Former]:
+        """Return the former names of repositories in a namespace, behind the path `last`. Raises NamespaceUnknown."""
+        found = await self._db.read(partial(names.former_repositories, namespace_=namespace, last=last, limit=limit))
+        if found is None:
+            raise NamespaceUnknown(name=namespace)
+        return found
+
+    async def release(self, name: str) -> None:
+        """Let a former name lead nowhere, and let others have it: of a namespace, or of a repository.
+
+        Of whoever was deleted the name is released when they have no repositories any more.
+
+        Raises:
+            NameNotHeld, NamespaceUnknown
+        """
+        await self._db.write(partial(_release_repository if "/" in name else _release_namespace, name=name))
+
+
+async def _take(tx: Transaction, home: Home, name: str) -> None:
+    """Give a namespace a name that nobody has, or that is held for it. Raises NamespaceTaken."""
+    # Whoever makes a namespace of that name in the same moment waits here for us, or we for them.
+    if not await names.claim(tx, name):
+        raise NamespaceTaken(name=name)
+    holder = await names.holder(tx, name)
+    if holder is not None:
+        if holder != home.id:
+            raise NamespaceTaken(name=name)
+        await names.unhold(tx, name)
+    await names.drop_claim(tx, name)
+    await names.call_namespace(tx, home.id, name)
+
+
+async def _release_namespace(tx: Transaction, name: str) -> None:
+    if await names.unhold(tx, name):
+        return
+    home = await names.lock_home(tx, name, alone=True)
+    if home is None:
+        raise NameNotHeld(name=name, reason="anybody can have it")
+    if not home.ownerless:
+        raise NameNotHeld(name=name, reason=f"it is in use by a {home.kind}")
+    if not await names.is_empty(tx, name):
+        raise NameNotHeld(name=name, reason="there are repositories in it: transfer or delete them first")
+    await names.free(tx, home.id)
+
+
+async def _release_repository(tx: Transaction, name: str) -> None:
+    stored = RepositoryName.parse(name)
+    home = await names.lock_home(tx, stored.namespace)
+    if home is None:
+        raise NamespaceUnknown(name=stored.namespace)
+    if not await names.end_alias(tx, home.id, stored.stored.partition("/")[2]):
+        if await names.facts(tx, stored.stored) is None:
+            raise RepositoryUnknown(repository=name)
+        raise NameNotHeld(name=name, reason="it is the name of a repository")

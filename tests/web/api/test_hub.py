@@ -79,10 +79,17 @@ def test_a_tag_has_what_tools_look_into(hub: Hub) -> None:
     assert hub.ask("nobody", "HEAD", f"{_NAMESPACE}/app-public/tags/v9").status == 404
 
 
-def test_nothing_is_acknowledged_that_is_not_kept(hub: Hub) -> None:
-    for body in ({"full_description": "text"}, {"description": "text", "is_private": False}, {}, {"is_privat": False}):
-        assert hub.ask("owner", "PATCH", f"{_NAMESPACE}/app-private/", body).status == 422
-    assert hub.ask("nobody", "GET", f"{_NAMESPACE}/app-private/").status == 404
+def test_texts_are_kept_as_tools_send_them_and_a_repository_ends(hub: Hub) -> None:
+    path = f"{_NAMESPACE}/app-texts/"
+    body = {"namespace": "team", "name": "app-texts", "description": "short", "is_private": True}
+    assert hub.ask("owner", "POST", "/v2/repositories/", body).json["description"] == "short"
+    for wrong in ({}, {"is_privat": False}, {"description": "x" * 101}, {"full_description": "x" * 25_001}):
+        assert hub.ask("owner", "PATCH", path, wrong).status == 422
+    changed = hub.ask("owner", "PATCH", path, {"full_description": "# é", "is_private": False}).json
+    assert (changed["description"], changed["full_description"], changed["is_private"]) == ("short", "# é", False)
+    assert hub.ask("reader", "DELETE", path).status == 403
+    assert hub.ask("owner", "DELETE", path).status == 202
+    assert hub.ask("owner", "GET", path).status == 404
 
 
 def test_access_tokens_are_made_listed_and_ended(hub: Hub) -> None:

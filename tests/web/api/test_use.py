@@ -147,6 +147,29 @@ def test_a_repository_that_is_not_there_is_not_made_by_hiding_it(hub: Hub) -> No
     assert hub.ask("stranger", "GET", "/v2/stranger/own/tags/list").json["tags"] == []
 
 
+def test_a_repository_is_described_archived_renamed_and_deleted(hub: Hub) -> None:
+    path = "/api/v1/repositories/team/app-life"
+    assert hub.ask("owner", "POST", "/api/v1/repositories", {"name": "team/app-life"}).status == 201
+    for body, status in (
+        ({}, 422),
+        ({"name": None}, 422),
+        ({"is_private": True, "is_archived": True}, 422),
+        ({"readme": 1}, 422),
+    ):
+        assert hub.ask("owner", "PATCH", path, body).status == status
+    for who, status in (("writer", 403), ("stranger", 403), ("nobody", 401), ("maintainer", 200)):
+        assert hub.ask(who, "PATCH", path, {"description": "what it is", "readme": "# More"}).status == status
+    assert hub.ask("maintainer", "PATCH", path, {"is_archived": True}).json["is_archived"] is True
+    assert hub.ask("maintainer", "PATCH", path, {"is_archived": False}).json["description"] == "what it is"
+    assert hub.ask("maintainer", "PATCH", path, {"name": "team/else"}).status == 404
+    assert hub.ask("owner", "PATCH", path, {"name": "stranger/app"}).status == 404
+    assert hub.ask("owner", "PATCH", path, {"name": "team/app-public"}).status == 409
+    assert hub.ask("owner", "PATCH", path, {"name": "team/app-moved"}).json["name"] == "team/app-moved"
+    assert hub.ask("writer", "DELETE", "/api/v1/repositories/team/app-moved").status == 403
+    assert hub.ask("maintainer", "DELETE", "/api/v1/repositories/team/app-moved").status == 204
+    assert hub.ask("owner", "GET", "/api/v1/repositories/team/app-moved").status == 404
+
+
 def test_nothing_is_changed_while_the_registry_is_read_only(hub: Hub) -> None:
     async def change(*, read_only: bool) -> None:
         async with parts(hub.place) as whole:

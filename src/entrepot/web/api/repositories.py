@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Final, Self
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from entrepot.domain.access.model import Action
 from entrepot.domain.registry.model import Listed
+from entrepot.domain.registry.service.repositories import LONGEST_DESCRIPTION, LONGEST_README
 from entrepot.spec.oci.names import RepositoryName
-from entrepot.web.api.asking import Asking
+from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.models import After, FewerLimit, Page, Segment, Sent, Shown, instant, repository_name
 from entrepot.web.api.routing import PREFIX, Noun
 
@@ -42,10 +43,29 @@ class NewRepository(Sent):
     is_private: bool = False
 
 
-class RepositoryChange(Sent):
-    """What is to be changed."""
+class RepositoryDetail(Repository):
+    """A repository with what it says of itself; nothing can be changed in one that is archived."""
 
-    is_private: bool
+    is_archived: bool
+    description: str
+    readme: str
+
+
+class RepositoryChange(Sent):
+    """One change, so that it is made wholly or not at all; description and README are one."""
+
+    is_private: bool | None = None
+    is_archived: bool | None = None
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    readme: Annotated[str, Field(max_length=LONGEST_README)] | None = None
+    name: Annotated[str, Field(max_length=1000)] | None = Field(default=None, description="The whole new name.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        changed = {"description" if name == "readme" else name for name in self.model_fields_set}
+        if len(changed) != 1 or any(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("change one thing at a time: is_private, is_archived, name, or description and readme")
+        return self
 
 
 @_noun.get("")
@@ -74,19 +94,51 @@ async def create_repository(asked: Asking, body: NewRepository) -> Repository:
 
 
 @_noun.get("/{namespace}/{repository}")
-async def get_repository(asked: Asking, namespace: Segment, repository: Segment) -> Repository:
+async def get_repository(asked: Asking, namespace: Segment, repository: Segment) -> RepositoryDetail:
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
     await asked.verbs.permits.in_repository(asked.actor, Action.PULL, name)
-    return Repository.of(await asked.verbs.registry.listing.one(asked.actor, name))
+    return await _detail(asked, name)
 
 
 @_noun.patch("/{namespace}/{repository}")
-async def change_repository(asked: Asking, namespace: Segment, repository: Segment, body: RepositoryChange) -> Repository:
-    """Let everybody see a repository, or only those who were granted it."""
+async def change_repository(asked: Asking, namespace: Segment, repository: Segment, body: RepositoryChange) -> RepositoryDetail:
+    """Let everybody see a repository or not, archive it, describe it, or give it another name, in another namespace too."""
+    name, rooms = repository_name(namespace, repository), asked.verbs.registry.repositories
+    if body.name is not None:
+        return await _rename(asked, name, RepositoryName.parse(body.name))
+    is_about_text = body.is_private is None and body.is_archived is None
+    await asked.verbs.permits.in_repository(asked.actor, Action.DESCRIBE if is_about_text else Action.CONFIGURE, name)
+    await _detail(asked, name)  # raises when it is not there, which a change would make
+    if body.is_private is not None:
+        await rooms.set_visibility(asked.actor, name, public=not body.is_private)
+    elif body.is_archived is not None:
+        await rooms.set_archived(asked.actor, name, archived=body.is_archived)
+    else:
+        await rooms.describe(asked.actor, name, description=body.description, readme=body.readme)
+    return await _detail(asked, name)
+
+
+@_noun.delete("/{namespace}/{repository}")
+async def delete_repository(asked: Asking, namespace: Segment, repository: Segment) -> None:
+    """Delete a repository with all that is in it."""
     name = repository_name(namespace, repository)
-    await asked.verbs.permits.in_repository(asked.actor, Action.CONFIGURE, name)
+    await asked.verbs.permits.in_repository(asked.actor, Action.REMOVE, name)
+    await asked.verbs.registry.repositories.delete(asked.actor, name)
+
+
+async def _rename(asked: Asked, name: RepositoryName, new: RepositoryName) -> RepositoryDetail:
+    leaves = name.namespace != new.namespace
+    await asked.verbs.permits.in_repository(asked.actor, Action.REMOVE if leaves else Action.CONFIGURE, name)
+    await asked.verbs.permits.in_repository(asked.actor, Action.CREATE, new)
+    await asked.verbs.registry.repositories.rename(asked.actor, name, new)
+    return await _detail(asked, new)
+
+
+async def _detail(asked: Asked, name: RepositoryName) -> RepositoryDetail:
     rooms = asked.verbs.registry
-    await rooms.listing.one(asked.actor, name)  # raises when it is not there, which the change would make
-    await rooms.repositories.set_visibility(asked.actor, name, public=not body.is_private)
-    return Repository.of(await rooms.listing.one(asked.actor, name))
+    shown = Repository.of(await rooms.listing.one(asked.actor, name))
+    about = await rooms.repositories.find(asked.actor, name)
+    return RepositoryDetail(
+        **shown.model_dump(), is_archived=about.archived_at is not None, description=about.description, readme=about.readme
+    )

@@ -63,9 +63,9 @@ class Noun:
         """Add a route that changes something and shows it."""
         return self._add("PATCH", path, 200, name)
 
-    def delete(self, path: str, *, name: str | None = None) -> Callable[[_Handler], _Handler]:
+    def delete(self, path: str, status: int = 204, *, name: str | None = None) -> Callable[[_Handler], _Handler]:
         """Add a route that deletes something, or ends it."""
-        return self._add("DELETE", path, 204, name)
+        return self._add("DELETE", path, status, name)
 
     def _add(self, method: str, path: str, status: int, name: str | None) -> Callable[[_Handler], _Handler]:
         return APPLICATION.api_route(f"{self._prefix}{path}", methods=[method], tags=[self._tag], status_code=status, name=name)

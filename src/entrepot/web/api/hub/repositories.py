@@ -7,15 +7,15 @@ from pydantic import BaseModel, Field
 
 from entrepot.domain.access.model import Action
 from entrepot.domain.registry.model import Listed
-from entrepot.web.api.asking import Asking
+from entrepot.domain.registry.service.repositories import LONGEST_DESCRIPTION, LONGEST_README
+from entrepot.spec.oci.names import RepositoryName
+from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.errors import FieldInvalid
 from entrepot.web.api.hub.paging import HubPage, Paging, hub_page
 from entrepot.web.api.models import Segment, Shown, instant, repository_name
 from entrepot.web.api.routing import Noun
 
 _noun: Final = Noun("docker hub", "/v2")
-_Text = Annotated[str, Field(max_length=25_000)]
-_UNKEPT = "descriptions are not kept here yet: leave it out"
 
 
 class HubRepository(Shown):
@@ -56,16 +56,16 @@ class HubNewRepository(BaseModel):
     namespace: Annotated[str, Field(max_length=1000)]
     name: Annotated[str, Field(max_length=1000)]
     is_private: bool = False
-    description: _Text | None = None
-    full_description: _Text | None = None
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    full_description: Annotated[str, Field(max_length=LONGEST_README)] | None = None
 
 
 class HubChange(BaseModel):
     """What is to be changed."""
 
     is_private: bool | None = None
-    description: _Text | None = None
-    full_description: _Text | None = None
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    full_description: Annotated[str, Field(max_length=LONGEST_README)] | None = None
 
 
 class Namespaces(Shown):
@@ -85,10 +85,15 @@ async def hub_namespaces(asked: Asking) -> Namespaces:
 @_noun.post("/repositories")
 async def hub_create_repository(asked: Asking, body: HubNewRepository) -> HubRepository:
     """Make a repository."""
-    _require_none_kept(body)
-    name = repository_name(body.namespace, body.name)
+    name, rooms = repository_name(body.namespace, body.name), asked.verbs.registry
     await asked.verbs.permits.in_repository(asked.actor, Action.PUSH, name)
-    return HubRepository.of(await asked.verbs.registry.listing.add(asked.actor, name, public=not body.is_private))
+    texts = body.description or None, body.full_description or None
+    if texts != (None, None):
+        await asked.verbs.permits.in_repository(asked.actor, Action.DESCRIBE, name)
+    await rooms.listing.add(asked.actor, name, public=not body.is_private)
+    if texts != (None, None):
+        await rooms.repositories.describe(asked.actor, name, description=texts[0], readme=texts[1])
+    return await _detail(asked, name)
 
 
 @_noun.get("/repositories/{namespace}")
@@ -108,7 +113,7 @@ async def hub_get_repository(asked: Asking, namespace: Segment, repository: Segm
     """Show a repository; a slash in its name behind the namespace is written %2F."""
     name = repository_name(namespace, repository)
     await asked.verbs.permits.in_repository(asked.actor, Action.PULL, name)
-    return HubRepository.of(await asked.verbs.registry.listing.one(asked.actor, name))
+    return await _detail(asked, name)
 
 
 @_noun.patch("/repositories/{namespace}/{repository}")
@@ -116,17 +121,37 @@ async def hub_get_repository(asked: Asking, namespace: Segment, repository: Segm
 async def hub_change_repository(asked: Asking, namespace: Segment, repository: Segment, body: HubChange) -> HubRepository:
     """Let everybody see a repository, or only those who were granted it."""
     name, rooms = repository_name(namespace, repository), asked.verbs.registry
-    await asked.verbs.permits.in_repository(asked.actor, Action.CONFIGURE, name)
-    _require_none_kept(body)
-    await rooms.listing.one(asked.actor, name)
-    if body.is_private is None:
-        raise FieldInvalid(field="is_private", reason="say whether it is private: nothing else can be changed here yet")
-    await rooms.repositories.set_visibility(asked.actor, name, public=not body.is_private)
-    return HubRepository.of(await rooms.listing.one(asked.actor, name))
+    for action in _needed(body):
+        await asked.verbs.permits.in_repository(asked.actor, action, name)
+    await rooms.listing.one(asked.actor, name)  # raises when it is not there, which a change would make
+    if body.is_private is not None:
+        await rooms.repositories.set_visibility(asked.actor, name, public=not body.is_private)
+    if Action.DESCRIBE in _needed(body):
+        await rooms.repositories.describe(asked.actor, name, description=body.description, readme=body.full_description)
+    return await _detail(asked, name)
 
 
-def _require_none_kept(body: HubNewRepository | HubChange) -> None:
-    """Do nothing when no text is sent: nothing is acknowledged that is not stored. Raises FieldInvalid."""
-    for field in ("description", "full_description"):
-        if getattr(body, field):
-            raise FieldInvalid(field=field, reason=_UNKEPT)
+@_noun.delete("/repositories/{namespace}/{repository}", 202)
+@_noun.delete("/namespaces/{namespace}/repositories/{repository}", 202, name="hub_delete_repository_of")
+async def hub_delete_repository(asked: Asking, namespace: Segment, repository: Segment) -> None:
+    """Delete a repository with all that is in it."""
+    name = repository_name(namespace, repository)
+    await asked.verbs.permits.in_repository(asked.actor, Action.REMOVE, name)
+    await asked.verbs.registry.repositories.delete(asked.actor, name)
+
+
+def _needed(body: HubChange) -> list[Action]:
+    """Return what somebody must be allowed for a change. Raises FieldInvalid for one of nothing."""
+    found = [Action.CONFIGURE] if body.is_private is not None else []
+    if body.description is not None or body.full_description is not None:
+        found.append(Action.DESCRIBE)
+    if not found:
+        raise FieldInvalid(field="is_private", reason="say what is to be changed: is_private, description or full_description")
+    return found
+
+
+async def _detail(asked: Asked, name: RepositoryName) -> HubRepository:
+    rooms = asked.verbs.registry
+    shown = HubRepository.of(await rooms.listing.one(asked.actor, name))
+    about = await rooms.repositories.find(asked.actor, name)
+    return shown.model_copy(update={"description": about.description, "full_description": about.readme})

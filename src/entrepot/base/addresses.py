@@ -8,6 +8,7 @@ from typing import Final
 Peer = tuple[str, str]  # address and port
 _REMEMBERED: Final = 4096
 _IPV6_PREFIX: Final = 64  # what one household or machine is given: it has 2^64 addresses to choose from
+_KEPT_BITS: Final = {4: 24, 6: 48}
 
 
 def peer_of(address: object, port: object) -> Peer:
@@ -27,6 +28,17 @@ def network_of(client: str) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
     return str(address)
+
+
+def shortened(client: str) -> str:
+    """Return what is kept of an address for long: the /24 of an IPv4 one, the /48 of an IPv6 one; what is none stays."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False))
 
 
 def in_networks(client: str, networks: Collection[str]) -> bool:

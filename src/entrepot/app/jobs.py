@@ -3,12 +3,15 @@
 import asyncio
 from typing import Final
 
+from entrepot.app.audit import audit
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service.modes import pauses_jobs
 from entrepot.domain.accounts.jobs import FORGETTING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.audit.jobs import AuditJobs
+from entrepot.domain.audit.service.sequencer import Sequencer
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
@@ -20,11 +23,14 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
     of_accounts = AccountJobs(Throttle(parts.db))
+    kept = audit(parts.db, settings)
+    of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(
-        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds()],
+        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds(), *of_audit.kinds()],
         schedules=[
             PRUNING,
             *of_registry.schedules(settings.gc_grace),
+            *of_audit.schedules(),
             *([FORGETTING] if settings.access == "accounts" else []),
         ],
         limits=LIMITS,
@@ -44,6 +50,7 @@ def work_on_jobs(settings: Settings) -> None:
 
     async def run() -> None:
         parts = Parts(settings)
-        await work(parts, engine(settings, parts, places))
+        sequencer = Sequencer(parts.db, pauses_jobs)
+        await work(parts, engine(settings, parts, places), sequencer.run)
 
     asyncio.run(run())

@@ -25,6 +25,7 @@ from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import HUB, Author
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.repositories import facts_in
 from entrepot.domain.registry.service.served import KEPT_BYTES, KEPT_S, Served
@@ -154,13 +155,16 @@ class Parts:
 
 
 class Accounts:
-    """Who there is and who may do what: all that knows of users, organisations and credentials."""
+    """Who there is and who may do what: all that knows of users, organisations and credentials.
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    What is changed is recorded as done `by` somebody, unless the call says by whom.
+    """
+
+    def __init__(self, db: Database, settings: Settings, by: Author = HUB) -> None:
         self._passwords = Passwords()
-        self.users = Users(db, self._passwords)
-        self.organisations = Organisations(db)
-        self.credentials = Credentials(db)
+        self.users = Users(db, self._passwords, by)
+        self.organisations = Organisations(db, by)
+        self.credentials = Credentials(db, by)
         self.identity = Identity(self.users, self.credentials)
         self.rule: Rule = OpenRule()
         if settings.access == "accounts":

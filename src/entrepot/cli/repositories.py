@@ -27,13 +27,18 @@ def private(name: _Name, *, found: Found) -> None:
 
 
 def _set(found: Found, name: str, *, is_public: bool) -> None:
+    from entrepot.app.commands import command_line  # noqa: PLC0415 - not needed to show help
     from entrepot.app.parts import opened  # noqa: PLC0415 - not needed to show help
-    from entrepot.domain.access.model import ANYONE  # noqa: PLC0415
+    from entrepot.domain.access.model import Actor  # noqa: PLC0415
     from entrepot.spec.oci.names import RepositoryName  # noqa: PLC0415
+
+    by = command_line()
 
     async def change() -> None:
         async with opened(found.settings) as parts:
-            await parts.registry.repositories.set_visibility(ANYONE, RepositoryName.parse(name), public=is_public)
+            await parts.registry.repositories.set_visibility(
+                Actor(by.name, origin=by.origin), RepositoryName.parse(name), public=is_public
+            )
 
     asyncio.run(change())
     typer.echo(f"{name} is {'public' if is_public else 'private'}")

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 Detail = str | int | bool | None
+NOTHING: Final[Mapping[str, Detail]] = {}
 _ENDLESS: Final = (1 << 63) - 1
 
 
@@ -58,16 +59,21 @@ class Origin(msgspec.Struct, frozen=True):
     os_user: str = ""
 
 
+NOWHERE: Final = Origin()
+
+
 class Author(msgspec.Struct, frozen=True):
     """Who: a name, and the id of the token that they signed in with, if it was one."""
 
     name: str
     credential: str = ""
-    origin: Origin = Origin()
+    origin: Origin = NOWHERE
 
 
 # What the program does by itself.
 HUB: Final = Author("the hub")
+# The name of whoever did not prove who they are.
+ANYONE: Final = "anyone"
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -76,8 +82,13 @@ class Deed(msgspec.Struct, frozen=True):
     act: Act
     namespace: str
     target: str
-    details: Mapping[str, Detail] = {}
+    details: Mapping[str, Detail] = NOTHING
     outcome: Outcome = Outcome.DONE
+
+
+def done(act: Act, target: str, details: Mapping[str, Detail] = NOTHING) -> Deed:
+    """Return what was done to a target whose name begins with its namespace: `ann`, `acme/app`."""
+    return Deed(act, target.partition("/")[0], target, details)
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -138,7 +149,7 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a look at the whole chain found: `bad` is the first bad row, `anchored` the last good one that an anchor stands for."""
+    """What a look at the whole chain found: `bad` is the first bad row, `anchored` the last good one that has an anchor."""
 
     first: int
     last: int

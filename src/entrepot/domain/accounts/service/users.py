@@ -8,27 +8,34 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from entrepot.base.addresses import network_of
 from entrepot.base.errors import Unavailable
 from entrepot.domain.accounts.errors import AccountUnknown, EmailTaken, LastAdministrator, NameTaken, SignInRefused
 from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
+from entrepot.domain.audit.service.recording import record
+from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.secrets.passwords import Passwords
 from entrepot.spec.oci.names import LIBRARY, parse_namespace
 
 _PROVED_S: Final = 60.0
 _MOST_PROVED: Final = 1000
+WITH_PASSWORD: Final = {"with": "password"}
 
 
 class Users:
-    """All users of the hub."""
+    """All users of the hub. What is changed is recorded as done `by` somebody, else by whom this was made for."""
 
-    def __init__(self, db: Database, passwords: Passwords) -> None:
+    def __init__(self, db: Database, passwords: Passwords, by: Author = HUB) -> None:
         self._db = db
+        self._by = by
         self._passwords = passwords
         self._throttle = Throttle(db)
+        self._recorded = Seldom()
         self._proved: OrderedDict[bytes, float] = OrderedDict()
         self._salt = os.urandom(16)  # what is remembered of a password is of no use outside this process
 
@@ -52,7 +59,9 @@ class Users:
         """Tell whether there is no user yet."""
         return await self._db.read(accounts.is_empty)
 
-    async def add(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Account:
+    async def add(
+        self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False, by: Author | None = None
+    ) -> Account:
         """Make a user, who signs in by the password if there is one.
 
         Raises:
@@ -71,11 +80,12 @@ class Users:
             if namespace is None:
                 raise NameTaken(name=name)
             await accounts.add(tx, namespace, email=email, password=hashed, is_admin=is_admin)
+            await record(tx, by or self._by, done(Act.USER_ADD, name, {"administrator": is_admin}))
 
         await self._db.write(make)
         return await self.find(name)
 
-    async def set_password(self, name: str, password: str) -> None:
+    async def set_password(self, name: str, password: str, *, by: Author | None = None) -> None:
         """Replace a user's password, and end all that they are signed in with; tokens stay.
 
         Raises:
@@ -83,10 +93,15 @@ class Users:
         """
         account = await self.find(name)
         hashed = await self._hashed(password, name, account.email)
-        await self._db.write(partial(accounts.set_password, id_=account.id, password=hashed))
+
+        async def change(tx: Transaction) -> None:
+            _require(await accounts.set_password(tx, account.id, hashed), name)
+            await record(tx, by or self._by, done(Act.USER_PASSWORD, name))
+
+        await self._db.write(change)
         self._proved.clear()
 
-    async def set_email(self, name: str, email: str | None) -> None:
+    async def set_email(self, name: str, email: str | None, *, by: Author | None = None) -> None:
         """Replace a user's address of mail. Raises AccountUnknown, EmailInvalid, EmailTaken."""
         account = await self.find(name)
         address = parse_email(email) if email else None
@@ -95,34 +110,37 @@ class Users:
             other = await accounts.by_email(tx, address) if address else None
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=address)
-            await accounts.set_email(tx, account.id, address)
+            _require(await accounts.set_email(tx, account.id, address), name)
+            await record(tx, by or self._by, done(Act.USER_EMAIL, name))  # not which: it is personal, and rows are kept for long
 
         await self._db.write(change)
 
-    async def set_admin(self, name: str, *, is_admin: bool) -> None:
+    async def set_admin(self, name: str, *, is_admin: bool, by: Author | None = None) -> None:
         """Make a user an administrator of the hub, or no longer. Raises AccountUnknown, LastAdministrator."""
         account = await self.find(name)
 
         async def change(tx: Transaction) -> None:
             if not is_admin:
                 await _require_another(tx, account)
-            await accounts.set_admin(tx, account.id, is_admin=is_admin)
+            _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
+            await record(tx, by or self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
         await self._db.write(change)
 
-    async def set_active(self, name: str, *, is_active: bool) -> None:
+    async def set_active(self, name: str, *, is_active: bool, by: Author | None = None) -> None:
         """Let a user sign in, or end all that they are signed in with. Raises AccountUnknown, LastAdministrator."""
         account = await self.find(name)
 
         async def change(tx: Transaction) -> None:
             if not is_active:
                 await _require_another(tx, account)
-            await accounts.set_active(tx, account.id, is_active=is_active)
+            _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
+            await record(tx, by or self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
         await self._db.write(change)
         self._proved.clear()
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: Author | None = None) -> None:
         """Delete a user with their tokens and memberships; their name is given to nobody else.
 
         Raises:
@@ -132,18 +150,21 @@ class Users:
 
         async def remove(tx: Transaction) -> None:
             await _require_another(tx, account)
-            await accounts.delete_account(tx, account.id)
+            _require(await accounts.delete_account(tx, account.id), name)
+            await record(tx, by or self._by, done(Act.USER_DELETE, name))
 
         await self._db.write(remove)
         self._proved.clear()
 
-    async def sign_in(self, name: str, password: str, network: str) -> Account:
+    async def sign_in(self, name: str, password: str, client: str) -> Account:
         """Return the user whose name, or address of mail, and password these are; what was proved is remembered for a minute.
+
+        It is recorded once an hour, and each time that it fails; `client` is the address that it comes from.
 
         Raises:
             SignInRefused, TooManySignIns, Unavailable
         """
-        name, password = name.casefold(), normalized(password)
+        name, password, network = name.casefold(), normalized(password), network_of(client)
         account = await self._db.read(accounts.by_email if "@" in name else accounts.by_name, name)
         proof = self._proof(account, password) if account else b""
         if account is not None and account.is_active and self._is_proved(proof):
@@ -151,26 +172,34 @@ class Users:
         await self._throttle.require(name, network)
         stored = await self._db.read(accounts.password_of, account.id) if account and account.is_active else None
         if len(password) > MOST or not await self._passwords.verify(stored, password) or account is None or stored is None:
-            await self._throttle.failed(name, network)
+            await self._throttle.failed(
+                name, network, partial(_record_failure, name=account.name if account else "", client=client)
+            )
             raise SignInRefused
         # Whoever proved who they are may pull, also while nothing can be written down.
         with suppress(Unavailable):
             await self._throttle.succeeded(name, network)
-            await self._signed_in(account, stored, password)
+            await self._signed_in(account, stored, password, client)
         self._proved[proof] = time.monotonic() + _PROVED_S
         while len(self._proved) > _MOST_PROVED:
             self._proved.popitem(last=False)
         return account
 
-    async def _signed_in(self, account: Account, stored: str, password: str) -> None:
+    async def _signed_in(self, account: Account, stored: str, password: str, client: str) -> None:
         rehashed = None if self._passwords.is_current(stored) else await self._passwords.hash(password)
+        recorded = (account.id, network_of(client))
+        is_due = self._recorded.is_due(recorded)
 
         async def note(tx: Transaction) -> None:
             await accounts.note_sign_in(tx, account.id)
             if rehashed:
                 await accounts.rehash(tx, account.id, stored, rehashed)
+            if is_due:
+                await record(tx, Author(account.name, origin=Origin(client)), done(Act.SIGN_IN, account.name, WITH_PASSWORD))
 
         await self._db.write(note)
+        if is_due:
+            self._recorded.note(recorded)
 
     async def _hashed(self, password: str, name: str, email: str | None) -> str:
         words = [name, *(email.replace("@", " ").split() if email else [])]
@@ -186,6 +215,17 @@ class Users:
         if until and until < time.monotonic():
             del self._proved[proof]
         return until >= time.monotonic()
+
+
+def _require(is_there: bool, name: str) -> None:  # noqa: FBT001 - what a statement about the user said
+    """Do nothing when the user is still there. Raises AccountUnknown."""
+    if not is_there:
+        raise AccountUnknown(name=name)
+
+
+async def _record_failure(tx: Transaction, name: str, client: str) -> None:
+    """Record a sign-in that failed; a name that nobody has is not written down, since it may be a password in the wrong field."""
+    await record(tx, Author(ANYONE, origin=Origin(client)), Deed(Act.SIGN_IN, name, name, WITH_PASSWORD, Outcome.REFUSED))
 
 
 async def _require_another(tx: Transaction, account: Account) -> None:

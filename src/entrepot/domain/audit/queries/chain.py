@@ -45,18 +45,14 @@ _ANCHORS: Final = select(
     audit_anchor.c.position, audit_anchor.c.digest, audit_anchor.c.token, audit_anchor.c.made_at, audit_anchor.c.floor
 )
 _ANCHORS_AFTER: Final = Statement(
-    _ANCHORS.where(audit_anchor.c.position > bindparam("position"))
-    .order_by(audit_anchor.c.position)
-    .limit(bindparam("limit"))
+    _ANCHORS.where(audit_anchor.c.position > bindparam("position")).order_by(audit_anchor.c.position).limit(bindparam("limit"))
 )
 _LAST_ANCHOR: Final = Statement(
     _ANCHORS.where(audit_anchor.c.made_at < bindparam("until")).order_by(audit_anchor.c.position.desc()).limit(1)
 )
 _ADD_ANCHOR: Final = Statement(
     insert(audit_anchor)
-    .values(
-        position=bindparam("position"), digest=bindparam("digest"), token=bindparam("token"), made_at=now_us(), floor=null()
-    )
+    .values(position=bindparam("position"), digest=bindparam("digest"), token=bindparam("token"), made_at=now_us(), floor=null())
     .on_conflict_do_nothing(index_elements=[audit_anchor.c.position])
 )
 _SIGN_FLOOR: Final = Statement(

@@ -42,8 +42,11 @@ _WHOLE: Final = Statement(
     .limit(bindparam("limit"))
 )
 _CUT: Final = ListStatement(
-    lambda values: update(audit_event).where(audit_event.c.id.in_(values)).values(address=null(), address_salt=null()).returning(
-        audit_event.c.id
+    lambda values: (
+        update(audit_event)
+        .where(audit_event.c.id.in_(values))
+        .values(address=null(), address_salt=null())
+        .returning(audit_event.c.id)
     )
 )
 _PRUNE: Final = Statement(

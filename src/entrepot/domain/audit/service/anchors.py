@@ -85,5 +85,3 @@ class Anchors:
             return verified(token, key.public, kind, _AUDIENCE, lasting=True)
         except SignatureRefused:
             return None
-
-

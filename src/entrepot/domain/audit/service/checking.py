@@ -19,7 +19,7 @@ _EVERYTHING: Final = Wanted()
 _LOOKS: Final = 3
 
 
-class _Bad(Exception):  # noqa: N818 - it ends a walk, and is no error of the program's
+class _Bad(Exception):
     """The first bad row."""
 
     def __init__(self, position: int, says: str) -> None:
@@ -71,9 +71,10 @@ class _Walk:
                 raise forged
         except _Bad as found:
             bad = found
-        return Verdict(
-            self._head.floor + 1, self._position, self._anchored, waiting, bad and bad.position, bad.says if bad else ""
-        )
+        first, last = self._head.floor + 1, self._position
+        if bad is None:
+            return Verdict(first, last, self._anchored, waiting)
+        return Verdict(first, last, self._anchored, waiting, bad.position, bad.says)
 
     async def _read_anchors(self) -> _Bad | None:
         """Keep the anchors that are ours, and return what is wrong with the first that is not: a bad row goes before it."""
@@ -113,6 +114,8 @@ class _Walk:
         digest = linked(self._digest, position, event)
         if digest != event.digest or not fits_its_mark(event):
             raise _Bad(position, "it was changed, or is not the row that stood there")
+        if position == self._head.position and digest != self._head.digest:
+            raise _Bad(position, "the note of where the chain ends is of another row")
         anchor = self._stored.get(position)
         if anchor is not None:
             if anchor.digest != digest:

@@ -4,6 +4,8 @@ from functools import partial
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Lookup, Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import RepositoryUnknown
 from entrepot.domain.registry.queries import repositories
 from entrepot.platform.db.database import Database, Transaction
@@ -32,6 +34,7 @@ class Repositories:
 
         async def change(tx: Transaction) -> None:
             await repositories.set_visibility(tx, await repositories.repository_for_push(tx, name, actor), public=public)
+            await record(tx, actor.author, done(Act.REPOSITORY_VISIBILITY, name.stored, {"public": public}))
 
         await self._db.write(change)
 

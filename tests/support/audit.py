@@ -49,6 +49,16 @@ async def everything(log: Audit) -> list[Event]:
     return await log.reading.newest(Wanted(), 1000)
 
 
+def update(change: str, where: str) -> str:
+    """Return the statement that changes rows behind the product's back."""
+    return f"UPDATE audit_event SET {change} WHERE {where}"  # noqa: S608 - of the tests' own
+
+
+def delete(where: str) -> str:
+    """Return the statement that deletes rows behind the product's back."""
+    return f"DELETE FROM audit_event WHERE {where}"  # noqa: S608
+
+
 async def script(place: Settings, *statements: str) -> None:
     """Run statements on one connection."""
     if place.database:
@@ -77,3 +87,22 @@ async def restore(place: Settings) -> None:
         with_ids = own if table == "audit_event" else ""
         steps += [f"DELETE FROM {table}", f"INSERT INTO {table} {with_ids}SELECT * FROM kept_{table}"]  # noqa: S608
     await script(place, *steps)
+
+
+async def audit_history(log: Audit, place: Settings) -> None:
+    """Run every statement of the log once: after other scenarios, whose acts wait for the chain."""
+    assert await log.sequencer.catch_up() > 0
+    assert await log.anchors.make()
+    verdict = await log.checker.check()
+    assert (verdict.bad, verdict.anchored, verdict.waiting) == (None, verdict.last, 0)
+    for wanted in (Wanted(), Wanted("the hub", "team.add", "crew")):
+        assert len(await log.reading.newest(wanted, 2)) >= 1
+        assert [event async for event in log.reading.export(wanted)]
+    await script(
+        place,
+        "UPDATE audit_event SET happened_at = happened_at - 91 * 86400000000 WHERE position = 1",
+        "UPDATE audit_event SET address = '192.0.2.1', address_salt = address_mark WHERE position = 1",
+        "UPDATE audit_anchor SET made_at = 1",
+    )
+    assert await log.upkeep.cut_addresses(90) == 1
+    assert await log.upkeep.prune(1) == verdict.last

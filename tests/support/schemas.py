@@ -69,4 +69,4 @@ def _read(connection: Connection) -> Schema:
 
 def _where(options: dict[str, Any]) -> str:
     where = options.get("sqlite_where", options.get("postgresql_where", ""))
-    return str(where).strip("()").lower()
+    return str(where).strip("()").replace('"', "").lower()  # PostgreSQL quotes what is also a word of its own

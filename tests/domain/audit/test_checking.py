@@ -11,12 +11,13 @@ from entrepot.base.settings import Settings
 from entrepot.domain.audit.chain import linked
 from entrepot.domain.audit.model import Verdict
 from entrepot.platform.db.database import Database
-from support.audit import act, everything, keep, restore, script, with_audit
+from support.audit import act, delete, everything, keep, restore, script, update, with_audit
 from support.parts import sql
 
 pytestmark = pytest.mark.single  # the chain is the database's alone
 _ANCHORED: Final = (3, 5)
 _LAST: Final = 8
+_ALL: Final = "happened_at, actor, credential, os_user, network, address_mark, act, namespace, target, outcome, details, digest"
 
 
 @pytest.fixture(scope="module")
@@ -68,25 +69,23 @@ def test_a_chain_that_nobody_touched_holds(intact: Settings) -> None:
     ],
 )
 def test_a_changed_row_is_named(intact: Settings, change: str, row: int, anchored: int) -> None:
-    verdict = tamper(intact, f"UPDATE audit_event SET {change} WHERE position = {row}")
+    verdict = tamper(intact, update(change, f"position = {row}"))
     assert (verdict.bad, verdict.anchored) == (row, anchored)
     assert "changed" in verdict.says
 
 
 @pytest.mark.parametrize(("row", "anchored"), [(1, 0), (5, 3), (7, 5)])
 def test_a_deleted_row_is_named(intact: Settings, row: int, anchored: int) -> None:
-    verdict = tamper(intact, f"DELETE FROM audit_event WHERE position = {row}")
+    verdict = tamper(intact, delete(f"position = {row}"))
     assert (verdict.bad, verdict.anchored, verdict.says) == (row, anchored, "it is missing")
 
 
 def test_an_inserted_row_is_named(intact: Settings) -> None:
-    moves = [f"UPDATE audit_event SET position = {row + 1} WHERE position = {row}" for row in range(_LAST, 3, -1)]
+    moves = [update(f"position = {row + 1}", f"position = {row}") for row in range(_LAST, 3, -1)]
     verdict = tamper(
         intact,
         *moves,
-        "INSERT INTO audit_event (happened_at, actor, credential, os_user, network, address_mark, act, namespace, target, outcome, "
-        "details, position, digest) SELECT happened_at, actor, credential, os_user, network, address_mark, act, namespace, 'eve', "
-        "outcome, details, 4, digest FROM audit_event WHERE position = 5",
+        f"INSERT INTO audit_event ({_ALL}, position) SELECT {_ALL}, 4 FROM audit_event WHERE position = 5",  # noqa: S608
     )
     assert (verdict.bad, verdict.anchored) == (4, 3)
 
@@ -104,14 +103,14 @@ def test_a_row_behind_the_end_is_named(intact: Settings) -> None:
 
 
 def test_of_swapped_rows_the_first_is_named(intact: Settings) -> None:
-    swaps = [f"UPDATE audit_event SET position = {after} WHERE position = {row}" for row, after in ((4, 99), (6, 4), (99, 6))]
+    swaps = [update(f"position = {after}", f"position = {row}") for row, after in ((4, 99), (6, 4), (99, 6))]
     verdict = tamper(intact, *swaps)
     assert (verdict.bad, verdict.anchored) == (4, 3)
 
 
 @pytest.mark.parametrize(("left", "anchored"), [(7, 5), (4, 3), (0, 0)])
 def test_an_end_that_was_cut_off_is_named(intact: Settings, left: int, anchored: int) -> None:
-    verdict = tamper(intact, f"DELETE FROM audit_event WHERE position > {left}")
+    verdict = tamper(intact, delete(f"position > {left}"))
     assert (verdict.bad, verdict.anchored) == (left + 1, anchored)
 
 

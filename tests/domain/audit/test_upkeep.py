@@ -12,7 +12,8 @@ from entrepot.base.settings import Settings
 from entrepot.domain.audit.model import Verdict, Wanted
 from entrepot.domain.audit.service.upkeep import month_before
 from entrepot.platform.db.database import Database
-from support.audit import act, everything, keep, restore, script, with_audit
+from support.audit import act, everything, keep, restore, script, update, with_audit
+from support.parts import sql
 
 pytestmark = pytest.mark.single  # the chain is the database's alone
 _OLD_DAYS: Final = 91
@@ -28,11 +29,11 @@ def written(place: Settings) -> Settings:
             await act(db, f"user{number}", f"another{number}")
             if number < 2:
                 began = month_before(now_us(), 8 - 7 * number)
-                await script(place, f"UPDATE audit_event SET happened_at = {began} WHERE position IS NULL")
+                await script(place, update(f"happened_at = {began}", "position IS NULL"))
             await log.sequencer.catch_up()
             if number < 2:
                 await log.anchors.make()
-                await script(place, f"UPDATE audit_anchor SET made_at = {began + 1} WHERE position = {2 * number + 2}")
+                await sql(place, "UPDATE audit_anchor SET made_at = $1 WHERE position = $2", began + 1, 2 * number + 2)
         await keep(place)
 
     with_audit(place, scenario)

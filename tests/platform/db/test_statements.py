@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 import entrepot.domain
+from entrepot.app.audit import audit
 from entrepot.app.parts import Accounts, Parts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
@@ -33,6 +34,7 @@ from entrepot.spec.oci.names import RepositoryName
 from support import images, manifests
 from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
+from support.audit import audit_history
 from support.parts import parts, prepared, push_blob, sql
 from support.postgres import Cluster
 from support.recorder import Recorder, Seen, plain
@@ -191,6 +193,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await who.users.add("cleo", PASSWORD, is_admin=True)
         await listings(recorder, whole, who)
         who.close()
+        await audit_history(audit(recorder, settings), settings)
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}
     for table in METADATA.sorted_tables:

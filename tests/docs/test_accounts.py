@@ -23,6 +23,7 @@ _LIMIT_S: Final = 120.0
 _TRIED: Final = {
     "Who may do what": ("web/v2/test_permissions.py",),
     "Limits on pulls": ("web/v2/test_pull_limits.py", "platform/limits/test_valkey.py"),
+    "Who did what": ("domain/audit/test_recording.py",),
     "When something is wrong": ("domain/accounts/test_users.py",),
 }
 

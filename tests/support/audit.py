@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
@@ -68,8 +68,12 @@ async def script(place: Settings, *statements: str) -> None:
                 await connection.execute(statement)
         finally:
             await connection.close()
-        return
-    with closing(sqlite3.connect(Path(place.data) / FILE, timeout=10)) as connection, connection:
+    else:
+        await asyncio.to_thread(_on_sqlite, Path(place.data) / FILE, statements)
+
+
+def _on_sqlite(file: Path, statements: Sequence[str]) -> None:
+    with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
 

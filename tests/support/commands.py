@@ -6,8 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from entrepot.cli import app
 from support.instance import Instance, surroundings

@@ -52,6 +52,9 @@ NODES: Final = "manifest GET on several nodes"
 BESIDE_NODES: Final = "manifest GET while another node pushes"
 REDIRECT: Final = "blob GET 100 KB, redirected to the bucket"
 UNFINISHED: Final = "unfinished uploads"
+ACCESS: Final = "manifest GET with accounts"
+ACCESS_MANY: Final = "manifest GET with 100,000 users and 1,000,000 repositories"
+TOKENS: Final = "tokens issued"
 
 _AT_MOST: Final = ("≤", operator.le)
 _AT_LEAST: Final = ("≥", operator.ge)
@@ -59,6 +62,8 @@ _BELOW: Final = ("<", operator.lt)
 _ABOVE: Final = (">", operator.gt)
 _MOST_TAGS: Final = "{ours}, 100,000 tags"
 _FEWEST_TAGS: Final = "{ours}, 100 tags"
+_NOBODY: Final = "without a login"
+_WAYS: Final = (_NOBODY, "with a bearer token", "of a private repository, with a bearer token", "counted for an address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,12 @@ BARS: Final = (
     Bar(NODES, CPU, _AT_MOST, 1.15, "2 nodes", subject="4 nodes"),
     Bar(BESIDE_NODES, CPU, _AT_MOST, 1.15, "nobody pushes", subject="another node pushes"),
     Bar(REDIRECT, CPU, _AT_MOST, 2000, subject="1 node"),
+    Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="with a bearer token"),
+    Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="of a private repository, with a bearer token", is_aim=True),
+    Bar(ACCESS, CPU, _AT_MOST, 1.1, _NOBODY, subject="counted for an address"),
+    *(Bar(ACCESS_MANY, CPU, _AT_MOST, 1.2, way, ACCESS, subject=way) for way in _WAYS),
+    Bar(TOKENS, RATE, _AT_LEAST, 2000),
+    Bar(TOKENS, RATE, _AT_LEAST, 1 / 1.2, "{ours}", subject="entrepot, many accounts"),
     Bar(UNFINISHED, OBJECTS, _AT_MOST, 0, subject="the bucket"),
     Bar(UNFINISHED, FILES, _AT_MOST, 0, subject="the data folder"),
     Bar(UNFINISHED, CPU, _AT_MOST, 1.15, "without them", subject="beside them"),

@@ -7,7 +7,7 @@ from typing import Final
 from bench import bars, zb
 from bench.book import Book
 from bench.fleet import Fleet
-from bench.measures import beside_jobs, image_push, job_engine, large_blobs, nodes, pulls, start_and_memory, tag_lists
+from bench.measures import access, beside_jobs, image_push, job_engine, large_blobs, nodes, pulls, start_and_memory, tag_lists
 from bench.measures import zb as zb_measure
 
 
@@ -39,5 +39,6 @@ CATALOGUE: Final = {
     "nodes-pushing": Benchmark(nodes.beside_pushes, (bars.BESIDE_NODES,)),
     "redirects": Benchmark(nodes.redirects, (bars.REDIRECT,)),
     "unfinished": Benchmark(nodes.unfinished_uploads, (bars.UNFINISHED,)),
+    "access": Benchmark(access.pulls, (bars.ACCESS, bars.ACCESS_MANY, bars.TOKENS)),
     "idle": Benchmark(job_engine.idle, (bars.IDLE,)),
 }

@@ -151,6 +151,14 @@ class Fleet:
             start = number % max(len(servers), 1)
             yield from [*servers[start:], *servers[:start]]
 
+    def made(self, name: str) -> Server:
+        """Return a server with an empty data folder, which is not started yet."""
+        data = self.folder / name.replace(" ", "-")
+        data.mkdir()
+        server = self._made(name, data)
+        self._at_end.callback(server.stop)
+        return server
+
     def _server(self, name: str) -> Server | None:
         if name not in self._servers:
             data = self.folder / name.replace(" ", "-")
@@ -176,7 +184,7 @@ class Fleet:
             return self._made_on_cluster(name, data)
         if name == servers.ON_POSTGRES:
             return servers.entrepot(name, data, self.cluster.new_database())
-        if name == servers.ENTREPOT:
+        if name in (servers.ENTREPOT, servers.ENTREPOT_MANY):
             return servers.entrepot(name, data)
         return {servers.REGISTRY: servers.docker_registry, servers.NGINX: servers.nginx, servers.ZOT: servers.zot}[name](data)
 

@@ -23,6 +23,7 @@ ZOT: Final = "zot"
 OURS: Final = (ENTREPOT, ON_POSTGRES)
 NODE_NAMES: Final = ("node 1", "node 2", "node 3", "node 4")
 REDIRECTING: Final = "redirecting node"
+ENTREPOT_MANY: Final = "entrepot, many accounts"
 _CONFIG: Final = Path(__file__).parent / "config"
 _READY_S: Final = 60
 _POLL_S: Final = 0.005
@@ -81,7 +82,7 @@ class Server:
         """Start it anew with these settings of Entrepot, beside those that it has."""
         self.stop()
         self._recipe.environment.update({f"ENTREPOT_{name.upper()}": str(value) for name, value in settings.items()})
-        self.start()
+        self.start("/readyz")
 
     def stop(self) -> None:
         """End it; the data stays."""
@@ -145,10 +146,13 @@ def zot(data: Path) -> Server:
 
 
 def entrepot(name: str, data: Path, database: str = "", bucket: Bucket | None = None, **storage: str) -> Server:
-    """Entrepot with its default settings, or on a PostgreSQL database, or with its blobs in a bucket."""
+    """Entrepot with its default settings but for its access, or on a PostgreSQL database, or with its blobs in a bucket.
+
+    Access is open, as its peers' is here: what accounts cost is a measure of its own.
+    """
     options = ["--database", database] if database else []
     options += ["--storage", bucket.url(**storage)] if bucket else []
-    environment = clean_environment() | (bucket.environment if bucket else {})
+    environment = clean_environment() | {"ENTREPOT_ACCESS": "open"} | (bucket.environment if bucket else {})
 
     def command(port: int) -> list[str]:
         serve = [sys.executable, "-m", "entrepot", "serve"]

@@ -1,4 +1,5 @@
--- Asks for the paths listed in a file, in that order and around again; each thread begins at its own place.
+-- Asks for the paths listed in a file, in that order and around again; each thread begins at its own place. Behind a tab a line
+-- may have one more header.
 -- Arguments after "--": the file, the Accept header.
 local count = 0
 
@@ -9,8 +10,13 @@ end
 
 function init(arguments)
   requests = {}
-  for path in io.lines(arguments[1]) do
-    requests[#requests + 1] = wrk.format("GET", path, {["Accept"] = arguments[2], ["Host"] = wrk.headers["Host"]})
+  for line in io.lines(arguments[1]) do
+    local path, name, value = line:match("^(%S+)\t([^:]+): (.*)$")
+    local headers = {["Accept"] = arguments[2], ["Host"] = wrk.headers["Host"]}
+    if name then
+      headers[name] = value
+    end
+    requests[#requests + 1] = wrk.format("GET", path or line, headers)
   end
   place = math.floor(number * #requests / 2)
 end

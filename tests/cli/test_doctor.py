@@ -168,6 +168,19 @@ def test_a_proxy_that_leads_nowhere_is_told(hub: Instance, tmp_path: Path) -> No
     assert "proxy_pass" in found["advice"]
 
 
+def test_where_people_sign_in_it_uploads_as_an_administrator(tmp_path: Path) -> None:
+    with Instance(tmp_path / "data", access="accounts") as instance:
+        own = ("--access", "accounts", *place(instance))
+        found = doctor(*own, "--public-url", instance.url, code=0)["public URL"]
+        assert found["told"].startswith("200 MB in one request through")
+        assert rows(Settings(data=str(instance.data)), "SELECT count(*) FROM upload") == [(0,)]
+
+
+def test_where_nobody_can_sign_in_yet_it_does_not_try(hub: Instance) -> None:
+    found = doctor("--access", "accounts", *place(hub), "--public-url", hub.url, code=0)["public URL"]
+    assert (found["verdict"], "makes the first" in found["advice"]) == ("warning", True)
+
+
 def test_an_address_where_nobody_listens_is_told(hub: Instance) -> None:
     found = public(hub, f"http://127.0.0.1:{free_port()}", 1)
     assert "cannot be reached" in found["told"]

@@ -64,7 +64,7 @@ def troubled(postgres: Cluster, s3: S3Server, tmp_path_factory: pytest.TempPathF
             Instance(folder / "node", database=database, environment=environment, storage=storage, jobs="none") as node,
             Instance(folder / "other", database=database, environment=environment, storage=bucket.url(), jobs="none") as other,
         ):
-            place = Settings(data=str(other.data), database=database, storage=bucket.url())
+            place = Settings(data=str(other.data), database=database, storage=bucket.url(), access="open")
             yield Troubled(faulty, node, other, place, bucket)
 
 

@@ -16,8 +16,10 @@ SECONDS: Final = examples(15, 1800)
 @pytest.mark.long
 def test_everything_promised_stays_and_everything_else_goes(postgres: Cluster, s3: S3Server, tmp_path: Path) -> None:
     storm = Storm(tmp_path, postgres.new_database(), bucket=s3.new_bucket())
-    storm.rage(SECONDS)
-    storm.end()
+    try:
+        storm.rage(SECONDS)
+    finally:
+        storm.end()
     print(dict(storm.done))  # noqa: T201 - the figures of docs/testing.md
     done = ("mounted", "resumed", "delete", "collect", "delete_condemned", "fsck")
     assert min(storm.done[each] for each in done) > 0, storm.done

@@ -48,6 +48,9 @@ CARELESS_LOG: Final = {
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL of this module's own, whose processes are traced."""
     cluster = Cluster()
+    # Else its own writer now and then syncs in time what a commit left unsynced.
+    cluster.query("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    cluster.query("SELECT pg_reload_conf()")
     yield cluster
     cluster.remove()
 

@@ -16,8 +16,10 @@ SECONDS: Final = examples(30, 1800)
 
 def test_everything_promised_stays_and_everything_else_goes(database_url: str, tmp_path: Path) -> None:
     storm = Storm(tmp_path, database_url)
-    storm.rage(SECONDS)
-    storm.end()
+    try:
+        storm.rage(SECONDS)
+    finally:
+        storm.end()
     print(dict(storm.done))  # noqa: T201 - the figures of docs/testing.md
     done = ("mounted", "resumed", "delete", "came back: again", "came back: ask", "collect", "delete_condemned", "fsck")
     assert min(storm.done[each] for each in done) > 0, storm.done

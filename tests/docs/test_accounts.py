@@ -12,7 +12,7 @@ import pytest
 from support import images
 from support.accounts import Signed, basic
 from support.http import Client
-from support.instance import Instance, surroundings
+from support.instance import Instance, as_people_have
 from support.pages import Page
 from support.tools import PROJECT
 from support.wire import Repository
@@ -50,9 +50,9 @@ class Followed:
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     """A server as the page starts it, and its commands about users run."""
     folder = tmp_path_factory.mktemp("page")
-    with Instance(folder / "data", access="accounts") as instance:
+    with Instance(folder / "data", environment=as_people_have()) as instance:
         serve, people, docker = _PAGE.blocks("From nothing to a private image")
-        assert "--access accounts --data ./data" in serve
+        assert "entrepot serve --data ./data" in serve
         assert "docker push localhost:5000/acme/app:v1" in docker
         (programs,) = _PAGE.blocks("Tokens and robots")
         (folder / "entrepot").write_text(f'#!/bin/sh\nexec {sys.executable} -m entrepot "$@"\n', "utf-8")
@@ -60,7 +60,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         done = subprocess.run(
             ["bash", "-euc", people + programs],
             cwd=folder,
-            env=surroundings(PATH=f"{folder}:/usr/bin:/bin"),
+            env=as_people_have(PATH=f"{folder}:/usr/bin:/bin"),
             capture_output=True,
             text=True,
             check=False,

@@ -16,14 +16,16 @@ import pytest
 
 from entrepot import __version__
 from support import nginx
+from support.accounts import Signed, basic
 from support.http import Client
 from support.images import sha256
-from support.instance import Instance, surroundings
+from support.instance import Instance, as_people_have, surroundings
 from support.pages import Page
 from support.postgres import Cluster
 from support.processes import Server, accepts, children_named, free_port
 from support.s3 import _GRPC_PORTS, _PORTS, _free_ports
 from support.tools import PROJECT, cache, program
+from support.valkey import Valkey
 from support.wire import Repository
 
 _PAGE: Final = Page("cluster.md")
@@ -59,6 +61,18 @@ class Followed:
     said: str
     shell: int
 
+    def settings(self) -> dict[str, str]:
+        """Return what the nodes share."""
+        return dict(each.partition("=")[::2] for each in shlex.split((self.folder / "etc" / "nodes.env").read_text("utf-8")))
+
+    def client(self, node: int = 0) -> Client:
+        """Return a client of one of the nodes that has signed in."""
+        return self.signed(f"http://127.0.0.1:{self.ports[node]}")
+
+    def signed(self, url: str) -> Client:
+        """Return a client that has signed in."""
+        return Signed(url, basic("admin", self.settings()["ENTREPOT_ADMIN_PASSWORD"]))
+
 
 def wrapper(folder: Path, name: str, *command: str, environment: dict[str, str] | None = None) -> None:
     """Make a command of this name that runs another one, so that the page's own words find it."""
@@ -81,7 +95,7 @@ def make_programs(folder: Path, postgres: Cluster) -> None:
     (folder / "sudo").chmod(0o755)
 
 
-def commands(folder: Path, postgres: Cluster, ports: tuple[int, int]) -> str:
+def commands(folder: Path, postgres: Cluster, valkey: Valkey, ports: tuple[int, int]) -> str:
     """Return the page's commands after the installation, with this test's folders and ports in the place of the machine's."""
     _, *blocks = _PAGE.blocks(_TITLE)
     text = "\n".join(f"echo 'step {number}'\n{block}" for number, block in enumerate(blocks))
@@ -95,6 +109,7 @@ def commands(folder: Path, postgres: Cluster, ports: tuple[int, int]) -> str:
         ("-s3.port=8333", " ".join(f"-{name}={port}" for name, port in weed.items())),
         ("127.0.0.1:8333", f"127.0.0.1:{weed['s3.port']}"),
         ("127.0.0.1:5432", f"127.0.0.1:{postgres.port}"),
+        ("127.0.0.1:6379", f"127.0.0.1:{valkey.port}"),
         ("5001", str(ports[0])),
         ("5002", str(ports[1])),
     ):
@@ -123,9 +138,14 @@ def followed(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
     make_programs(folder / "bin", postgres)
     (folder / "alpine.tar").write_bytes(gzip.decompress(_ALPINE.read_bytes()))
     ports = (free_port(), free_port())
-    script = f"trap 'kill 0' EXIT\n{commands(folder, postgres, ports)}\necho pids $first $second\nwait"
-    environment = surroundings(PATH=f"{folder / 'bin'}:{os.environ['PATH']}", HOME=str(folder))
-    shell = Server(["bash", "-euc", script], log=folder / "log", environment=environment)
+    environment = as_people_have(PATH=f"{folder / 'bin'}:{os.environ['PATH']}", HOME=str(folder))
+    with Valkey() as valkey:
+        script = f"trap 'kill 0' EXIT\n{commands(folder, postgres, valkey, ports)}\necho pids $first $second\nwait"
+        shell = Server(["bash", "-euc", script], log=folder / "log", environment=environment)
+        yield from _watched(shell, folder, ports)
+
+
+def _watched(shell: Server, folder: Path, ports: tuple[int, int]) -> Iterator[Followed]:
     try:
         shell.wait_until(lambda: bool(re.search(r"^pids ", shell.log_end(), re.MULTILINE)), _LIMIT_S)
         shell.wait_until(lambda: accepts(ports[0]), _LIMIT_S)
@@ -170,7 +190,7 @@ def balancer(followed: Followed, tmp_path: Path) -> Iterator[Client]:
         assert old in blocks
         blocks = blocks.replace(old, new)
     server = nginx.started(tmp_path / "nginx", port, blocks)
-    yield Client(f"http://localhost:{port}")
+    yield followed.signed(f"http://localhost:{port}")
     server.stop(20)
 
 
@@ -213,8 +233,8 @@ def test_behind_the_balancer_of_the_page_every_request_may_go_anywhere_and_a_nod
 
 
 def test_what_was_backed_up_is_restored_and_served(followed: Followed, postgres: Cluster, tmp_path: Path) -> None:
-    settings = dict(each.partition("=")[::2] for each in shlex.split((followed.folder / "etc" / "nodes.env").read_text("utf-8")))
-    repo = Repository(Client(f"http://127.0.0.1:{followed.ports[0]}"), "team/kept")
+    settings = followed.settings()
+    repo = Repository(followed.client(), "team/kept")
     kept = repo.image("v1", seed="kept")
     backing_up, restoring = (
         block.replace("/backup", str(tmp_path)).replace("/var/lib/entrepot", str(tmp_path)) for block in _PAGE.blocks("Backups")
@@ -222,7 +242,7 @@ def test_what_was_backed_up_is_restored_and_served(followed: Followed, postgres:
 
     def run(commands: str, **variables: str) -> str:
         path = f"{followed.folder / 'bin'}:{os.environ['PATH']}"
-        environment = surroundings(PATH=path, **{**settings, **variables})
+        environment = as_people_have(PATH=path, **{**settings, **variables})
         done = subprocess.run(["bash", "-euc", commands], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -241,7 +261,7 @@ def test_what_was_backed_up_is_restored_and_served(followed: Followed, postgres:
 
 
 def test_while_the_store_is_away_what_the_database_holds_goes_on_and_all_else_is_told_so(followed: Followed) -> None:
-    client = Client(f"http://127.0.0.1:{followed.ports[0]}")
+    client = followed.client()
     repo = Repository(client, "team/away")
     manifest, large = repo.image("v1"), os.urandom(200_000)
     chunked(repo, large, 1)

@@ -148,6 +148,9 @@ def test_what_docker_pushes_is_there_in_the_next_container_on_the_same_volume(
     name = f"localhost:{first.port}/team/app:v1"
     command.run("load", "--input", str(_ALPINE))
     command.run("tag", "alpine:3.10", name)
+    (signing_in,) = typed("In a container", 1)
+    password = first.execute(*shlex.split(signing_in.partition(" | ")[0])[3:])
+    command.run("login", "--username", "admin", "--password", password.strip(), f"localhost:{first.port}")
     pushed = re.search(r"digest: (sha256:[0-9a-f]{64})", command.run("push", name).stdout)
     assert pushed is not None
     assert first.stop() == 0
@@ -175,14 +178,14 @@ def test_it_runs_as_its_own_user_with_nothing_that_it_does_not_need_and_its_doct
     described = container.inspect()["Config"]
     assert described["Labels"]["org.opencontainers.image.title"] == "Entrepot"
     assert set(described["ExposedPorts"]) == {"5000/tcp"}
-    (asking,) = typed("In a container", 1)
+    (asking,) = typed("In a container", 2)
     told = command.run(*shlex.split(asking)[1:]).stdout
     assert "/data is for entrepot alone" in told
     assert not re.search(r"^error ", told, re.MULTILINE), told
 
 
 def test_that_everyone_may_reach_it_has_to_be_said(start: Callable[..., Container]) -> None:
-    container = start(listen=f"0.0.0.0:{free_port()}", open_to_network="false")
+    container = start(listen=f"0.0.0.0:{free_port()}", access="open")
     container.until(lambda state: int(state["ExitCode"]) == 2)
     assert "add --open-to-network true if you mean it" in container.log()
 
@@ -274,7 +277,7 @@ def test_two_nodes_are_started_a_push_survives_the_death_of_one_and_it_comes_bac
 
 def test_each_container_has_only_its_own_secrets_and_only_the_balancer_is_published(cluster: Composed) -> None:
     seen = {name: set(cluster.inside(name, "sh", "-c", "ls /run/secrets 2>/dev/null; true").split()) for name in cluster.states()}
-    node = {"database.url", "secret.key", "s3.credentials"}
+    node = {"database.url", "secret.key", "s3.credentials", "admin.password"}
     assert seen == {
         "balancer": set(),
         "node-1": node,
@@ -284,7 +287,10 @@ def test_each_container_has_only_its_own_secrets_and_only_the_balancer_is_publis
         "valkey": set(),
     }
     assert cluster.published() == {"balancer": ["127.0.0.1:5000"]}
-    secrets = [(cluster.folder / "secrets" / name).read_text("utf-8").strip() for name in ("postgres.password", "secret.key")]
+    secrets = [
+        (cluster.folder / "secrets" / name).read_text("utf-8").strip()
+        for name in ("postgres.password", "secret.key", "admin.password")
+    ]
     assert not [secret for secret in secrets if secret in cluster.described()]
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from support import images
+from support.accounts import Signed, basic
 from support.http import Client
 from support.machine import Machine, machine
 from support.pages import Page
@@ -38,7 +39,7 @@ class Service:
     def configure(self, **settings: object) -> None:
         """Write the settings: those of the installed file, a free port, and these."""
         self.port = int(str(settings.pop("port", 0))) or free_port()
-        every = {"listen": f"127.0.0.1:{self.port}", "shutdown_delay": 0, **settings}
+        every = {"listen": f"127.0.0.1:{self.port}", "shutdown_delay": 0, "access": "open", **settings}
         lines = [f"ENTREPOT_{name.upper()}={value}" for name, value in every.items()]
         self.machine.write(_SETTINGS, "\n".join([self._settings, *lines, ""]))
 
@@ -100,9 +101,11 @@ def _clear(service: Service) -> None:
 
 
 def test_it_has_started_when_its_port_answers_and_is_for_its_user_alone(service: Service) -> None:
+    service.configure(access="accounts")
     service.do("start")
     assert service.client().get("/readyz").status == 200
-    Repository(service.client(), "team/app").image("v1")
+    password = service.machine.run("cat", "/var/lib/entrepot/admin-password").strip()
+    Repository(Signed(f"http://127.0.0.1:{service.port}", basic("admin", password)), "team/app").image("v1")
     owners = service.machine.run("find", "/var/lib/entrepot", "-printf", "%u %m\\n").splitlines()
     assert {line.split()[0] for line in owners} == {"entrepot"}
     assert not [line for line in owners if int(line.split()[1], 8) & 0o077]

@@ -124,6 +124,11 @@ class Instance:
 
 
 def surroundings(**variables: str) -> dict[str, str]:
-    """Return the environment for Entrepot itself: none of the caller's settings, and the sources of this project."""
+    """Return the environment for Entrepot itself: open access where a test does not say otherwise, and this project's sources."""
+    return {**as_people_have(), "ENTREPOT_ACCESS": "open", **variables}
+
+
+def as_people_have(**variables: str) -> dict[str, str]:
+    """Return the environment in which Entrepot has its default settings: none of the caller's, and this project's sources."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
     return {**kept, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1", **variables}

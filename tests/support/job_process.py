@@ -36,7 +36,7 @@ def end(child: "subprocess.Popen[str]", number: int) -> int:
 
 async def main(data: str, database: str, name: str, pause: str) -> None:
     """Work until told to stop."""
-    parts = Parts(Settings(data=data, database=database))
+    parts = Parts(Settings(data=data, database=database, access="open"))
     print("working", flush=True)  # noqa: T201 - the parent waits for this line
     await work(parts, engine(parts.db, (Steps, stepping(name, float(pause)))))
 

@@ -27,13 +27,16 @@ FILE: Final = "entrepot.db"
 
 
 def prepared(data: Path, database_url: str, storage: str = "") -> Settings:
-    """Make a data folder and a database of the newest schema; the store's place is made by `parts` when it is needed."""
+    """Make a data folder and a database of the newest schema; the store's place is made by `parts` when it is needed.
+
+    Access is open: who may do what has tests of its own.
+    """
     data.mkdir(parents=True, exist_ok=True)
     if database_url:
         run_postgresql(database_url)
     else:
         ensure_sqlite(data / FILE)
-    return Settings(data=str(data), database=database_url, storage=storage)
+    return Settings(data=str(data), database=database_url, storage=storage, access="open")
 
 
 def neighbour(place: Settings) -> Settings:

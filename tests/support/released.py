@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from support.instance import surroundings
+from support.instance import as_people_have
 from support.tools import PROJECT, missing
 
 
@@ -17,4 +17,4 @@ def released(commit: str, folder: Path) -> dict[str, str]:
         missing(f"the repository does not hold {commit}: fetch its whole history ({packed.stderr.decode().strip()})")
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["tar", "--extract", "--directory", str(folder)], input=packed.stdout, check=True)
-    return surroundings(PYTHONPATH=str(folder / "src"))
+    return as_people_have(PYTHONPATH=str(folder / "src"))

@@ -53,11 +53,13 @@ def start_command(*words: str, environment: dict[str, str] | None = None) -> "su
     )
 
 
-def run_command(*words: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+def run_command(
+    *words: str, environment: dict[str, str] | None = None, limit_s: float = _LIMIT_S
+) -> "subprocess.CompletedProcess[str]":
     """Run `entrepot WORDS` to its end; what it printed, errors too, is in `stdout`."""
     child = start_command(*words, environment=environment)
     try:
-        output, _ = child.communicate(timeout=_LIMIT_S)
+        output, _ = child.communicate(timeout=limit_s)
     except BaseException:
         child.kill()
         child.communicate()

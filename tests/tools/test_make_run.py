@@ -109,9 +109,10 @@ def gone(port: int) -> bool:
 def test_it_serves_and_says_where_and_how(clone: Path, tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "my data"
     with running(clone, port, data) as terminal:
-        assert status(port) == 200
+        assert status(port) == 401
         for text in (
             f"http://localhost:{port}\n",
+            f"docker login --username admin --password-stdin localhost:{port} < '{data}/admin-password'\n",
             f"{data}\n",
             f"{data}/log/entrepot.log\n",
             f"docker push localhost:{port}/demo/hello:v1\n",
@@ -129,6 +130,13 @@ def test_it_waits_for_https_and_says_so(clone: Path, tmp_path: Path) -> None:
     with running(clone, port, data, ENTREPOT_TLS="self-signed") as terminal:
         assert f"https://localhost:{port}\n" in terminal.shown
         assert "http://" not in terminal.shown
+
+
+def test_it_says_that_open_access_needs_no_login(clone: Path, tmp_path: Path) -> None:
+    with running(clone, free_port(), tmp_path / "data", ENTREPOT_ACCESS="open") as terminal:
+        assert "without a login" in terminal.shown
+        assert "docker login" not in terminal.shown
+    assert not (tmp_path / "data/admin-password").exists()
 
 
 def test_only_this_machine_reaches_it(clone: Path, tmp_path: Path) -> None:

@@ -137,11 +137,11 @@ def test_make_run_works_by_itself_as_root_and_with_one_command_as_an_ordinary_us
 
     as_root = machine.run(SERVE.format(port=port))
     assert f"{machine.package} is missing: installing it" in as_root
-    assert "v2 200" in as_root, as_root
+    assert "v2 401" in as_root, as_root
     assert "ended with 0" in as_root
 
     # Root's start has installed the package, which is what the one command would have done.
     as_user = machine.run(SERVE.format(port=port), "ordinary")
-    assert "v2 200" in as_user, as_user
+    assert "v2 401" in as_user, as_user
     assert "data folder  /home/ordinary/entrepot/data" in as_user
     assert "ended with 0" in as_user

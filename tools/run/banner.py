@@ -12,9 +12,9 @@ Entrepot serves.
   data folder  {data}
   log          {log}
 
-Push and pull, without a login; only this machine reaches it:
+{about}
 
-  docker tag IMAGE localhost:{port}/demo/hello:v1
+  {login}docker tag IMAGE localhost:{port}/demo/hello:v1
   docker push localhost:{port}/demo/hello:v1
   docker pull localhost:{port}/demo/hello:v1
 
@@ -26,6 +26,10 @@ Push and pull, without a login; only this machine reaches it:
 
 Stop it with Ctrl+C, or from another terminal in this folder: make stop{moved}
 """
+OPEN = "Push and pull, without a login; only this machine reaches it:"
+SIGNED = "Sign in as admin, push, and pull, which needs no login:"
+LOGIN = "docker login --username admin --password-stdin localhost:{port} < {file}\n  "
+ELSEWHERE = "docker login --username admin localhost:{port}\n  "
 
 
 def moved(data: Path) -> str:
@@ -33,6 +37,10 @@ def moved(data: Path) -> str:
     return "" if data == DEFAULT_DATA else f" DATA={shlex.quote(str(data))}"
 
 
-def banner(port: int, data: Path, log: Path, *, scheme: str) -> str:
+def banner(port: int, data: Path, log: Path, *, scheme: str, is_open: bool) -> str:
     """Return the text for a server on this port with these files; what podman and skopeo are told is right for both schemes."""
-    return TEXT.format(port=port, data=data, log=log, scheme=scheme, moved=moved(data))
+    login, file = "", data / "admin-password"
+    if not is_open:
+        login = (LOGIN if file.exists() else ELSEWHERE).format(port=port, file=shlex.quote(str(file)))
+    about = OPEN if is_open else SIGNED
+    return TEXT.format(port=port, data=data, log=log, scheme=scheme, about=about, login=login, moved=moved(data))

@@ -84,7 +84,9 @@ def run(port: int, data: Path) -> int:
                 return _farewell(server)
             code = server.process.wait()
             raise Refused(f"Entrepot did not start (exit code {code}). It said:\n\n{server.last_words()}\n\nThe log is {log}.")
-        print(banner(port, data, log, scheme="https" if _answers(port, tls=True) else "http"), flush=True)
+        is_secure = _status(port, "/readyz", tls=True) == http.client.OK
+        is_open = _status(port, "/v2/", tls=is_secure) == http.client.OK
+        print(banner(port, data, log, scheme="https" if is_secure else "http", is_open=is_open), flush=True)
         server.process.wait()
         return _farewell(server)
 
@@ -178,10 +180,11 @@ def _wait_until_ready(server: Server, port: int) -> bool:
 
 def _is_ready(port: int) -> bool:
     # The settings may come from variables or a file, so that only asking tells whether it is HTTPS that is served.
-    return _answers(port, tls=False) or _answers(port, tls=True)
+    return http.client.OK in (_status(port, "/readyz", tls=tls) for tls in (False, True))
 
 
-def _answers(port: int, *, tls: bool) -> bool:
+def _status(port: int, path: str, *, tls: bool) -> int:
+    """Return the status of an answer, 0 when there is none."""
     # http.client, because it knows nothing of proxies that the person may have set.
     connection: http.client.HTTPConnection
     if tls:
@@ -190,10 +193,10 @@ def _answers(port: int, *, tls: bool) -> bool:
     else:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", path)
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()
 

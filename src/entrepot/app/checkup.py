@@ -14,7 +14,7 @@ from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
 from entrepot.base.settings import Settings, workers
-from entrepot.domain.access.model import ANYONE
+from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.registry.errors import UploadUnknown
 from entrepot.platform.db.checkup import examine_postgresql, examine_sqlite
 from entrepot.platform.http.probe import Probe
@@ -22,12 +22,14 @@ from entrepot.platform.http.verdict import judge
 from entrepot.platform.secrets.keys import check_key
 from entrepot.platform.storage.checkup import check_disk, check_open_files
 from entrepot.spec.oci.names import RepositoryName
+from entrepot.spec.oci.scopes import Scope
 
 _MIGRATE: Final = "run `entrepot migrate`, or start the service, which does it"
 # Where the doctor uploads to: nothing is ever finished there, so no client and no catalogue shows it.
 _PROBED: Final = RepositoryName.parse("entrepot-doctor/probe")
 _ACCEPTED: Final = 202
 _CANCELLED: Final = 204
+_PAGE: Final = 100
 
 
 async def checkup(settings: Settings) -> AsyncIterator[Finding]:
@@ -86,17 +88,43 @@ def _check_machine(settings: Settings) -> list[Finding]:
 
 async def _upload_through_proxy(settings: Settings) -> Finding:
     """Upload to ourselves as a client does, and cancel the upload."""
-    probe = Probe(settings.public_url, trusting=authority(settings))
+    parts = Parts(settings)
+    await parts.open()
+    try:
+        actor = await _uploader(settings, parts)
+        if actor is None:
+            told = "not tried, because there is no administrator"
+            return warning("public URL", told, "start the service, which makes the first")
+        return await _uploaded(settings, parts, actor)
+    finally:
+        await parts.close()
+
+
+async def _uploader(settings: Settings, parts: Parts) -> Actor | None:
+    """Return who may upload to a place that nobody owns."""
+    if settings.access == "open":
+        return ANYONE
+    last = ""
+    while page := await parts.accounts.users.page(last, _PAGE):
+        for account in page:
+            if account.is_admin and account.is_active:
+                return Actor(account.name, account.id, account.generation, is_admin=True)
+        last = page[-1].name
+    return None
+
+
+async def _uploaded(settings: Settings, parts: Parts, actor: Actor) -> Finding:
+    scope = Scope("repository", _PROBED.asked, ("pull", "push"))
+    token = (await parts.accounts.tokens.issue(actor, [scope])).token if actor.is_somebody else ""
+    probe = Probe(settings.public_url, trusting=authority(settings), token=token)
     begun = await asyncio.to_thread(probe.request, "POST", f"/v2/{_PROBED.asked}/blobs/uploads/")
     if begun.answer is None or begun.answer.status != _ACCEPTED:
         return judge(settings.public_url, begun)
     location = urlsplit(begun.answer.headers.get("location", "")).path
     id_ = location.rpartition("/")[2]
-    parts = Parts(settings)
-    await parts.open()
     try:
         uploads, loop = parts.registry.uploads, asyncio.get_running_loop()
-        await uploads.status(ANYONE, _PROBED, id_)
+        await uploads.status(actor, _PROBED, id_)
 
         def arrives() -> bool:
             return asyncio.run_coroutine_threadsafe(uploads.is_held(id_), loop).result()
@@ -112,5 +140,4 @@ async def _upload_through_proxy(settings: Settings) -> Finding:
         ended = await asyncio.to_thread(probe.request, "DELETE", location)
         if ended.answer is None or ended.answer.status != _CANCELLED:
             with suppress(EntrepotError):  # it expires by itself
-                await parts.registry.uploads.cancel(ANYONE, _PROBED, id_)
-        await parts.close()
+                await parts.registry.uploads.cancel(actor, _PROBED, id_)

@@ -1,14 +1,20 @@
-"""By which address a client is counted where clients share something."""
+"""Clients' addresses: in one spelling, by which of them a client is counted, and in which networks they are.
+
+Asked with every request, so an address is read by the C library and kept as its bytes, which compare as addresses do.
+"""
 
 import ipaddress
+import socket
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
 Peer = tuple[str, str]  # address and port
 _REMEMBERED: Final = 4096
-_IPV6_PREFIX: Final = 64  # what one household or machine is given: it has 2^64 addresses to choose from
-_KEPT_BITS: Final = {4: 24, 6: 48}
+_IPV6_PREFIX_BYTES: Final = 8  # a /64 is what one household or machine is given: it has 2^64 addresses to choose from
+_IPV4_BYTES: Final = 4
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # how an IPv4 address is written as an IPv6 one (RFC 4291, section 2.5.5.2)
+_KEPT_BYTES: Final = {4: 3, 16: 6}  # of an address of that many bytes
 
 
 def peer_of(address: object, port: object) -> Peer:
@@ -19,36 +25,57 @@ def peer_of(address: object, port: object) -> Peer:
 @lru_cache(maxsize=_REMEMBERED)
 def network_of(client: str) -> str:
     """Return an IPv4 address itself, of an IPv6 one its /64; an IPv4 one written as IPv6 counts as what it is."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
+    packed = _packed(client)
+    if packed is None:
         return client
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
-    return str(address)
+    if len(packed) == _IPV4_BYTES:
+        return _text(packed)
+    return f"{_text(packed[:_IPV6_PREFIX_BYTES] + bytes(_IPV6_PREFIX_BYTES))}/64"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def spelled(text: str) -> str:
+    """Return an address in its one spelling; '' when it is none."""
+    packed = _packed(text)
+    return "" if packed is None else _text(packed)
 
 
 def shortened(client: str) -> str:
     """Return what is kept of an address for long: the /24 of an IPv4 one, the /48 of an IPv6 one; what is none stays."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
+    packed = _packed(client)
+    if packed is None:
         return client
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return str(ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False))
+    kept = _KEPT_BYTES[len(packed)]
+    return f"{_text(packed[:kept] + bytes(len(packed) - kept))}/{8 * kept}"
 
 
 def in_networks(client: str, networks: Collection[str]) -> bool:
     """Tell whether an address is in one of the networks, in CIDR notation; without any network it is."""
     if not networks:
         return True
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
+    packed = _packed(client)
+    if packed is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(each) for each in networks)
+    return any(first <= packed <= last for first, last in _spans(tuple(networks)) if len(first) == len(packed))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _packed(text: str) -> bytes | None:
+    """Return an address as bytes, 4 or 16 of them; None when it is none."""
+    text = text.partition("%")[0]
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):  # a NUL within is no OSError
+        return None
+    return packed.removeprefix(_MAPPED)
+
+
+def _text(packed: bytes) -> str:
+    return str(ipaddress.ip_address(packed))
+
+
+@lru_cache(maxsize=64)
+def _spans(networks: tuple[str, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the first and the last address of each network."""
+    found = [ipaddress.ip_network(each) for each in networks]
+    return tuple((each.network_address.packed, each.broadcast_address.packed) for each in found)

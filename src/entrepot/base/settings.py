@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "open or accounts",
             "Who may do what: open lets everyone who reaches it do everything, accounts those who sign in what they are allowed.",
         ),
-    ] = "open"
+    ] = "accounts"
     anonymous: Annotated[
         Literal["pull", "none"],
         _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),

@@ -40,7 +40,7 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 @pytest.fixture
 def place(tmp_path: Path, bucket: Bucket) -> Settings:
     settings = prepared(tmp_path / "data", "")
-    return Settings(data=settings.data, storage=bucket.url())
+    return Settings(data=settings.data, storage=bucket.url(), access="open")
 
 
 async def begun(whole: Parts, content: bytes) -> str:
@@ -165,7 +165,7 @@ def test_a_clean_up_that_fails_changes_no_answer(place: Settings, bucket: Bucket
     content = b"to be cleaned up"
 
     async def scenario(proxy: Faulty) -> None:
-        async with parts(Settings(data=place.data, storage=bucket.url(endpoint=proxy.url))) as whole:
+        async with parts(Settings(data=place.data, storage=bucket.url(endpoint=proxy.url), access="open")) as whole:
 
             async def body() -> AsyncIterator[bytes]:
                 if end == "known meanwhile":

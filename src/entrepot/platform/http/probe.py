@@ -35,12 +35,13 @@ class Outcome(msgspec.Struct, frozen=True):
 class Probe:
     """Speaks with one address, a new connection for each request; follows no redirect. Blocking.
 
-    `trusting` is the file of an authority that is trusted beside those of this machine.
+    `trusting` is the file of an authority that is trusted beside those of this machine, `token` what is shown to the registry.
     """
 
-    def __init__(self, url: str, *, trusting: Path | None = None) -> None:
+    def __init__(self, url: str, *, trusting: Path | None = None, token: str = "") -> None:
         self._url = urlsplit(url)
         self._trusting = trusting
+        self._token = token
 
     def request(self, method: str, path: str) -> Outcome:
         """Send a request without a body."""
@@ -58,6 +59,8 @@ class Probe:
             connection.putrequest(method, path)
             connection.putheader("Content-Length", str(size))
             connection.putheader("Content-Type", "application/octet-stream")
+            if self._token:
+                connection.putheader("Authorization", f"Bearer {self._token}")
             connection.endheaders()
             piece = os.urandom(min(_PIECE, size))
             while sent < size and not _answered(connection):

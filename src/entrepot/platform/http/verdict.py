@@ -11,6 +11,7 @@ from entrepot.platform.http.proxies import Answer, proxy_of, remedy, unbuffered
 _CHECK: Final = "public URL"
 _ACCEPTED: Final = 202
 _REFUSED: Final = 403
+_UNPROVEN: Final = 401
 _MB: Final = 1_000_000
 
 
@@ -59,8 +60,10 @@ def _refused(url: str, answer: Answer) -> Finding:
     told = f"the registry at {url} refused: {reason}"
     if answer.status == _REFUSED:
         advice = (
-            "with --access open a registry answers only who reaches it directly: it cannot stand behind a proxy that says for "
-            "whom it asks, and this version has no other access"
+            "with --access open a registry answers only who reaches it directly: behind a proxy that says for whom it asks use "
+            "--access accounts"
         )
         return error(_CHECK, told, advice)
+    if answer.status == _UNPROVEN:
+        return error(_CHECK, told, "give this command the settings and the key of the registry that serves there")
     return error(_CHECK, told, "look at its log")

@@ -13,8 +13,7 @@ import hashlib
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -27,13 +26,14 @@ _WORD: Final = 4
 _KEY_BYTES: Final = 16
 _KEY_WORDS: Final = _KEY_BYTES // _WORD
 _NEWEST: Final = _KEY_WORDS  # the number of the newest bucket
-_COUNTS: Final = _NEWEST + 1
+_TOTAL: Final = _NEWEST + 1  # what all buckets have together
+_COUNTS: Final = _TOTAL + 1
 _PLACE_WORDS: Final = _COUNTS + _BUCKETS
 _PLACE_BYTES: Final = _PLACE_WORDS * _WORD
 _WAYS: Final = 8
 _SETS: Final = 8192  # 65,536 subjects in 20 MB, of which only what is used is there
 _MOST: Final = 2**32 - 1
-_MAGIC: Final = b"entrepot limits 1\n"
+_MAGIC: Final = b"entrepot limits 2\n"
 
 
 class LimitsAway(EntrepotError):
@@ -87,43 +87,46 @@ class SharedWindows:
     async def give_back(self, subject: str, bucket: int) -> None:
         """Take back one that was counted, unless the window has passed it."""
         key, set_ = self._key(subject)
-        with self._alone(set_):
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, set_)
+        try:
             at = self._find(key, set_)
             if at is not None and bucket > self._words[at + _NEWEST] - _BUCKETS:
                 place = at + _COUNTS + bucket % _BUCKETS
-                self._words[place] = max(self._words[place] - 1, 0)
+                if self._words[place]:
+                    self._words[place] -= 1
+                    self._words[at + _TOTAL] -= 1
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, set_)
 
     def _ask(self, subject: str, limit: int, *, count: bool) -> Taken:
         now = self._clock()
         bucket = int(now) // BUCKET_S
         key, set_ = self._key(subject)
-        with self._alone(set_):
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, set_)  # with every pull: a block of its own would cost as much as the lock
+        try:
             at = self._find(key, set_)
             if at is None:
                 if not count:
                     return Taken(limit > 0, limit, bucket, 0)
                 at = self._give_away(key, set_, bucket)
             self._advance(at, bucket)
-            counts = self._words[at + _COUNTS : at + _PLACE_WORDS]
-            used = sum(counts)
-            allowed = used < limit
+            words = self._words
+            used = words[at + _TOTAL]
+            allowed = used < min(limit, _MOST)
             if count and allowed:
-                counts[bucket % _BUCKETS] = min(counts[bucket % _BUCKETS] + 1, _MOST)
                 used += 1
-            remaining = max(limit - used, 0)
-            return Taken(allowed, remaining, bucket, 0 if remaining else _frees_in_s(counts, bucket, used - limit, now))
+                words[at + _TOTAL] = used
+                words[at + _COUNTS + bucket % _BUCKETS] += 1
+            if used < limit:
+                return Taken(allowed, limit - used, bucket, 0)
+            counts = words[at + _COUNTS : at + _PLACE_WORDS]
+            return Taken(allowed, 0, bucket, _frees_in_s(counts, bucket, used - limit, now))
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, set_)
 
     def _key(self, subject: str) -> tuple[bytes, int]:
         key = hashlib.blake2b(subject.encode(), digest_size=_KEY_BYTES, key=self._secret).digest()
         return key, int.from_bytes(key[:_WORD], "little") % _SETS
-
-    @contextmanager
-    def _alone(self, set_: int) -> Iterator[None]:
-        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, set_)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, set_)
 
     def _find(self, key: bytes, set_: int) -> int | None:
         """Return the first word of a subject's place."""
@@ -149,6 +152,8 @@ class SharedWindows:
             return
         for passed in range(newest + 1, min(bucket, newest + _BUCKETS) + 1):
             self._words[at + _COUNTS + passed % _BUCKETS] = 0
+        # Counted anew, as a process may have been killed between two words.
+        self._words[at + _TOTAL] = sum(self._words[at + _COUNTS : at + _PLACE_WORDS])
         self._words[at + _NEWEST] = bucket
 
     def save(self, file: Path) -> None:

@@ -1,11 +1,10 @@
 """Where a request comes from when it came through proxies that are trusted to say so."""
 
-import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from entrepot.base.addresses import in_networks
+from entrepot.base.addresses import in_networks, spelled
 
 # Loopback, private (RFC 1918, RFC 4193) and link-local: not all that Python calls private, which has addresses for examples too.
 _NEIGHBOURS: Final = (
@@ -43,7 +42,4 @@ def _address(text: str) -> str:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return ""
+    return spelled(text)

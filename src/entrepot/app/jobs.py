@@ -11,7 +11,6 @@ from entrepot.domain.access.service.modes import pauses_jobs
 from entrepot.domain.accounts.jobs import FORGETTING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.audit.jobs import AuditJobs
-from entrepot.domain.audit.service.sequencer import Sequencer
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
@@ -50,7 +49,6 @@ def work_on_jobs(settings: Settings) -> None:
 
     async def run() -> None:
         parts = Parts(settings)
-        sequencer = Sequencer(parts.db, pauses_jobs)
-        await work(parts, engine(settings, parts, places), sequencer.run)
+        await work(parts, engine(settings, parts, places), audit(parts.db, settings).sequencer.run)
 
     asyncio.run(run())

@@ -157,7 +157,7 @@ class Parts:
 class Accounts:
     """Who there is and who may do what: all that knows of users, organisations and credentials.
 
-    What is changed is recorded as done `by` somebody, unless the call says by whom.
+    What is changed is recorded as done `by` somebody; `acting` of each part gives the same for somebody else.
     """
 
     def __init__(self, db: Database, settings: Settings, by: Author = HUB) -> None:

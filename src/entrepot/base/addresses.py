@@ -40,6 +40,7 @@ def spelled(text: str) -> str:
     return "" if packed is None else _text(packed)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def shortened(client: str) -> str:
     """Return what is kept of an address for long: the /24 of an IPv4 one, the /48 of an IPv6 one; what is none stays."""
     packed = _packed(client)

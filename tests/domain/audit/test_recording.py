@@ -12,7 +12,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.model import Actor
 from entrepot.domain.accounts.errors import CredentialUnknown, SignInRefused
 from entrepot.domain.accounts.model import Grant, Held, Place, Terms
-from entrepot.domain.audit.model import Act, Author, Origin, Wanted
+from entrepot.domain.audit.model import HUB, Act, Author, Origin, Wanted
 from entrepot.domain.audit.service.reading import Reading
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
@@ -30,55 +30,55 @@ Verb = Callable[[Accounts, str], Awaitable[Any]]
 
 
 async def _revoke(who: Accounts, name: str) -> None:
-    made, _ = await who.credentials.add_personal(name, "laptop", Terms(), by=Author("before"))
-    await who.credentials.revoke(made.id, by=_BY)
+    made, _ = await who.credentials.acting(HUB).add_personal(name, "laptop", Terms())
+    await who.credentials.revoke(made.id)
     with pytest.raises(CredentialUnknown):
-        await who.credentials.revoke(made.id, by=_BY)
+        await who.credentials.revoke(made.id)
 
 
 async def _revoke_robot(who: Accounts, name: str) -> None:
-    made, _ = await who.credentials.add_robot(f"org-{name}", "cd", _ROBOT, created_by="ann", by=Author("before"))
-    await who.credentials.revoke(made.id, by=_BY)
+    made, _ = await who.credentials.acting(HUB).add_robot(f"org-{name}", "cd", _ROBOT, created_by="ann")
+    await who.credentials.revoke(made.id)
 
 
 # In the order in which they are done, to a user NAME and an organisation org-NAME with a team, all of which are there.
 _VERBS: Final[list[tuple[str, Act, Verb]]] = [
-    ("add", Act.USER_ADD, lambda who, name: who.users.add(f"new-{name}", PASSWORD, by=_BY)),
-    ("password", Act.USER_PASSWORD, lambda who, name: who.users.set_password(name, "another fine password", by=_BY)),
-    ("email", Act.USER_EMAIL, lambda who, name: who.users.set_email(name, f"{name}@example.com", by=_BY)),
-    ("promote", Act.USER_PROMOTE, lambda who, name: who.users.set_admin(name, is_admin=True, by=_BY)),
-    ("demote", Act.USER_DEMOTE, lambda who, name: who.users.set_admin(name, is_admin=False, by=_BY)),
-    ("lock", Act.USER_LOCK, lambda who, name: who.users.set_active(name, is_active=False, by=_BY)),
-    ("unlock", Act.USER_UNLOCK, lambda who, name: who.users.set_active(name, is_active=True, by=_BY)),
-    ("organisation", Act.ORGANISATION_ADD, lambda who, name: who.organisations.add(f"new-org-{name}", name, by=_BY)),
-    ("member", Act.MEMBER_SET, lambda who, name: who.organisations.set_member(f"org-{name}", "root", Place.MEMBER, by=_BY)),
-    ("team", Act.TEAM_ADD, lambda who, name: who.organisations.add_team(f"org-{name}", "new", by=_BY)),
-    ("join", Act.TEAM_JOIN, lambda who, name: who.organisations.join_team(f"org-{name}", "devs", "root", by=_BY)),
-    ("grant", Act.GRANT_SET, lambda who, name: who.organisations.grant_to_team(f"org-{name}", "devs", _READ, by=_BY)),
+    ("add", Act.USER_ADD, lambda who, name: who.users.add(f"new-{name}", PASSWORD)),
+    ("password", Act.USER_PASSWORD, lambda who, name: who.users.set_password(name, "another fine password")),
+    ("email", Act.USER_EMAIL, lambda who, name: who.users.set_email(name, f"{name}@example.com")),
+    ("promote", Act.USER_PROMOTE, lambda who, name: who.users.set_admin(name, is_admin=True)),
+    ("demote", Act.USER_DEMOTE, lambda who, name: who.users.set_admin(name, is_admin=False)),
+    ("lock", Act.USER_LOCK, lambda who, name: who.users.set_active(name, is_active=False)),
+    ("unlock", Act.USER_UNLOCK, lambda who, name: who.users.set_active(name, is_active=True)),
+    ("organisation", Act.ORGANISATION_ADD, lambda who, name: who.organisations.add(f"new-org-{name}", name)),
+    ("member", Act.MEMBER_SET, lambda who, name: who.organisations.set_member(f"org-{name}", "root", Place.MEMBER)),
+    ("team", Act.TEAM_ADD, lambda who, name: who.organisations.add_team(f"org-{name}", "new")),
+    ("join", Act.TEAM_JOIN, lambda who, name: who.organisations.join_team(f"org-{name}", "devs", "root")),
+    ("grant", Act.GRANT_SET, lambda who, name: who.organisations.grant_to_team(f"org-{name}", "devs", _READ)),
     (
         "withdraw",
         Act.GRANT_WITHDRAW,
-        lambda who, name: who.organisations.withdraw_from_team(f"org-{name}", "devs", "app*", by=_BY),
+        lambda who, name: who.organisations.withdraw_from_team(f"org-{name}", "devs", "app*"),
     ),
-    ("grant to one", Act.GRANT_SET, lambda who, name: who.organisations.grant_to_account(f"org-{name}", "root", _READ, by=_BY)),
+    ("grant to one", Act.GRANT_SET, lambda who, name: who.organisations.grant_to_account(f"org-{name}", "root", _READ)),
     (
         "withdraw from one",
         Act.GRANT_WITHDRAW,
-        lambda who, name: who.organisations.withdraw_from_account(f"org-{name}", "root", "app*", by=_BY),
+        lambda who, name: who.organisations.withdraw_from_account(f"org-{name}", "root", "app*"),
     ),
-    ("leave", Act.TEAM_LEAVE, lambda who, name: who.organisations.leave_team(f"org-{name}", "devs", "root", by=_BY)),
-    ("remove", Act.MEMBER_REMOVE, lambda who, name: who.organisations.remove_member(f"org-{name}", "root", by=_BY)),
-    ("delete team", Act.TEAM_DELETE, lambda who, name: who.organisations.delete_team(f"org-{name}", "devs", by=_BY)),
-    ("token", Act.TOKEN_ADD, lambda who, name: who.credentials.add_personal(name, "laptop", Terms(), by=_BY)),
+    ("leave", Act.TEAM_LEAVE, lambda who, name: who.organisations.leave_team(f"org-{name}", "devs", "root")),
+    ("remove", Act.MEMBER_REMOVE, lambda who, name: who.organisations.remove_member(f"org-{name}", "root")),
+    ("delete team", Act.TEAM_DELETE, lambda who, name: who.organisations.delete_team(f"org-{name}", "devs")),
+    ("token", Act.TOKEN_ADD, lambda who, name: who.credentials.add_personal(name, "laptop", Terms())),
     (
         "token of an organisation",
         Act.TOKEN_ADD,
-        lambda who, name: who.credentials.add_organisation(f"org-{name}", "all", Terms(), created_by="root", by=_BY),
+        lambda who, name: who.credentials.add_organisation(f"org-{name}", "all", Terms(), created_by="root"),
     ),
-    ("robot", Act.ROBOT_ADD, lambda who, name: who.credentials.add_robot(f"org-{name}", "ci", _ROBOT, created_by="ann", by=_BY)),
+    ("robot", Act.ROBOT_ADD, lambda who, name: who.credentials.add_robot(f"org-{name}", "ci", _ROBOT, created_by="ann")),
     ("revoke", Act.TOKEN_REVOKE, _revoke),
     ("revoke a robot", Act.ROBOT_REVOKE, _revoke_robot),
-    ("delete", Act.USER_DELETE, lambda who, name: who.users.delete(name, by=_BY)),
+    ("delete", Act.USER_DELETE, lambda who, name: who.users.delete(name)),
 ]
 
 
@@ -96,6 +96,8 @@ def test_each_act_is_recorded_once_with_who_did_it(place: Settings, number: Iter
 
     async def scenario(who: Accounts) -> None:
         await _prepared(who, name)
+        who.users, who.organisations = who.users.acting(_BY), who.organisations.acting(_BY)
+        who.credentials = who.credentials.acting(_BY)
         reading = Reading(who.users._db)
         for what, act, verb in _VERBS:
             before = len(await reading.newest(Wanted(actor="root"), 1000))

@@ -41,7 +41,9 @@ class Identity:
             with suppress(Unavailable):  # the refusal is the answer, also while nothing can be written down
                 await self._credentials.refused(secret, client)
             raise
-        await self._credentials.used(held, Author(actor.name, held.id, Origin(client)))
+        # Whoever proved who they are may pull, also while nothing can be written down.
+        with suppress(Unavailable):
+            await self._credentials.used(held, Author(actor.name, held.id, Origin(client)))
         return actor
 
     async def still(self, actor: Actor) -> Actor:

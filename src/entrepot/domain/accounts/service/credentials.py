@@ -21,6 +21,7 @@ from entrepot.domain.accounts.model import Account, Credential, Kind, Terms, che
 from entrepot.domain.accounts.queries import accounts, credentials, organisations
 from entrepot.domain.accounts.secrets import new_secret, stored
 from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Detail, Origin, Outcome
+from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
@@ -33,18 +34,16 @@ _WITH_TOKEN: Final = {"with": "token"}
 _LONGEST_LIFE_S: Final = 100 * 366 * 86_400
 
 
-class Credentials:
-    """All tokens and robots of the hub. What is changed is recorded as done `by` somebody, else by whom this was made for."""
+class Credentials(Acting):
+    """All tokens and robots of the hub."""
 
     def __init__(self, db: Database, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
-        self._by = by
-        self._noted: dict[str, float] = {}
+        self._noted: dict[tuple[str, str], float] = {}
         self._recorded = Seldom()
 
-    async def add_personal(
-        self, owner: str, name: str, terms: Terms, *, lifetime_s: int | None = None, by: Author | None = None
-    ) -> tuple[Credential, str]:
+    async def add_personal(self, owner: str, name: str, terms: Terms, *, lifetime_s: int | None = None) -> tuple[Credential, str]:
         """Make a token of a user's; return it with its secret, which is never shown again.
 
         Raises:
@@ -54,7 +53,7 @@ class Credentials:
         if account is None:
             raise AccountUnknown(name=owner)
         made = _draft(Kind.PERSONAL, _named(name), terms, owner, account.id)
-        return await self._add(msgspec.structs.replace(made, owner=owner), account.namespace, lifetime_s, by)
+        return await self._add(msgspec.structs.replace(made, owner=owner), account.namespace, lifetime_s)
 
     async def add_organisation(
         self,
@@ -64,11 +63,10 @@ class Credentials:
         *,
         created_by: str,
         lifetime_s: int | None = None,
-        by: Author | None = None,
     ) -> tuple[Credential, str]:
         """Make a token of an organisation's. Raises OrganisationUnknown, TermsInvalid."""
         made = msgspec.structs.replace(_draft(Kind.ORGANISATION, _named(name), terms, created_by), owner=organisation)
-        return await self._add(made, await self._namespace(organisation), lifetime_s, by)
+        return await self._add(made, await self._namespace(organisation), lifetime_s)
 
     async def add_robot(
         self,
@@ -78,7 +76,6 @@ class Credentials:
         *,
         created_by: str,
         lifetime_s: int | None = None,
-        by: Author | None = None,
     ) -> tuple[Credential, str]:
         """Make a robot, which signs in as `NAMESPACE+NAME` and may do what its terms grant.
 
@@ -88,7 +85,7 @@ class Credentials:
         if not terms.grants:
             raise TermsInvalid(what="robot", value=name, expected="at least one grant, as app=read")
         made = msgspec.structs.replace(_draft(Kind.ROBOT, parse_segment(name), terms, created_by), owner=namespace)
-        return await self._add(made, await self._namespace(namespace), lifetime_s, by)
+        return await self._add(made, await self._namespace(namespace), lifetime_s)
 
     async def find(self, id_: str) -> Credential:
         """Return a credential, whether it holds or not. Raises CredentialUnknown."""
@@ -113,7 +110,7 @@ class Credentials:
         """Return an organisation's tokens or a namespace's robots, newest first. Raises OrganisationUnknown."""
         return await self._db.read(credentials.of_namespace, await self._namespace(namespace), kind)
 
-    async def revoke(self, id_: str, *, by: Author | None = None) -> None:
+    async def revoke(self, id_: str) -> None:
         """Let a credential prove nothing any more. Raises CredentialUnknown."""
 
         async def end(tx: Transaction) -> None:
@@ -121,7 +118,7 @@ class Credentials:
             if held is None or not await credentials.revoke(tx, id_):
                 raise CredentialUnknown(id=id_)
             act = Act.ROBOT_REVOKE if held.kind is Kind.ROBOT else Act.TOKEN_REVOKE
-            await record(tx, by or self._by, Deed(act, held.owner, id_, {"name": held.name}))
+            await record(tx, self._by, Deed(act, held.owner, id_, {"name": held.name}))
 
         await self._db.write(end)
 
@@ -146,13 +143,13 @@ class Credentials:
         As a sign-in it is recorded once an hour from each network.
         """
         now, client = time.monotonic(), by.origin.address
-        recorded = (held.id, shortened(client))
-        is_due = self._recorded.is_due(recorded)
-        if not is_due and now - self._noted.get(held.id, -_NOTED_EVERY_S) < _NOTED_EVERY_S:
+        use = (held.id, shortened(client))
+        if now - self._noted.get(use, -_NOTED_EVERY_S) < _NOTED_EVERY_S:
             return
         if len(self._noted) >= _MOST_NOTED:
             self._noted.clear()
-        self._noted[held.id] = now
+        self._noted[use] = now
+        is_due = self._recorded.is_due(use)
 
         async def note(tx: Transaction) -> None:
             await credentials.note_use(tx, held.id, client)
@@ -161,7 +158,7 @@ class Credentials:
 
         await self._db.write(note, durable=is_due)
         if is_due:
-            self._recorded.note(recorded)
+            self._recorded.note(use)
 
     async def refused(self, secret: str, client: str) -> None:
         """Record that a token was refused, once an hour from each network; of one that was revoked or has expired, which."""
@@ -181,7 +178,7 @@ class Credentials:
             raise OrganisationUnknown(name=name)
         return found[0]
 
-    async def _add(self, made: Credential, namespace: int, lifetime_s: int | None, by: Author | None) -> tuple[Credential, str]:
+    async def _add(self, made: Credential, namespace: int, lifetime_s: int | None) -> tuple[Credential, str]:
         if lifetime_s is not None and not 0 < lifetime_s <= _LONGEST_LIFE_S:
             raise TermsInvalid(what="lifetime", value=lifetime_s, expected="a number of seconds above 0")
         secret = new_secret(made.kind)
@@ -193,7 +190,7 @@ class Credentials:
                     raise RobotExists(name=made.name)
             await credentials.add(tx, made, namespace, stored(secret), lifetime_s and lifetime_s * 1_000_000)
             act = Act.ROBOT_ADD if made.kind is Kind.ROBOT else Act.TOKEN_ADD
-            await record(tx, by or self._by, Deed(act, made.owner, made.id, _about(made)))
+            await record(tx, self._by, Deed(act, made.owner, made.id, _about(made)))
 
         await self._db.write(store)
         return await self.find(made.id), secret

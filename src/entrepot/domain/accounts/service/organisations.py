@@ -12,27 +12,25 @@ from entrepot.domain.accounts.errors import (
 from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
 from entrepot.domain.accounts.queries import accounts, organisations
 from entrepot.domain.audit.model import HUB, Act, Author, done
+from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
 
 
-class Organisations:
-    """All organisations of the hub, and all namespaces where something is granted.
-
-    What is changed is recorded as done `by` somebody, else by whom this was made for.
-    """
+class Organisations(Acting):
+    """All organisations of the hub, and all namespaces where something is granted."""
 
     def __init__(self, db: Database, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
-        self._by = by
 
     async def standing(self, account: int, namespace: str) -> InNamespace:
         """Return what somebody (0: nobody) is in a namespace, and what is granted to them there."""
         found = await self._db.recall(organisations.standing, str(account), namespace)
         return found or InNamespace("")
 
-    async def add(self, name: str, owner: str, *, by: Author | None = None) -> None:
+    async def add(self, name: str, owner: str) -> None:
         """Make an organisation with its first owner. Raises AccountUnknown, NamespaceInvalid, NameReserved, NameTaken."""
         if parse_namespace(name) == LIBRARY:
             raise NameTaken(name=name)
@@ -43,17 +41,17 @@ class Organisations:
             if made is None:
                 raise NameTaken(name=name)
             await organisations.set_place(tx, made, first.id, Place.OWNER)
-            await record(tx, by or self._by, done(Act.ORGANISATION_ADD, name, {"owner": owner}))
+            await record(tx, self._by, done(Act.ORGANISATION_ADD, name, {"owner": owner}))
 
         await self._db.write(make)
 
-    async def adopt(self, name: str, *, by: Author | None = None) -> int:
+    async def adopt(self, name: str) -> int:
         """Make a user the owner of all organisations that have no member; return how many. Raises AccountUnknown."""
 
         async def change(tx: Transaction) -> int:
             adopted = await organisations.adopt(tx, (await _account(tx, name)).id)
             if adopted:
-                await record(tx, by or self._by, done(Act.ORGANISATION_ADOPT, name, {"organisations": adopted}))
+                await record(tx, self._by, done(Act.ORGANISATION_ADOPT, name, {"organisations": adopted}))
             return adopted
 
         return await self._db.write(change)
@@ -67,7 +65,7 @@ class Organisations:
         """Return the organisations that a user is in."""
         return await self._db.read(organisations.organisations_of, account)
 
-    async def set_member(self, organisation: str, name: str, place: Place, *, by: Author | None = None) -> None:
+    async def set_member(self, organisation: str, name: str, place: Place) -> None:
         """Make a user a member, or another kind of member. Raises AccountUnknown, LastOwner, OrganisationUnknown."""
 
         async def change(tx: Transaction) -> None:
@@ -75,11 +73,11 @@ class Organisations:
             if place is not Place.OWNER:
                 await _require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)
-            await record(tx, by or self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
+            await record(tx, self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
 
         await self._db.write(change)
 
-    async def remove_member(self, organisation: str, name: str, *, by: Author | None = None) -> None:
+    async def remove_member(self, organisation: str, name: str) -> None:
         """Take a user out of an organisation and its teams.
 
         Raises:
@@ -91,7 +89,7 @@ class Organisations:
             await _require_another_owner(tx, id_, organisation, account)
             if not await organisations.leave(tx, id_, account.id):
                 raise MemberUnknown(name=name, organisation=organisation)
-            await record(tx, by or self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
+            await record(tx, self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
 
         await self._db.write(change)
 
@@ -104,27 +102,27 @@ class Organisations:
         found = await self._db.read(_team, organisation, name)
         return await self._db.read(organisations.in_team, found.id), await self._db.read(organisations.granted_to_team, found.id)
 
-    async def add_team(self, organisation: str, name: str, description: str = "", *, by: Author | None = None) -> None:
+    async def add_team(self, organisation: str, name: str, description: str = "") -> None:
         """Make a team. Raises NamespaceInvalid, OrganisationUnknown, TeamExists."""
         parse_segment(name)
 
         async def make(tx: Transaction) -> None:
             if not await organisations.add_team(tx, await _organisation(tx, organisation), name, description):
                 raise TeamExists(organisation=organisation, name=name)
-            await record(tx, by or self._by, done(Act.TEAM_ADD, f"{organisation}/{name}"))
+            await record(tx, self._by, done(Act.TEAM_ADD, f"{organisation}/{name}"))
 
         await self._db.write(make)
 
-    async def delete_team(self, organisation: str, name: str, *, by: Author | None = None) -> None:
+    async def delete_team(self, organisation: str, name: str) -> None:
         """Delete a team, and what was granted to it. Raises OrganisationUnknown, TeamUnknown."""
 
         async def remove(tx: Transaction) -> None:
             await organisations.delete_team(tx, (await _team(tx, organisation, name)).id)
-            await record(tx, by or self._by, done(Act.TEAM_DELETE, f"{organisation}/{name}"))
+            await record(tx, self._by, done(Act.TEAM_DELETE, f"{organisation}/{name}"))
 
         await self._db.write(remove)
 
-    async def join_team(self, organisation: str, team: str, name: str, *, by: Author | None = None) -> None:
+    async def join_team(self, organisation: str, team: str, name: str) -> None:
         """Put a member into a team. Raises AccountUnknown, MemberUnknown, OrganisationUnknown, TeamUnknown."""
 
         async def change(tx: Transaction) -> None:
@@ -132,42 +130,42 @@ class Organisations:
             if await organisations.place_of(tx, id_, account.id) is None:
                 raise MemberUnknown(name=name, organisation=organisation)
             if await organisations.join_team(tx, (await _team(tx, organisation, team)).id, account.id):
-                await record(tx, by or self._by, done(Act.TEAM_JOIN, f"{organisation}/{team}", {"user": name}))
+                await record(tx, self._by, done(Act.TEAM_JOIN, f"{organisation}/{team}", {"user": name}))
 
         await self._db.write(change)
 
-    async def leave_team(self, organisation: str, team: str, name: str, *, by: Author | None = None) -> None:
+    async def leave_team(self, organisation: str, team: str, name: str) -> None:
         """Take a user out of a team. Raises AccountUnknown, MemberUnknown, OrganisationUnknown, TeamUnknown."""
 
         async def change(tx: Transaction) -> None:
             found, account = await _team(tx, organisation, team), await _account(tx, name)
             if not await organisations.leave_team(tx, found.id, account.id):
                 raise MemberUnknown(name=name, organisation=f"{organisation}/{team}")
-            await record(tx, by or self._by, done(Act.TEAM_LEAVE, f"{organisation}/{team}", {"user": name}))
+            await record(tx, self._by, done(Act.TEAM_LEAVE, f"{organisation}/{team}", {"user": name}))
 
         await self._db.write(change)
 
-    async def grant_to_team(self, organisation: str, team: str, held: Held, *, by: Author | None = None) -> None:
+    async def grant_to_team(self, organisation: str, team: str, held: Held) -> None:
         """Let a team do something with the repositories of a pattern. Raises OrganisationUnknown, TeamUnknown, TermsInvalid."""
         check_pattern(held.pattern)
 
         async def change(tx: Transaction) -> None:
             await organisations.grant_to_team(tx, (await _team(tx, organisation, team)).id, held)
             details = {"team": team, "role": held.role.value}
-            await record(tx, by or self._by, done(Act.GRANT_SET, f"{organisation}/{held.pattern}", details))
+            await record(tx, self._by, done(Act.GRANT_SET, f"{organisation}/{held.pattern}", details))
 
         await self._db.write(change)
 
-    async def withdraw_from_team(self, organisation: str, team: str, pattern: str, *, by: Author | None = None) -> None:
+    async def withdraw_from_team(self, organisation: str, team: str, pattern: str) -> None:
         """Withdraw what a team was granted for a pattern. Raises OrganisationUnknown, TeamUnknown."""
 
         async def change(tx: Transaction) -> None:
             if await organisations.withdraw_from_team(tx, (await _team(tx, organisation, team)).id, pattern):
-                await record(tx, by or self._by, done(Act.GRANT_WITHDRAW, f"{organisation}/{pattern}", {"team": team}))
+                await record(tx, self._by, done(Act.GRANT_WITHDRAW, f"{organisation}/{pattern}", {"team": team}))
 
         await self._db.write(change)
 
-    async def grant_to_account(self, namespace: str, name: str, held: Held, *, by: Author | None = None) -> None:
+    async def grant_to_account(self, namespace: str, name: str, held: Held) -> None:
         """Let a user do something with the repositories of a pattern.
 
         Raises:
@@ -178,17 +176,17 @@ class Organisations:
         async def change(tx: Transaction) -> None:
             await organisations.grant_to_account(tx, await _namespace(tx, namespace), (await _account(tx, name)).id, held)
             details = {"user": name, "role": held.role.value}
-            await record(tx, by or self._by, done(Act.GRANT_SET, f"{namespace}/{held.pattern}", details))
+            await record(tx, self._by, done(Act.GRANT_SET, f"{namespace}/{held.pattern}", details))
 
         await self._db.write(change)
 
-    async def withdraw_from_account(self, namespace: str, name: str, pattern: str, *, by: Author | None = None) -> None:
+    async def withdraw_from_account(self, namespace: str, name: str, pattern: str) -> None:
         """Withdraw what a user was granted for a pattern. Raises AccountUnknown, OrganisationUnknown."""
 
         async def change(tx: Transaction) -> None:
             id_, account = await _namespace(tx, namespace), await _account(tx, name)
             if await organisations.withdraw_from_account(tx, id_, account.id, pattern):
-                await record(tx, by or self._by, done(Act.GRANT_WITHDRAW, f"{namespace}/{pattern}", {"user": name}))
+                await record(tx, self._by, done(Act.GRANT_WITHDRAW, f"{namespace}/{pattern}", {"user": name}))
 
         await self._db.write(change)
 

@@ -16,6 +16,7 @@ from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
+from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
@@ -27,12 +28,12 @@ _MOST_PROVED: Final = 1000
 WITH_PASSWORD: Final = {"with": "password"}
 
 
-class Users:
-    """All users of the hub. What is changed is recorded as done `by` somebody, else by whom this was made for."""
+class Users(Acting):
+    """All users of the hub."""
 
     def __init__(self, db: Database, passwords: Passwords, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
-        self._by = by
         self._passwords = passwords
         self._throttle = Throttle(db)
         self._recorded = Seldom()
@@ -59,9 +60,7 @@ class Users:
         """Tell whether there is no user yet."""
         return await self._db.read(accounts.is_empty)
 
-    async def add(
-        self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False, by: Author | None = None
-    ) -> Account:
+    async def add(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Account:
         """Make a user, who signs in by the password if there is one.
 
         Raises:
@@ -80,12 +79,12 @@ class Users:
             if namespace is None:
                 raise NameTaken(name=name)
             await accounts.add(tx, namespace, email=email, password=hashed, is_admin=is_admin)
-            await record(tx, by or self._by, done(Act.USER_ADD, name, {"administrator": is_admin}))
+            await record(tx, self._by, done(Act.USER_ADD, name, {"administrator": is_admin}))
 
         await self._db.write(make)
         return await self.find(name)
 
-    async def set_password(self, name: str, password: str, *, by: Author | None = None) -> None:
+    async def set_password(self, name: str, password: str) -> None:
         """Replace a user's password, and end all that they are signed in with; tokens stay.
 
         Raises:
@@ -96,12 +95,12 @@ class Users:
 
         async def change(tx: Transaction) -> None:
             _require(await accounts.set_password(tx, account.id, hashed), name)
-            await record(tx, by or self._by, done(Act.USER_PASSWORD, name))
+            await record(tx, self._by, done(Act.USER_PASSWORD, name))
 
         await self._db.write(change)
         self._proved.clear()
 
-    async def set_email(self, name: str, email: str | None, *, by: Author | None = None) -> None:
+    async def set_email(self, name: str, email: str | None) -> None:
         """Replace a user's address of mail. Raises AccountUnknown, EmailInvalid, EmailTaken."""
         account = await self.find(name)
         address = parse_email(email) if email else None
@@ -111,11 +110,11 @@ class Users:
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=address)
             _require(await accounts.set_email(tx, account.id, address), name)
-            await record(tx, by or self._by, done(Act.USER_EMAIL, name))  # not which: it is personal, and rows are kept for long
+            await record(tx, self._by, done(Act.USER_EMAIL, name))  # not which: it is personal, and rows are kept for long
 
         await self._db.write(change)
 
-    async def set_admin(self, name: str, *, is_admin: bool, by: Author | None = None) -> None:
+    async def set_admin(self, name: str, *, is_admin: bool) -> None:
         """Make a user an administrator of the hub, or no longer. Raises AccountUnknown, LastAdministrator."""
         account = await self.find(name)
 
@@ -123,11 +122,11 @@ class Users:
             if not is_admin:
                 await _require_another(tx, account)
             _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
-            await record(tx, by or self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
+            await record(tx, self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
         await self._db.write(change)
 
-    async def set_active(self, name: str, *, is_active: bool, by: Author | None = None) -> None:
+    async def set_active(self, name: str, *, is_active: bool) -> None:
         """Let a user sign in, or end all that they are signed in with. Raises AccountUnknown, LastAdministrator."""
         account = await self.find(name)
 
@@ -135,12 +134,12 @@ class Users:
             if not is_active:
                 await _require_another(tx, account)
             _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
-            await record(tx, by or self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
+            await record(tx, self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
         await self._db.write(change)
         self._proved.clear()
 
-    async def delete(self, name: str, *, by: Author | None = None) -> None:
+    async def delete(self, name: str) -> None:
         """Delete a user with their tokens and memberships; their name is given to nobody else.
 
         Raises:
@@ -151,7 +150,7 @@ class Users:
         async def remove(tx: Transaction) -> None:
             await _require_another(tx, account)
             _require(await accounts.delete_account(tx, account.id), name)
-            await record(tx, by or self._by, done(Act.USER_DELETE, name))
+            await record(tx, self._by, done(Act.USER_DELETE, name))
 
         await self._db.write(remove)
         self._proved.clear()

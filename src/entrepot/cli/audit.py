@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 import typer
 
+from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Found, Settings
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import REFUSED, WRONG_USE, refuse, with_settings
@@ -64,7 +66,8 @@ def export(
     wanted = _wanted(actor, act, namespace, since, until)
 
     async def write(audit: "Audit") -> None:
-        await audit.sequencer.catch_up()  # where no job process runs, acts of commands wait
+        with suppress(Unavailable):  # also of a database that takes no writes a copy can be made
+            await audit.sequencer.catch_up()  # where no job process runs, acts of commands wait
         async for event in audit.reading.export(wanted, after):
             typer.echo(msgspec.json.encode(told(event)).decode())
 

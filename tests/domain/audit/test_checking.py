@@ -86,6 +86,7 @@ def test_an_inserted_row_is_named(intact: Settings) -> None:
         intact,
         *moves,
         f"INSERT INTO audit_event ({_ALL}, position) SELECT {_ALL}, 4 FROM audit_event WHERE position = 5",  # noqa: S608
+        update("target = 'eve'", "position = 4"),
     )
     assert (verdict.bad, verdict.anchored) == (4, 3)
 

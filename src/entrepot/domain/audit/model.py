@@ -129,6 +129,15 @@ class Wanted(msgspec.Struct, frozen=True):
     since: int = 0
     until: int = _ENDLESS
 
+    def has(self, event: Event) -> bool:
+        """Tell whether a row is among them."""
+        return (
+            self.actor in ("", event.actor)
+            and self.act in ("", event.act)
+            and self.namespace in ("", event.namespace)
+            and self.since <= event.happened_at < self.until
+        )
+
 
 class Head(msgspec.Struct, frozen=True):
     """How far the chain goes, and up to which row it was pruned."""

@@ -1,10 +1,10 @@
 """Statements about rows of the log: adding, finding, cutting addresses, and deleting what was pruned."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, insert, null, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, null, select, tuple_, update
 
 from entrepot.domain.audit.chain import Marked
 from entrepot.domain.audit.model import Author, Deed, Event, Wanted
@@ -35,6 +35,9 @@ _ADD: Final = Statement(
         digest=null(),
     )
 )
+_CHAINED_AFTER: Final = Statement(
+    _ALL.where(audit_event.c.position > bindparam("position")).order_by(audit_event.c.position).limit(bindparam("limit"))
+)
 _WHOLE: Final = Statement(
     select(audit_event.c.id)
     .where(audit_event.c.address.is_not(None), audit_event.c.happened_at < now_us() - bindparam("age_us"))
@@ -60,7 +63,6 @@ _PRUNE: Final = Statement(
     )
 )
 _found: dict[tuple[str, ...], Statement] = {}
-_exported: dict[tuple[str, ...], Statement] = {}
 
 
 async def add(tx: Transaction, by: Author, deed: Deed, address: Marked) -> None:
@@ -84,10 +86,12 @@ async def add(tx: Transaction, by: Author, deed: Deed, address: Marked) -> None:
 
 async def newest(db: Reader, wanted: Wanted, before: tuple[int, int], limit: int) -> list[Event]:
     """Return rows, newest first, that come before that time and id; at most `limit`."""
-    names, values = _by(wanted)
+    names = tuple(name for name in _EXACTLY if getattr(wanted, name))
+    values: dict[str, Value] = {name: getattr(wanted, name) for name in (*names, "since", "until")}
     if names not in _found:
         _found[names] = Statement(
-            _wanted(names)
+            _ALL.where(*(audit_event.c[name] == bindparam(name) for name in names))
+            .where(audit_event.c.happened_at >= bindparam("since"), audit_event.c.happened_at < bindparam("until"))
             .where(tuple_(audit_event.c.happened_at, audit_event.c.id) < tuple_(bindparam("before"), bindparam("before_id")))
             .order_by(audit_event.c.happened_at.desc(), audit_event.c.id.desc())
             .limit(bindparam("limit"))
@@ -96,17 +100,9 @@ async def newest(db: Reader, wanted: Wanted, before: tuple[int, int], limit: int
     return [event_of(row) for row in rows]
 
 
-async def chained_after(db: Reader, wanted: Wanted, position: int, limit: int) -> list[Event]:
+async def chained_after(db: Reader, position: int, limit: int) -> list[Event]:
     """Return rows of the chain behind a position, in its order; at most `limit`."""
-    names, values = _by(wanted)
-    if names not in _exported:
-        _exported[names] = Statement(
-            _wanted(names)
-            .where(audit_event.c.position > bindparam("position"))
-            .order_by(audit_event.c.position)
-            .limit(bindparam("limit"))
-        )
-    return [event_of(row) for row in await db.all(_exported[names], position=position, limit=limit, **values)]
+    return [event_of(row) for row in await db.all(_CHAINED_AFTER, position=position, limit=limit)]
 
 
 async def with_whole_address(db: Reader, age_us: int, limit: int) -> list[int]:
@@ -130,16 +126,3 @@ def event_of(row: Row) -> Event:
     for name in ("address_salt", "address_mark", "digest"):
         values[name] = None if values[name] is None else bytes(values[name])
     return Event(**values)
-
-
-def _by(wanted: Wanted) -> tuple[tuple[str, ...], dict[str, Value]]:
-    names = tuple(name for name in _EXACTLY if getattr(wanted, name))
-    return names, {**{name: getattr(wanted, name) for name in names}, "since": wanted.since, "until": wanted.until}
-
-
-def _wanted(names: tuple[str, ...]) -> Select[Any]:
-    return _ALL.where(
-        *(audit_event.c[name] == bindparam(name) for name in names),
-        audit_event.c.happened_at >= bindparam("since"),
-        audit_event.c.happened_at < bindparam("until"),
-    )

@@ -9,13 +9,12 @@ from typing import Final
 import msgspec
 
 from entrepot.domain.audit.chain import START, fits_its_mark, linked
-from entrepot.domain.audit.model import Anchor, Event, Head, Verdict, Wanted
+from entrepot.domain.audit.model import Anchor, Event, Head, Verdict
 from entrepot.domain.audit.queries import chain, events
 from entrepot.domain.audit.service.anchors import Anchors
 from entrepot.platform.db.database import Database
 
 _PAGE: Final = 500
-_EVERYTHING: Final = Wanted()
 _LOOKS: Final = 3
 
 
@@ -103,7 +102,7 @@ class _Walk:
         self._digest = anchor.digest
 
     async def _follow(self) -> None:
-        while page := await self._db.read(events.chained_after, _EVERYTHING, self._position, _PAGE):
+        while page := await self._db.read(events.chained_after, self._position, _PAGE):
             for event in page:
                 self._take(event)
 

@@ -22,6 +22,14 @@ _LIMIT_S: Final = 120.0
 # Where else is tried what a section says.
 _TRIED: Final = {
     "Who may do what": ("web/v2/test_permissions.py",),
+    "Invitations and mail": (
+        "domain/accounts/test_invitations.py",
+        "domain/accounts/test_recovery.py",
+        "domain/accounts/test_post.py",
+        "platform/mail/test_smtp.py",
+    ),
+    "Two-factor sign-in": ("domain/accounts/test_factors.py", "spec/otp/test_totp.py"),
+    "Sessions and one's own data": ("domain/accounts/test_sessions.py", "domain/accounts/test_own.py"),
     "Limits on pulls": ("web/v2/test_pull_limits.py", "platform/limits/test_valkey.py"),
     "Who did what": ("domain/audit/test_recording.py",),
     "When something is wrong": ("domain/accounts/test_users.py",),

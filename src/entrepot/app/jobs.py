@@ -8,7 +8,7 @@ from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service.modes import pauses_jobs
-from entrepot.domain.accounts.jobs import FORGETTING, AccountJobs
+from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.audit.jobs import AuditJobs
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
@@ -21,7 +21,8 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
-    of_accounts = AccountJobs(Throttle(parts.db))
+    who = parts.accounts.people
+    of_accounts = AccountJobs(Throttle(parts.db), who.sessions, who.invitations, who.post)
     kept = audit(parts.db, settings)
     of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(
@@ -30,7 +31,8 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
             PRUNING,
             *of_registry.schedules(settings.gc_grace),
             *of_audit.schedules(),
-            *([FORGETTING] if settings.access == "accounts" else []),
+            *(FORGETTING if settings.access == "accounts" else []),
+            *([NOTICING] if settings.access == "accounts" and settings.smtp else []),
         ],
         limits=LIMITS,
         paused=pauses_jobs,

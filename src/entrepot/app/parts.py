@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from entrepot import __version__
+from entrepot.app.people import People
 from entrepot.base.bucket import BucketUnusable, parse_bucket
 from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError, Unavailable
@@ -170,7 +171,9 @@ class Accounts:
         if settings.access == "accounts":
             anonymous = settings.anonymous == "pull"
             self.rule = AccountsRule(self.organisations, self.identity.still, facts_in(db), anonymous=anonymous)
-        self.tokens = Tokens(Keys(db, KeyFile(key_file(settings)), PURPOSE), self.rule)
+        keys = KeyFile(key_file(settings))
+        self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
+        self.people = People(db, settings, self.users, keys, by)
 
     def close(self) -> None:
         """Take no more passwords."""

@@ -19,17 +19,20 @@ from msgspec import Meta
 from entrepot.base.bucket import parse_bucket
 from entrepot.base.databases import PoolerUnknown, parse_database
 from entrepot.base.errors import EntrepotError
+from entrepot.base.mailing import SmtpUnreadable, parse_address, parse_smtp
 
 ENVIRONMENT_PREFIX: Final = "ENTREPOT_"
 # Kubernetes sets ENTREPOT_PORT, ENTREPOT_PORT_5000_TCP_ADDR and ENTREPOT_SERVICE_HOST for a service of our name.
 _NOT_OURS: Final = ("ENTREPOT_PORT", "ENTREPOT_SERVICE_")
 # Named in the environment, but decided before settings are read.
 _BEFORE_SETTINGS: Final = frozenset({"config"})
-SECRETS: Final = frozenset({"admin_password", "database", "redis"})
+SECRETS: Final = frozenset({"admin_password", "database", "redis", "smtp"})
 _ADDRESSES: Final = frozenset({"listen", "public_url", "database", "redis"})
 _DATABASES: Final = frozenset({"database"})
 _NETWORKS: Final = frozenset({"metrics_allow", "trusted_proxies"})
 _BUCKETS: Final = frozenset({"storage"})
+_SMTP: Final = "smtp"
+_MAIL_FROM: Final = "mail_from"
 _MAX_PORT: Final = 65_535
 
 
@@ -53,6 +56,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["pull", "none"],
         _expected("pull or none", "With accounts, what those may do who have not signed in: pull what is public, or nothing."),
     ] = "pull"
+    signup: Annotated[
+        Literal["open", "invite", "closed"],
+        _expected(
+            "open, invite or closed",
+            "With accounts, who may make one: open everybody, invite whom a user invites, closed whom an administrator invites.",
+        ),
+    ] = "closed"
+    smtp: Annotated[
+        str,
+        _expected(
+            "smtp(s)://USER:PASSWORD@HOST:PORT",
+            "Server that mail is handed to, with STARTTLS or, as smtps, TLS from the start; empty means that no mail is sent.",
+        ),
+    ] = ""
+    mail_from: Annotated[str, _expected("an address", "Address that mail is sent from; needed with --smtp.")] = ""
     limits: Annotated[
         Literal["hub-2020", "open"],
         _expected(
@@ -254,6 +272,8 @@ def find(options: Mapping[str, str | None], environment: Mapping[str, str], file
                 raise SettingUnknown(origin=origin, nearest=_nearest(name, origin))
             values[name] = _value(name, raw, origin)
             origins[name] = origin
+    if values.get(_SMTP) and not values.get(_MAIL_FROM):
+        raise SettingRefused(origin=option(_MAIL_FROM), value="", expected=f"{expected(_MAIL_FROM)}, as {origins[_SMTP]} is set")
     return Found(Settings(**values), origins)
 
 
@@ -288,11 +308,15 @@ def _value(name: str, raw: Any, origin: str) -> Any:
             _check_networks(value)
         if name in _BUCKETS and value:
             parse_bucket(value)
+        if name == _SMTP and value:
+            parse_smtp(value)
+        if name == _MAIL_FROM and value:
+            parse_address(value)
     except ValueError as error:  # msgspec's is one as well
         # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
         is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))
         shown = "***" if is_secret else raw
-        reason = f", but {error}" if name in _BUCKETS or isinstance(error, PoolerUnknown) else ""
+        reason = f", but {error}" if name in _BUCKETS or isinstance(error, (PoolerUnknown, SmtpUnreadable)) else ""
         raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value
 

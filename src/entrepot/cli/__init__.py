@@ -12,13 +12,17 @@ from entrepot.cli import (
     credentials,
     doctor,
     fsck,
+    invitations,
     jobs,
+    mail,
     migrate,
     mode,
     organisations,
+    own,
     repositories,
     secrets,
     serve,
+    sessions,
     storage,
     tags,
     tls,
@@ -47,6 +51,11 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")
+users.app.command("invite")(invitations.invite_user)
+users.app.command("one-factor")(own.one_factor)
+users.app.command("language")(own.language)
+users.app.command("export")(own.export)
+organisations.members.command("invite")(invitations.invite_member)
 app.add_typer(users.app, name="user")
 app.add_typer(repositories.app, name="repository")
 app.add_typer(organisations.orgs, name="org")
@@ -54,6 +63,9 @@ app.add_typer(organisations.members, name="member")
 app.add_typer(organisations.teams, name="team")
 app.add_typer(credentials.tokens, name="token")
 app.add_typer(credentials.robots, name="robot")
+app.add_typer(invitations.app, name="invitation")
+app.add_typer(sessions.app, name="session")
+app.add_typer(mail.app, name="mail")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`entrepot org`, `member` and `team`: organisations, who is in them, and what their teams may do."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -19,6 +20,13 @@ _User = Annotated[str, typer.Argument(metavar="USER")]
 _Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Of repositories, without the organisation: app, backend/*, *.")]
 
 
+class Switch(StrEnum):
+    """Whether something is in force."""
+
+    ON = "on"
+    OFF = "off"
+
+
 @orgs.callback()
 def _group() -> None:
     """Keep `org` a noun with verbs."""
@@ -32,6 +40,15 @@ def create(
     """Make an organisation."""
     with_accounts(found.settings, lambda who: who.organisations.add(name, owner))
     typer.echo(f"{name} belongs to {owner}")
+
+
+@orgs.command("two-factor")
+@with_settings
+def two_factor(organisation: _Organisation, switch: Annotated[Switch, typer.Argument(metavar="on|off")], *, found: Found) -> None:
+    """Let those who have no second factor do nothing in an organisation until they have one, or let them again."""
+    is_required = switch is Switch.ON
+    with_accounts(found.settings, lambda who: who.organisations.require_second_factor(organisation, is_required=is_required))
+    typer.echo(f"{organisation} {'asks' if is_required else 'does not ask'} its members for a second factor")
 
 
 @members.command("list")

@@ -36,6 +36,7 @@ from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
 from support.audit import audit_history
 from support.parts import parts, prepared, push_blob, sql
+from support.people_history import people_history
 from support.postgres import Cluster
 from support.recorder import Recorder, Seen, plain
 from support.stores import pieces
@@ -190,6 +191,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         ensure_key(key_file(settings))
         who = Accounts(recorder, settings)
         await account_history(who, settings)
+        await people_history(recorder, settings)
         await who.users.add("cleo", PASSWORD, is_admin=True)
         await listings(recorder, whole, who)
         who.close()

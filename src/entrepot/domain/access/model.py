@@ -131,14 +131,18 @@ class View(msgspec.Struct, frozen=True):
 
 
 def roles(actor: Actor, standing: InNamespace, repository: str) -> frozenset[Role]:
-    """Return what an actor is to a repository, whose stored name is given, by what they are in its namespace."""
+    """Return what an actor is to a repository, whose stored name is given, by what they are in its namespace.
+
+    Where a second factor is asked for, whoever has none is nothing there until they have one.
+    """
     namespace, _, name = repository.partition("/")
     found = set()
     if actor.is_admin:
         found.add(Role.ADMINISTRATOR)
-    if standing.place is not None:
-        found.add(_PLACED[standing.place])
-    found |= {_GRANTED[held.role] for held in standing.held if matches(held.pattern, name)}
+    if not standing.lacks_factor:
+        if standing.place is not None:
+            found.add(_PLACED[standing.place])
+        found |= {_GRANTED[held.role] for held in standing.held if matches(held.pattern, name)}
     if actor.terms is not None and actor.owner == namespace:
         if actor.terms.grants:
             found |= {_GRANTED[held.role] for held in actor.terms.grants if matches(held.pattern, name)}

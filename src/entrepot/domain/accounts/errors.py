@@ -105,6 +105,75 @@ class SignInRefused(EntrepotError):
     summary = "the user name or the password is wrong, or the token was revoked or has expired"
 
 
+class PasswordNotEnough(SignInRefused):
+    """The password is right, and two-factor sign-in is on: a client of the registry cannot be asked for a code."""
+
+    summary = (
+        "two-factor sign-in is on for this account, so that its password is not taken here: make a token and sign in with that "
+        "in place of the password"
+    )
+
+
+class CodeNeeded(EntrepotError):
+    """The password is right, and a code is needed beside it."""
+
+    summary = "two-factor sign-in is on: give the code that your app shows now, or a recovery code that was not used yet"
+
+
+class CodeRefused(EntrepotError):
+    """The code is none of the second factor's, or was used before."""
+
+    summary = "the code is wrong or was used before: wait for the next one that your app shows"
+
+
+class SecondFactorThere(EntrepotError):
+    """Two-factor sign-in is on already."""
+
+    summary = "two-factor sign-in is on for '{name}' already: turn it off first"
+
+
+class SecondFactorMissing(EntrepotError):
+    """Two-factor sign-in is not on, or was not begun."""
+
+    summary = "two-factor sign-in is not on for '{name}'"
+
+
+class SessionUnknown(EntrepotError):
+    """There is no such session, or it has ended."""
+
+    summary = "there is no session '{id}', or it has ended"
+
+
+class LinkInvalid(EntrepotError):
+    """A link that nobody was given, or that is not valid any more; which of the two is not told."""
+
+    summary = "the link is not valid: it was used, was withdrawn, or has expired. Ask for another one"
+
+
+class InvitationUnknown(EntrepotError):
+    """There is no such invitation, or it was used or revoked."""
+
+    summary = "there is no open invitation '{id}': `entrepot invitation list` shows those that there are"
+
+
+class SignUpClosed(EntrepotError):
+    """Whoever asks may not make an account here."""
+
+    summary = "nobody makes an account here without an invitation: ask an administrator for one"
+
+
+class AddressMissing(EntrepotError):
+    """An address is needed to send mail to."""
+
+    summary = "an account here begins with an address of mail: give one, and follow the link that is sent there"
+
+
+class LanguageUnknown(EntrepotError):
+    """Nothing is written in that language."""
+
+    summary = "nothing is written in the language '{language}': expected {expected}"
+
+
 class TooManySignIns(Unavailable):
     """So many sign-ins failed that no more are tried for a while."""
 

@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 
+from entrepot.base.mailing import parse_address
 from entrepot.domain.accounts.errors import EmailInvalid, TermsInvalid
 
 # The first administrator: a name that no repository's may begin with, as /admin is an address of the hub's own.
 ADMINISTRATOR: Final = "admin"
 USER: Final = "user"
 ORGANISATION: Final = "organisation"
-_EMAIL: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]{1,190}")
 _PATTERN: Final = re.compile(r"[a-z0-9._/*-]{1,255}")
 _TAG_PATTERN: Final = re.compile(r"[A-Za-z0-9._*-]{1,128}")
 _MOST_PATTERNS: Final = 50
@@ -55,6 +55,13 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Language(StrEnum):
+    """In which mail is written."""
+
+    ENGLISH = "en"
+    FRENCH = "fr"
+
+
 class Account(msgspec.Struct, frozen=True):
     """A user; times are microseconds since 1970 UTC."""
 
@@ -67,6 +74,9 @@ class Account(msgspec.Struct, frozen=True):
     generation: int
     created_at: int
     signed_in_at: int | None
+    language: Language = Language.ENGLISH
+    email_verified_at: int | None = None
+    second_factor_at: int | None = None  # since when a code is asked for
 
     @property
     def weight(self) -> int:
@@ -92,11 +102,15 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InNamespace(msgspec.Struct, frozen=True):
-    """What somebody is in a namespace; `kind` is empty when there is no such namespace."""
+    """What somebody is in a namespace; `kind` is empty when there is no such namespace.
+
+    Whoever `lacks_factor` is in an organisation that asks its members for a second factor, and has none.
+    """
 
     kind: str
     place: Place | None = None
     held: tuple[Held, ...] = ()
+    lacks_factor: bool = False
 
     @property
     def weight(self) -> int:
@@ -118,6 +132,13 @@ class Team(msgspec.Struct, frozen=True):
     id: int
     name: str
     description: str
+
+
+class InTeam(msgspec.Struct, frozen=True):
+    """A team that a user is in."""
+
+    organisation: str
+    team: str
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -142,11 +163,77 @@ class Credential(msgspec.Struct, frozen=True):
         return _WEIGHT
 
 
+class Expiring(msgspec.Struct, frozen=True):
+    """A user's token that expires soon, and where to tell them."""
+
+    id: str
+    owner: str
+    name: str
+    expires_at: int
+    email: str
+    language: Language
+
+
+class Purpose(StrEnum):
+    """What a link is for."""
+
+    USER = "account"
+    MEMBER = "membership"
+    ADDRESS = "address"
+    RESET = "password reset"
+
+
+INVITATIONS: Final = (Purpose.USER, Purpose.MEMBER)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link that works once, without its secret.
+
+    Whoever has one that `is_mailed` reads the mail of its address; one that `makes_account` may be used without having one.
+    """
+
+    id: str
+    purpose: Purpose
+    account: int | None
+    namespace: int | None
+    organisation: str | None  # the namespace's name
+    email: str | None
+    role: Place | None
+    is_mailed: bool
+    makes_account: bool
+    created_by: str
+    created_at: int = 0
+    expires_at: int = 0
+    used_at: int | None = None
+    revoked_at: int | None = None
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A browser that somebody is signed in with, without its secret."""
+
+    id: str
+    account: int
+    created_at: int
+    seen_at: int
+    ends_at: int
+    address: str
+    agent: str
+
+
+class Hub(msgspec.Struct, frozen=True):
+    """What services need to know of the hub: its address, who may make accounts, and whether it can send mail."""
+
+    url: str = "http://localhost:5000"
+    signup: str = "closed"
+    mails: bool = False
+
+
 def parse_email(text: str) -> str:
     """Return an address as it is stored and compared: in lower case. Raises EmailInvalid."""
-    if not _EMAIL.fullmatch(text):
-        raise EmailInvalid(email=text)
-    return text.lower()
+    try:
+        return parse_address(text)
+    except ValueError:
+        raise EmailInvalid(email=text) from None
 
 
 def check_pattern(pattern: str) -> str:

@@ -16,6 +16,7 @@ PREFIXES: Final = {Kind.PERSONAL: "ent_pat", Kind.ORGANISATION: "ent_oat", Kind.
 _LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM: Final = 32
 _CHECK: Final = 6
+_LINK_BYTES: Final = 32
 _FORM: Final = re.compile(f"({'|'.join(PREFIXES.values())})_([0-9A-Za-z]{{{_RANDOM}}})([0-9A-Za-z]{{{_CHECK}}})")
 
 
@@ -23,6 +24,11 @@ def new_secret(kind: Kind) -> str:
     """Return a secret that nobody has seen."""
     text = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM))
     return f"{PREFIXES[kind]}_{text}{_check(PREFIXES[kind], text)}"
+
+
+def new_link_secret() -> str:
+    """Return the secret of a link or a session, that nobody has seen: 256 bits."""
+    return secrets.token_urlsafe(_LINK_BYTES)
 
 
 def is_secret(text: str) -> bool:

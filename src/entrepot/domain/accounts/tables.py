@@ -9,7 +9,15 @@ from entrepot.platform.db.columns import BIG, exact, instant, key, number, seale
 METADATA: Final = MetaData()
 
 # Every user and every organisation owns one, and its name is theirs alone.
-namespace: Final = Table("namespace", METADATA, key(), exact("name", unique=True), exact("kind"), instant("created_at"))
+namespace: Final = Table(
+    "namespace",
+    METADATA,
+    key(),
+    exact("name", unique=True),
+    exact("kind"),
+    instant("created_at"),
+    instant("second_factor_required_at", nullable=True),  # since when its members need one
+)
 account: Final = Table(
     "account",
     METADATA,
@@ -22,6 +30,8 @@ account: Final = Table(
     number("generation"),  # of credentials: those that were issued for an earlier one prove nothing any more
     instant("created_at"),
     instant("signed_in_at", nullable=True),
+    exact("language", nullable=True),  # of what is written to them; none means the first one
+    instant("email_verified_at", nullable=True),  # when a link that was sent to the address came back
 )
 member: Final = Table(
     "member",
@@ -79,6 +89,7 @@ credential: Final = Table(
     instant("revoked_at", nullable=True),
     instant("used_at", nullable=True),
     exact("used_from", nullable=True),
+    instant("noticed_days", nullable=True),  # how many days before its end its owner was told last
 )
 signing_key: Final = Table(
     "signing_key",
@@ -91,4 +102,52 @@ signing_key: Final = Table(
 )
 failed_login: Final = Table(
     "failed_login", METADATA, exact("subject", primary_key=True), number("failures"), instant("since"), instant("last_at")
+)
+# Of a browser. It holds while its generation is the account's.
+session: Final = Table(
+    "session",
+    METADATA,
+    exact("id", primary_key=True),
+    exact("secret", unique=True),  # SHA-256 in hexadecimal
+    number("account", ForeignKey("account.id")),
+    number("generation"),
+    instant("created_at"),
+    instant("seen_at"),
+    instant("ends_at"),
+    exact("address"),
+    exact("agent"),
+)
+second_factor: Final = Table(
+    "second_factor",
+    METADATA,
+    number("account", ForeignKey("account.id"), primary_key=True),
+    sealed("secret", "second factor"),
+    number("last_step"),  # of the newest code that was taken: it and those before it are taken no more
+    instant("created_at"),
+    instant("confirmed_at", nullable=True),  # without it nothing is asked for yet
+)
+recovery_code: Final = Table(
+    "recovery_code",
+    METADATA,
+    number("account", ForeignKey("account.id"), primary_key=True),
+    exact("code", primary_key=True),  # SHA-256 in hexadecimal
+    instant("used_at", nullable=True),
+)
+one_time_link: Final = Table(
+    "one_time_link",
+    METADATA,
+    exact("id", primary_key=True),
+    exact("purpose"),
+    exact("secret", nullable=True, unique=True),  # SHA-256 in hexadecimal; drawn when the link is shown or sent
+    Column("account", BIG, ForeignKey("account.id"), nullable=True),  # who alone may use it
+    Column("namespace", BIG, ForeignKey("namespace.id"), nullable=True),  # the organisation that it leads into
+    exact("email", nullable=True),
+    exact("role", nullable=True),
+    number("is_mailed"),  # whoever has the link then reads the mail of that address
+    number("makes_account"),
+    exact("created_by"),
+    instant("created_at"),
+    instant("expires_at"),
+    instant("used_at", nullable=True),
+    instant("revoked_at", nullable=True),
 )

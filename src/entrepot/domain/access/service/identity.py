@@ -7,7 +7,7 @@ import msgspec
 from entrepot.base.errors import Unavailable
 from entrepot.domain.access.errors import TokenRefused
 from entrepot.domain.access.model import Actor
-from entrepot.domain.accounts.errors import SignInRefused
+from entrepot.domain.accounts.errors import PasswordNotEnough, SignInRefused
 from entrepot.domain.accounts.model import Credential, Kind
 from entrepot.domain.accounts.secrets import is_secret
 from entrepot.domain.accounts.service.credentials import Credentials
@@ -26,11 +26,13 @@ class Identity:
         """Return who has that name and that password or token; `client` is their address.
 
         Raises:
-            SignInRefused, TooManySignIns, Unavailable
+            PasswordNotEnough, SignInRefused, TooManySignIns, Unavailable
         """
         if is_secret(secret):
             return await self._with_token(name, secret, client)
         account = await self._users.sign_in(name, secret, client)
+        if account.second_factor_at is not None:
+            raise PasswordNotEnough
         return Actor(account.name, account.id, account.generation, account.is_admin)
 
     async def _with_token(self, name: str, secret: str, client: str) -> Actor:

@@ -2,10 +2,21 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
-from entrepot.domain.accounts.model import Account
-from entrepot.domain.accounts.tables import account, account_grant, credential, member, namespace, team_member
+from entrepot.domain.accounts.model import Account, Language
+from entrepot.domain.accounts.tables import (
+    account,
+    account_grant,
+    credential,
+    member,
+    namespace,
+    one_time_link,
+    recovery_code,
+    second_factor,
+    session,
+    team_member,
+)
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
@@ -21,8 +32,14 @@ _SEEN: Final = (
     account.c.generation,
     account.c.created_at,
     account.c.signed_in_at,
+    account.c.language,
+    account.c.email_verified_at,
+    second_factor.c.confirmed_at,
 )
-_ACCOUNTS: Final = select(*_SEEN).select_from(account.join(namespace, namespace.c.id == account.c.namespace))
+_FACTOR: Final = and_(second_factor.c.account == account.c.id, second_factor.c.confirmed_at.is_not(None))
+_ACCOUNTS: Final = select(*_SEEN).select_from(
+    account.join(namespace, namespace.c.id == account.c.namespace).outerjoin(second_factor, _FACTOR)
+)
 _BY_NAME: Final = Statement(_ACCOUNTS.where(namespace.c.name == bindparam("name")))
 _BY_EMAIL: Final = Statement(_ACCOUNTS.where(account.c.email == bindparam("email")))
 _BY_ID: Final = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))
@@ -45,6 +62,8 @@ _ADD: Final = Statement(
         generation=now_us(),
         created_at=now_us(),
         signed_in_at=None,
+        language=None,
+        email_verified_at=None,
     )
 )
 _ANY: Final = Statement(select(account.c.id).limit(1))
@@ -70,11 +89,18 @@ _SET_ACTIVE: Final = Statement(
     .where(account.c.id == bindparam("id_"))
     .values(is_active=bindparam("is_active_"), generation=account.c.generation + 1)
 )
-_SET_EMAIL: Final = Statement(update(account).where(account.c.id == bindparam("id_")).values(email=bindparam("email_")))
+_SET_EMAIL: Final = Statement(
+    update(account).where(account.c.id == bindparam("id_")).values(email=bindparam("email_"), email_verified_at=None)
+)
+_VERIFY_EMAIL: Final = Statement(
+    update(account).where(account.c.id == bindparam("id_")).values(email=bindparam("email_"), email_verified_at=now_us())
+)
+_SET_LANGUAGE: Final = Statement(update(account).where(account.c.id == bindparam("id_")).values(language=bindparam("language_")))
+_RENEW: Final = Statement(update(account).where(account.c.id == bindparam("id_")).values(generation=account.c.generation + 1))
 _NOTE_SIGN_IN: Final = Statement(update(account).where(account.c.id == bindparam("id_")).values(signed_in_at=now_us()))
 _FORGET: Final = tuple(
     Statement(delete(table).where(table.c.account == bindparam("account_")))
-    for table in (credential, team_member, account_grant, member)
+    for table in (credential, team_member, account_grant, member, session, second_factor, recovery_code, one_time_link)
 )
 _DELETE: Final = Statement(delete(account).where(account.c.id == bindparam("id_")))
 
@@ -165,6 +191,21 @@ async def set_email(tx: Transaction, id_: int, email: str | None) -> bool:
     return await tx.run(_SET_EMAIL, id_=id_, email_=email) > 0
 
 
+async def verify_email(tx: Transaction, id_: int, email: str) -> None:
+    """Replace the address of mail by one that its owner has shown to be theirs."""
+    await tx.run(_VERIFY_EMAIL, id_=id_, email_=email)
+
+
+async def set_language(tx: Transaction, id_: int, language: Language) -> None:
+    """Replace the language in which is written to the user."""
+    await tx.run(_SET_LANGUAGE, id_=id_, language_=language.value)
+
+
+async def renew(tx: Transaction, id_: int) -> None:
+    """End all that the user is signed in with; tokens stay."""
+    await tx.run(_RENEW, id_=id_)
+
+
 async def note_sign_in(tx: Transaction, id_: int) -> None:
     """Note that the user has signed in."""
     await tx.run(_NOTE_SIGN_IN, id_=id_)
@@ -180,5 +221,18 @@ async def delete_account(tx: Transaction, id_: int) -> bool:
 def _account(row: Row | None) -> Account | None:
     if row is None:
         return None
-    id_, namespace_, name, email, is_admin, is_active, generation, created_at, signed_in_at = row
-    return Account(id_, namespace_, name, email, bool(is_admin), bool(is_active), generation, created_at, signed_in_at)
+    id_, namespace_, name, email, is_admin, is_active, generation, created_at, signed_in_at, language, verified, factor = row
+    return Account(
+        id_,
+        namespace_,
+        name,
+        email,
+        bool(is_admin),
+        bool(is_active),
+        generation,
+        created_at,
+        signed_in_at,
+        Language(language) if language else Language.ENGLISH,
+        verified,
+        factor,
+    )

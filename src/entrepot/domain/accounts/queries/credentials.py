@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import and_, bindparam, insert, or_, select, update
 
-from entrepot.domain.accounts.model import Credential, Kind, Terms
-from entrepot.domain.accounts.tables import credential, namespace
+from entrepot.domain.accounts.model import Credential, Expiring, Kind, Language, Terms
+from entrepot.domain.accounts.tables import account, credential, namespace
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
@@ -76,6 +76,29 @@ _REVOKE: Final = Statement(
 _NOTE_USE: Final = Statement(
     update(credential).where(credential.c.id == bindparam("id_")).values(used_at=now_us(), used_from=bindparam("used_from_"))
 )
+_DAYS_US: Final = bindparam("days_us", type_=credential.c.expires_at.type)
+_EXPIRING: Final = Statement(
+    select(credential.c.id, namespace.c.name, credential.c.name, credential.c.expires_at, account.c.email, account.c.language)
+    .select_from(
+        credential.join(account, account.c.id == credential.c.account).join(namespace, namespace.c.id == account.c.namespace)
+    )
+    .where(
+        credential.c.expires_at > now_us(),
+        credential.c.expires_at <= now_us() + _DAYS_US,
+        # One that was made for a shorter time needs no notice as soon as it is there.
+        credential.c.expires_at - credential.c.created_at > _DAYS_US,
+        credential.c.revoked_at.is_(None),
+        or_(credential.c.noticed_days.is_(None), credential.c.noticed_days > bindparam("days")),
+        account.c.email.is_not(None),
+        account.c.is_active == 1,
+    )
+    .order_by(credential.c.expires_at, credential.c.id)
+    .limit(bindparam("limit"))
+)
+_NOTE_NOTICE: Final = Statement(
+    update(credential).where(credential.c.id == bindparam("id_")).values(noticed_days=bindparam("days"))
+)
+_DAY_US: Final = 86_400_000_000
 
 
 async def by_secret(db: Reader, secret: str) -> Credential | None:
@@ -140,6 +163,20 @@ async def revoke(tx: Transaction, id_: str) -> bool:
 async def note_use(tx: Transaction, id_: str, used_from: str) -> None:
     """Note that a credential was used now, and from where."""
     await tx.run(_NOTE_USE, id_=id_, used_from_=used_from)
+
+
+async def expiring(db: Reader, days: int, limit: int) -> list[Expiring]:
+    """Return users' tokens that expire within so many days and whose owners were not told so yet, at most `limit`."""
+    rows = await db.all(_EXPIRING, days=days, days_us=days * _DAY_US, limit=limit)
+    return [
+        Expiring(id_, owner, name, expires_at, email, Language(language) if language else Language.ENGLISH)
+        for id_, owner, name, expires_at, email, language in rows
+    ]
+
+
+async def note_notice(tx: Transaction, id_: str, days: int) -> None:
+    """Note that a token's owner was told so many days before its end."""
+    await tx.run(_NOTE_NOTICE, id_=id_, days=days)
 
 
 def _credential(row: Any) -> Credential | None:

@@ -2,23 +2,36 @@
 
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, bindparam, delete, exists, func, literal, select, union_all
+from sqlalchemy import BindParameter, bindparam, delete, exists, func, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
-from entrepot.domain.accounts.model import ORGANISATION, Grant, Held, InNamespace, Member, Place, Team
-from entrepot.domain.accounts.tables import account, account_grant, member, namespace, team, team_grant, team_member
+from entrepot.domain.accounts.model import ORGANISATION, Grant, Held, InNamespace, InTeam, Member, Place, Team
+from entrepot.domain.accounts.tables import (
+    account,
+    account_grant,
+    member,
+    namespace,
+    second_factor,
+    team,
+    team_grant,
+    team_member,
+)
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
 from entrepot.spec.oci.names import LIBRARY
 
-_KIND, _OWN, _PLACE, _GRANT = "kind", "own", "place", "grant"
+_KIND, _OWN, _PLACE, _GRANT, _LACKS = "kind", "own", "place", "grant", "lacks"
 _NAMED: Final = namespace.c.name == bindparam("namespace")
 _ACCOUNT: Final[BindParameter[int]] = bindparam("account")
+_HAS_FACTOR: Final = exists().where(second_factor.c.account == _ACCOUNT, second_factor.c.confirmed_at.is_not(None))
 _STANDING: Final = Statement(
     union_all(
         select(literal(_KIND), literal(""), namespace.c.kind).where(_NAMED),
+        select(literal(_LACKS), literal(""), literal("")).where(
+            _NAMED, namespace.c.second_factor_required_at.is_not(None), ~_HAS_FACTOR
+        ),
         select(literal(_OWN), literal(""), literal(""))
         .select_from(account.join(namespace, namespace.c.id == account.c.namespace))
         .where(account.c.id == _ACCOUNT, _NAMED),
@@ -50,6 +63,18 @@ _OF_ACCOUNT: Final = Statement(
     .where(member.c.account == _ACCOUNT)
     .order_by(namespace.c.name)
 )
+_OWNED: Final = Statement(
+    select(namespace.c.id, namespace.c.name)
+    .select_from(member.join(namespace, namespace.c.id == member.c.namespace))
+    .where(member.c.account == _ACCOUNT, member.c.role == literal(Place.OWNER.value))
+    .order_by(namespace.c.id)
+)
+_TEAMS_OF: Final = Statement(
+    select(namespace.c.name, team.c.name)
+    .select_from(team_member.join(team, team.c.id == team_member.c.team).join(namespace, namespace.c.id == team.c.namespace))
+    .where(team_member.c.account == _ACCOUNT)
+    .order_by(namespace.c.name, team.c.name)
+)
 _OWNERS: Final = Statement(
     select(func.count())
     .select_from(member)
@@ -73,6 +98,14 @@ _ADOPT: Final = Statement(
         ),
     )
     .on_conflict_do_nothing(index_elements=[member.c.namespace, member.c.account])
+)
+_REQUIRE_FACTOR: Final = Statement(
+    update(namespace)
+    .where(namespace.c.id == bindparam("organisation_"), namespace.c.second_factor_required_at.is_(None))
+    .values(second_factor_required_at=now_us())
+)
+_ASK_NO_FACTOR: Final = Statement(
+    update(namespace).where(namespace.c.id == bindparam("organisation_")).values(second_factor_required_at=None)
 )
 _PLACE_OF: Final = Statement(
     select(member.c.role).where(member.c.namespace == bindparam("organisation"), member.c.account == _ACCOUNT)
@@ -162,17 +195,19 @@ _ACCOUNT_GRANTS: Final = Statement(
 
 async def standing(db: Reader, account_: str, namespace_: str) -> InNamespace:
     """Return what somebody (0: nobody) is in a namespace and what is granted to them there; the id is text, as `recall` wants."""
-    kind, place, held = "", None, []
+    kind, place, held, lacks = "", None, [], False
     for what, pattern, value in await db.all(_STANDING, account=int(account_), namespace=namespace_):
         if what == _KIND:
             kind = value
+        elif what == _LACKS:
+            lacks = True
         elif what == _OWN:
             place = Place.OWNER
         elif what == _PLACE:
             place = place or Place(value)
         else:
             held.append(Held(pattern, Grant(value)))
-    return InNamespace(kind, place, tuple(held))
+    return InNamespace(kind, place, tuple(held), lacks)
 
 
 async def members_after(db: Reader, organisation: int, last: str, limit: int) -> list[Member]:
@@ -183,6 +218,16 @@ async def members_after(db: Reader, organisation: int, last: str, limit: int) ->
 async def organisations_of(db: Reader, account_: int) -> list[Member]:
     """Return the organisations that a user is in, each with what they are there."""
     return _members(await db.all(_OF_ACCOUNT, account=account_))
+
+
+async def owned_by(db: Reader, account_: int) -> list[tuple[int, str]]:
+    """Return the ids and names of the organisations that a user owns, in the order in which they are locked."""
+    return [(row[0], row[1]) for row in await db.all(_OWNED, account=account_)]
+
+
+async def teams_of(db: Reader, account_: int) -> list[InTeam]:
+    """Return the teams that a user is in."""
+    return [InTeam(*row) for row in await db.all(_TEAMS_OF, account=account_)]
 
 
 async def lock(tx: Transaction, organisation: int) -> None:
@@ -205,6 +250,11 @@ async def place_of(db: Reader, organisation: int, account_: int) -> Place | None
     """Return what somebody is in an organisation."""
     row = await db.one(_PLACE_OF, organisation=organisation, account=account_)
     return Place(row[0]) if row else None
+
+
+async def require_factor(tx: Transaction, organisation: int, *, is_required: bool) -> None:
+    """Ask the members for a second factor, or no longer."""
+    await tx.run(_REQUIRE_FACTOR if is_required else _ASK_NO_FACTOR, organisation_=organisation)
 
 
 async def set_place(tx: Transaction, organisation: int, account_: int, place: Place) -> None:

@@ -58,7 +58,7 @@ class Organisations(Acting):
 
     async def members(self, organisation: str, last: str, limit: int) -> list[Member]:
         """Return the members whose names come behind `last`, at most `limit`. Raises OrganisationUnknown."""
-        id_ = await self._db.read(_organisation, organisation)
+        id_ = await self._db.read(organisation_named, organisation)
         return await self._db.read(organisations.members_after, id_, last, limit)
 
     async def of_account(self, account: int) -> list[Member]:
@@ -69,9 +69,9 @@ class Organisations(Acting):
         """Make a user a member, or another kind of member. Raises AccountUnknown, LastOwner, OrganisationUnknown."""
 
         async def change(tx: Transaction) -> None:
-            id_, account = await _organisation(tx, organisation), await _account(tx, name)
+            id_, account = await organisation_named(tx, organisation), await _account(tx, name)
             if place is not Place.OWNER:
-                await _require_another_owner(tx, id_, organisation, account)
+                await require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)
             await record(tx, self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
 
@@ -85,17 +85,30 @@ class Organisations(Acting):
         """
 
         async def change(tx: Transaction) -> None:
-            id_, account = await _organisation(tx, organisation), await _account(tx, name)
-            await _require_another_owner(tx, id_, organisation, account)
+            id_, account = await organisation_named(tx, organisation), await _account(tx, name)
+            await require_another_owner(tx, id_, organisation, account)
             if not await organisations.leave(tx, id_, account.id):
                 raise MemberUnknown(name=name, organisation=organisation)
             await record(tx, self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
 
         await self._db.write(change)
 
+    async def require_second_factor(self, organisation: str, *, is_required: bool) -> None:
+        """Ask all who are in it for a second factor: whoever has none has no rights there until they have one.
+
+        Raises:
+            OrganisationUnknown
+        """
+
+        async def change(tx: Transaction) -> None:
+            await organisations.require_factor(tx, await organisation_named(tx, organisation), is_required=is_required)
+            await record(tx, self._by, done(Act.ORGANISATION_FACTOR, organisation, {"required": is_required}))
+
+        await self._db.write(change)
+
     async def teams(self, organisation: str) -> list[Team]:
         """Return the teams of an organisation. Raises OrganisationUnknown."""
-        return await self._db.read(organisations.teams, await self._db.read(_organisation, organisation))
+        return await self._db.read(organisations.teams, await self._db.read(organisation_named, organisation))
 
     async def team(self, organisation: str, name: str) -> tuple[list[str], list[Held]]:
         """Return the members of a team, and what is granted to it. Raises OrganisationUnknown, TeamUnknown."""
@@ -107,7 +120,7 @@ class Organisations(Acting):
         parse_segment(name)
 
         async def make(tx: Transaction) -> None:
-            if not await organisations.add_team(tx, await _organisation(tx, organisation), name, description):
+            if not await organisations.add_team(tx, await organisation_named(tx, organisation), name, description):
                 raise TeamExists(organisation=organisation, name=name)
             await record(tx, self._by, done(Act.TEAM_ADD, f"{organisation}/{name}"))
 
@@ -126,7 +139,7 @@ class Organisations(Acting):
         """Put a member into a team. Raises AccountUnknown, MemberUnknown, OrganisationUnknown, TeamUnknown."""
 
         async def change(tx: Transaction) -> None:
-            id_, account = await _organisation(tx, organisation), await _account(tx, name)
+            id_, account = await organisation_named(tx, organisation), await _account(tx, name)
             if await organisations.place_of(tx, id_, account.id) is None:
                 raise MemberUnknown(name=name, organisation=organisation)
             if await organisations.join_team(tx, (await _team(tx, organisation, team)).id, account.id):
@@ -209,7 +222,8 @@ async def _namespace(db: Reader, name: str) -> int:
     return found[0]
 
 
-async def _organisation(db: Reader, name: str) -> int:
+async def organisation_named(db: Reader, name: str) -> int:
+    """Return the id of an organisation's namespace. Raises OrganisationUnknown."""
     found = await accounts.namespace_of(db, name)
     if found is None or found[1] != ORGANISATION:
         raise OrganisationUnknown(name=name)
@@ -217,13 +231,13 @@ async def _organisation(db: Reader, name: str) -> int:
 
 
 async def _team(db: Reader, organisation: str, name: str) -> Team:
-    found = await organisations.team_of(db, await _organisation(db, organisation), name)
+    found = await organisations.team_of(db, await organisation_named(db, organisation), name)
     if found is None:
         raise TeamUnknown(organisation=organisation, name=name)
     return found
 
 
-async def _require_another_owner(tx: Transaction, id_: int, organisation: str, account: Account) -> None:
+async def require_another_owner(tx: Transaction, id_: int, organisation: str, account: Account) -> None:
     """Do nothing when somebody else owns the organisation, or this one does not. Raises LastOwner."""
     await organisations.lock(tx, id_)
     if await organisations.place_of(tx, id_, account.id) is Place.OWNER and await organisations.owners(tx, id_) <= 1:

@@ -19,26 +19,28 @@ _NAME: Final = 100  # NIST SP 800-63B, 3.2.2: no more than 100 failures in a row
 
 
 class Throttle:
-    """Refuses before anything slow is done."""
+    """Refuses before anything slow is done; `per_name` is how often a name may fail from everywhere."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, per_name: int = _NAME) -> None:
         self._db = db
+        self._per_name = per_name
 
     async def require(self, name: str, network: str) -> None:
         """Do nothing while there were few failures. Raises TooManySignIns."""
-        limits = _limits(name, network)
+        limits = self._limits(name, network)
         found = await self._db.read(failures.counts, list(limits), _WINDOW_US)
         left_us = max((left for subject, (count, left) in found.items() if count >= limits[subject]), default=0)
         if left_us > 0:
             raise TooManySignIns(left_us // 1_000_000 + 1)
 
-    async def failed(self, name: str, network: str, also: Callable[[Transaction], Awaitable[None]]) -> None:
+    async def failed(self, name: str, network: str, also: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
         """Count a failure, and do what else belongs to it."""
 
         async def count(tx: Transaction) -> None:
-            for subject in sorted(_limits(name, network)):  # in one order, so that nobody waits for one another for ever
+            for subject in sorted(self._limits(name, network)):  # in one order, so that nobody waits for one another for ever
                 await failures.add(tx, subject, _WINDOW_US)
-            await also(tx)
+            if also is not None:
+                await also(tx)
 
         await self._db.write(count, durable=False)
 
@@ -52,11 +54,10 @@ class Throttle:
         """Delete what no window counts any more."""
         return await self._db.write(lambda tx: failures.prune(tx, _WINDOW_US), durable=False)
 
+    def _limits(self, name: str, network: str) -> Mapping[str, int]:
+        name = name[:256]
+        return {_pair(name, network): min(_PAIR, self._per_name), f"from {network}": _NETWORK, f"name {name}": self._per_name}
+
 
 def _pair(name: str, network: str) -> str:
     return f"name {name} from {network}"
-
-
-def _limits(name: str, network: str) -> Mapping[str, int]:
-    name = name[:256]
-    return {_pair(name, network): _PAIR, f"from {network}": _NETWORK, f"name {name}": _NAME}

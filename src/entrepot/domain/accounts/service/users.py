@@ -8,10 +8,19 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from entrepot.base.addresses import network_of
 from entrepot.base.errors import Unavailable
-from entrepot.domain.accounts.errors import AccountUnknown, EmailTaken, LastAdministrator, NameTaken, SignInRefused
-from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, parse_email
+from entrepot.domain.accounts.errors import (
+    AccountUnknown,
+    EmailTaken,
+    LanguageUnknown,
+    LastAdministrator,
+    NameTaken,
+    SignInRefused,
+)
+from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts
 from entrepot.domain.accounts.service.throttle import Throttle
@@ -26,6 +35,15 @@ from entrepot.spec.oci.names import LIBRARY, parse_namespace
 _PROVED_S: Final = 60.0
 _MOST_PROVED: Final = 1000
 WITH_PASSWORD: Final = {"with": "password"}
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A user who is not made yet; `password` is what is stored of it."""
+
+    name: str
+    password: str | None
+    email: str | None
+    is_admin: bool
 
 
 class Users(Acting):
@@ -67,22 +85,25 @@ class Users(Acting):
             NamespaceInvalid, NameReserved, NameTaken, EmailInvalid, EmailTaken, PasswordTooShort, PasswordTooLong,
             PasswordKnown
         """
+        draft = await self.draft(name, password, email=email, is_admin=is_admin)
+        await self._db.write(lambda tx: make_user(tx, draft, self._by))
+        return await self.find(name)
+
+    async def draft(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Draft:
+        """Return a user for `make_user`, after what can be checked and hashed beforehand. Raises as `add` does."""
         if name != ADMINISTRATOR and parse_namespace(name) == LIBRARY:
             raise NameTaken(name=name)
         email = parse_email(email) if email else None
         hashed = await self._hashed(password, name, email) if password is not None else None
+        return Draft(name, hashed, email, is_admin)
 
-        async def make(tx: Transaction) -> None:
-            if email and await accounts.by_email(tx, email) is not None:
-                raise EmailTaken(email=email)
-            namespace = await accounts.add_namespace(tx, name, USER)
-            if namespace is None:
-                raise NameTaken(name=name)
-            await accounts.add(tx, namespace, email=email, password=hashed, is_admin=is_admin)
-            await record(tx, self._by, done(Act.USER_ADD, name, {"administrator": is_admin}))
+    async def hashed(self, account: Account, password: str) -> str:
+        """Return what is stored of a new password of a user's. Raises PasswordTooShort, PasswordTooLong, PasswordKnown."""
+        return await self._hashed(password, account.name, account.email)
 
-        await self._db.write(make)
-        return await self.find(name)
+    def forget(self) -> None:
+        """Forget which passwords were proved: one was changed."""
+        self._proved.clear()
 
     async def set_password(self, name: str, password: str) -> None:
         """Replace a user's password, and end all that they are signed in with; tokens stay.
@@ -114,13 +135,20 @@ class Users(Acting):
 
         await self._db.write(change)
 
+    async def set_language(self, name: str, language: str) -> None:
+        """Choose the language in which is written to a user. Raises AccountUnknown, LanguageUnknown."""
+        if language not in set(Language):
+            raise LanguageUnknown(language=language, expected=" or ".join(Language))
+        account = await self.find(name)
+        await self._db.write(lambda tx: accounts.set_language(tx, account.id, Language(language)))
+
     async def set_admin(self, name: str, *, is_admin: bool) -> None:
         """Make a user an administrator of the hub, or no longer. Raises AccountUnknown, LastAdministrator."""
         account = await self.find(name)
 
         async def change(tx: Transaction) -> None:
             if not is_admin:
-                await _require_another(tx, account)
+                await require_another_administrator(tx, account)
             _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
             await record(tx, self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
@@ -132,7 +160,7 @@ class Users(Acting):
 
         async def change(tx: Transaction) -> None:
             if not is_active:
-                await _require_another(tx, account)
+                await require_another_administrator(tx, account)
             _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
             await record(tx, self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
@@ -148,7 +176,7 @@ class Users(Acting):
         account = await self.find(name)
 
         async def remove(tx: Transaction) -> None:
-            await _require_another(tx, account)
+            await require_another_administrator(tx, account)
             _require(await accounts.delete_account(tx, account.id), name)
             await record(tx, self._by, done(Act.USER_DELETE, name))
 
@@ -227,7 +255,22 @@ async def _record_failure(tx: Transaction, name: str, client: str) -> None:
     await record(tx, Author(ANYONE, origin=Origin(client)), Deed(Act.SIGN_IN, name, name, WITH_PASSWORD, Outcome.REFUSED))
 
 
-async def _require_another(tx: Transaction, account: Account) -> None:
+async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
+    """Make a user and return their id. Raises EmailTaken, NameTaken."""
+    if draft.email and await accounts.by_email(tx, draft.email) is not None:
+        raise EmailTaken(email=draft.email)
+    namespace = await accounts.add_namespace(tx, draft.name, USER)
+    if namespace is None:
+        raise NameTaken(name=draft.name)
+    await accounts.add(tx, namespace, email=draft.email, password=draft.password, is_admin=draft.is_admin)
+    made = await accounts.by_name(tx, draft.name)
+    if made is None:
+        raise AssertionError("a user who was inserted is not there")
+    await record(tx, by, done(Act.USER_ADD, draft.name, {"administrator": draft.is_admin}))
+    return made.id
+
+
+async def require_another_administrator(tx: Transaction, account: Account) -> None:
     """Do nothing when the hub has another administrator who can sign in, or this one is none. Raises LastAdministrator."""
     if not (account.is_admin and account.is_active):
         return

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, literal, null, or_, select, update
+from sqlalchemy import bindparam, exists, literal, null, or_, select, update
 
 from entrepot.domain.access.model import Actor, Facts, View
 from entrepot.domain.accounts.model import Place
-from entrepot.domain.accounts.tables import account, account_grant, member, namespace
+from entrepot.domain.accounts.tables import account, account_grant, member, namespace, second_factor
 from entrepot.domain.registry.model import Page
 from entrepot.domain.registry.tables import repository
 from entrepot.platform.db.columns import now_us
@@ -32,10 +32,22 @@ _NAMES: Final = Statement(
     .order_by(repository.c.name)
     .limit(bindparam("limit"))
 )
+# An organisation that asks for a second factor is nothing to whoever has none (`roles` in domain/access).
+_OPEN_TO: Final = namespace.c.second_factor_required_at.is_(None) | exists().where(
+    second_factor.c.account == bindparam("account"), second_factor.c.confirmed_at.is_not(None)
+)
 _MINE: Final = or_(
     repository.c.namespace.in_(select(account.c.namespace).where(account.c.id == bindparam("account"))),
-    repository.c.namespace.in_(select(member.c.namespace).where(member.c.account == bindparam("account"))),
-    repository.c.namespace.in_(select(account_grant.c.namespace).where(account_grant.c.account == bindparam("account"))),
+    repository.c.namespace.in_(
+        select(member.c.namespace)
+        .join(namespace, namespace.c.id == member.c.namespace)
+        .where(member.c.account == bindparam("account"), _OPEN_TO)
+    ),
+    repository.c.namespace.in_(
+        select(account_grant.c.namespace)
+        .join(namespace, namespace.c.id == account_grant.c.namespace)
+        .where(account_grant.c.account == bindparam("account"), _OPEN_TO)
+    ),
     repository.c.namespace.in_(select(namespace.c.id).where(namespace.c.name == bindparam("owner"))),
 )
 _SEEN: Final = (

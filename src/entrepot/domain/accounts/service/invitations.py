@@ -1,0 +1,214 @@
+"""Making an account by a link, or by oneself where everyone may, and joining organisations.
+
+An invitation is a link that works once and for seven days. Where mail can be sent and its address is known, it is sent and shown
+to nobody, and whoever uses it has shown that the address is theirs; else it is shown to whoever invites. Who may invite is for
+the surfaces to ask (`may` in domain/access); this service is told whether they administer the hub.
+"""
+
+import uuid
+from typing import Final
+
+from msgspec.structs import replace
+
+from entrepot.base.clock import seconds_us
+from entrepot.domain.accounts.errors import AddressMissing, InvitationUnknown, LinkInvalid, SignUpClosed
+from entrepot.domain.accounts.events import LinkAsked, SendLink
+from entrepot.domain.accounts.model import Account, Hub, Link, Place, Purpose, parse_email
+from entrepot.domain.accounts.queries import accounts, links, organisations
+from entrepot.domain.accounts.secrets import new_link_secret, stored
+from entrepot.domain.accounts.service.organisations import organisation_named
+from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.accounts.service.users import Users, make_user
+from entrepot.domain.audit.model import Act, Author, Origin, done
+from entrepot.domain.audit.service.recording import record
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.platform.jobs import enqueue
+
+LIFETIME_S: Final = 7 * 86_400
+_KEPT_S: Final = 30 * 86_400
+CLOSED, OPEN = "closed", "open"
+_PATH: Final = "/accounts/links/"
+_MOST_ASKED: Final = 5  # of an address, in a quarter of an hour
+
+
+def link_address(hub: Hub, secret: str) -> str:
+    """Return where a link leads. The host is the hub's own, never one that a request named."""
+    return f"{hub.url}{_PATH}{secret}"
+
+
+class Invitations:
+    """All invitations of the hub."""
+
+    def __init__(self, db: Database, users: Users, hub: Hub) -> None:
+        self._db = db
+        self._users = users
+        self._hub = hub
+        self._throttle = Throttle(db, _MOST_ASKED)
+
+    async def invite_user(
+        self, email: str, created_by: str, *, by_administrator: bool, lifetime_s: int = LIFETIME_S
+    ) -> tuple[Link, str]:
+        """Invite somebody to make an account; return the invitation, and its address when it was not sent.
+
+        Raises:
+            EmailInvalid, SignUpClosed
+        """
+        if self._hub.signup == CLOSED and not by_administrator:
+            raise SignUpClosed
+        return await self._invite(_draft(Purpose.USER, email, created_by), lifetime_s)
+
+    async def invite_member(
+        self, organisation: str, whom: str, place: Place, created_by: str, *, by_administrator: bool
+    ) -> tuple[Link, str]:
+        """Invite a user, or whoever has an address of mail, into an organisation; return the same as `invite_user`.
+
+        What is returned for an address does not tell whether anybody has an account with it.
+
+        Raises:
+            AccountUnknown, EmailInvalid, OrganisationUnknown
+        """
+        namespace = await self._db.read(organisation_named, organisation)
+        account = None if "@" in whom else await self._users.find(whom)
+        made = _draft(Purpose.MEMBER, whom if account is None else account.email or "", created_by)
+        made = replace(
+            made,
+            namespace=namespace,
+            organisation=organisation,
+            role=place,
+            account=account.id if account else None,
+            makes_account=account is None and (by_administrator or self._hub.signup != CLOSED),
+        )
+        return await self._invite(made, LIFETIME_S)
+
+    async def ask(self, email: str, network: str) -> None:
+        """Have a link sent by which an account can be made, where everyone may; the answer is the same for every address.
+
+        Raises:
+            EmailInvalid, SignUpClosed, TooManySignIns
+        """
+        if self._hub.signup != OPEN or not self._hub.mails:
+            raise SignUpClosed
+        await count_asked(self._throttle, email, network)
+        asked = LinkAsked(Purpose.USER, parse_email(email))
+        await self._db.write(lambda tx: enqueue(tx, asked))
+
+    async def sign_up(self, name: str, password: str, network: str) -> Account:
+        """Make an account without an invitation, where everyone may and no mail can be sent.
+
+        Raises:
+            AddressMissing: mail can be sent; `ask` is the way.
+            SignUpClosed, TooManySignIns, and what `Users.add` does
+        """
+        if self._hub.signup != OPEN:
+            raise SignUpClosed
+        if self._hub.mails:
+            raise AddressMissing
+        await count_asked(self._throttle, "a new account", network)
+        return await self._users.acting(Author(name, origin=Origin(network))).add(name, password)
+
+    async def look(self, secret: str) -> Link:
+        """Return the invitation whose secret this is. Raises LinkInvalid."""
+        found = await self._db.read(links.by_secret, stored(secret))
+        if found is None or found.purpose not in (Purpose.USER, Purpose.MEMBER):
+            raise LinkInvalid
+        return found
+
+    async def accept(self, secret: str, name: str, password: str) -> Account:
+        """Make an account by an invitation, and join the organisation that it leads into.
+
+        Raises:
+            EmailTaken: whoever has that address has an account; they `join`.
+            LinkInvalid, and what `Users.add` does
+        """
+        link = await self.look(secret)
+        if not link.makes_account:
+            raise LinkInvalid
+        draft = await self._users.draft(name, password, email=link.email)
+
+        async def make(tx: Transaction) -> None:
+            if not await links.use(tx, link.id):
+                raise LinkInvalid
+            made = await make_user(tx, draft, Author(name))
+            if link.is_mailed and link.email:
+                await accounts.verify_email(tx, made, link.email)
+            await _join(tx, link, made, name)
+
+        await self._db.write(make)
+        return await self._users.find(name)
+
+    async def join(self, secret: str, account: Account) -> Link:
+        """Let somebody who has an account into the organisation that an invitation leads into. Raises LinkInvalid."""
+        link = await self.look(secret)
+        if link.purpose is not Purpose.MEMBER or link.account not in (None, account.id):
+            raise LinkInvalid
+
+        async def change(tx: Transaction) -> None:
+            if not await links.use(tx, link.id):
+                raise LinkInvalid
+            await _join(tx, link, account.id, account.name)
+
+        await self._db.write(change)
+        return link
+
+    async def page(self, organisation: str, limit: int) -> list[Link]:
+        """Return the open invitations, newest first; into an organisation, or all of them. Raises OrganisationUnknown."""
+        into = await self._db.read(organisation_named, organisation) if organisation else None
+        return await self._db.read(links.invitations, into, limit)
+
+    async def revoke(self, id_: str) -> None:
+        """Let an invitation hold no longer. Raises InvitationUnknown."""
+        if not await self._db.write(lambda tx: links.revoke(tx, id_)):
+            raise InvitationUnknown(id=id_)
+
+    async def prune(self) -> int:
+        """Delete links of all kinds that expired a month ago."""
+        return await self._db.write(lambda tx: links.prune(tx, seconds_us(_KEPT_S)), durable=False)
+
+    async def _invite(self, made: Link, lifetime_s: int) -> tuple[Link, str]:
+        email = parse_email(made.email) if made.email else None
+        made = replace(made, email=email, is_mailed=bool(email) and self._hub.mails)
+        secret = "" if made.is_mailed else new_link_secret()
+
+        async def store(tx: Transaction) -> None:
+            await links.add(tx, made, stored(secret) if secret else None, seconds_us(lifetime_s))
+            if made.is_mailed:
+                await enqueue(tx, SendLink(made.id))
+
+        await self._db.write(store)
+        kept = await self._db.read(links.by_id, made.id)
+        if kept is None:
+            raise InvitationUnknown(id=made.id)
+        return kept, link_address(self._hub, secret) if secret else ""
+
+
+async def count_asked(throttle: Throttle, subject: str, network: str) -> None:
+    """Count that something was asked for which costs a mail or an account, whether it is given or not. Raises TooManySignIns."""
+    subject, network = f"asking for {subject.casefold()}", f"{network} asking"
+    await throttle.require(subject, network)
+    await throttle.failed(subject, network)
+
+
+def _draft(purpose: Purpose, email: str, created_by: str) -> Link:
+    return Link(
+        str(uuid.uuid4()),
+        purpose,
+        account=None,
+        namespace=None,
+        organisation=None,
+        email=email,
+        role=None,
+        is_mailed=False,
+        makes_account=True,
+        created_by=created_by,
+    )
+
+
+async def _join(tx: Transaction, link: Link, account: int, name: str) -> None:
+    """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
+    if link.namespace is None or link.role is None:
+        return
+    await organisations.lock(tx, link.namespace)
+    if await organisations.place_of(tx, link.namespace, account) is None:
+        await organisations.set_place(tx, link.namespace, account, link.role)
+        details = {"user": name, "role": link.role.value, "invitation": link.id}
+        await record(tx, Author(name), done(Act.MEMBER_SET, link.organisation or "", details))

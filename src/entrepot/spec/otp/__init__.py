@@ -1,0 +1,1 @@
+"""One-time passwords that an app and a server compute alike."""

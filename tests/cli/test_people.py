@@ -1,0 +1,64 @@
+"""Invitations, sessions, two-factor sign-in and mail at the command line; the commands are run in the test's own process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from entrepot.cli import app
+from support.parts import prepared
+from support.people import PASSWORD
+
+
+@pytest.fixture
+def say(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> "Say":
+    """Commands about a hub with a user and an organisation."""
+    data = tmp_path / "data"
+    prepared(data, database_url)
+    monkeypatch.setenv("ENTREPOT_DATA", str(data))
+    monkeypatch.setenv("ENTREPOT_DATABASE", database_url)
+    monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "https://hub.example.com")
+    made = Say()
+    made("user", "add", "ann", "--password-stdin", sent=PASSWORD)
+    made("org", "create", "acme", "--owner", "ann")
+    return made
+
+
+class Say:
+    """Runs commands."""
+
+    def __call__(self, *words: str, sent: str = "", code: int = 0) -> str:
+        done: Result = CliRunner().invoke(app, words, input=sent)
+        assert done.exit_code == code, done.output
+        return done.output
+
+
+def test_invitations_are_shown_listed_and_revoked(say: Say) -> None:
+    link = say("user", "invite", "new@example.com").strip()
+    assert link.startswith("https://hub.example.com/accounts/links/")
+    made = json.loads(say("member", "invite", "acme", "ann", "--role", "editor", "--json"))
+    assert (made["invitation"]["role"], made["link"][:8]) == ("editor", "https://")
+    listed = say("invitation", "list")
+    assert ("new@example.com" in listed, "editor of acme" in listed) == (True, True)
+    assert link.rpartition("/")[2] not in listed + say("invitation", "list", "--json")
+    say("invitation", "revoke", made["invitation"]["id"])
+    assert say("invitation", "list", "acme") == ""
+    assert "no open invitation" in say("invitation", "revoke", made["invitation"]["id"], code=1)
+    assert "no address" in say("user", "email", "ann")
+    assert "is not an e-mail address" in say("user", "invite", "nobody", code=1)
+
+
+def test_what_is_looked_after_for_a_user(say: Say) -> None:
+    assert "asks its members" in say("org", "two-factor", "acme", "on")
+    assert "does not ask" in say("org", "two-factor", "acme", "off")
+    assert "is not on for 'ann'" in say("user", "one-factor", "ann", code=1)
+    say("user", "language", "ann", "fr")
+    assert "expected en or fr" in say("user", "language", "ann", "de", code=1)
+    about = json.loads(say("user", "export", "ann"))
+    assert (about["account"]["language"], about["organisations"][0]["name"]) == ("fr", "acme")
+    assert say("session", "list", "ann") == ""
+    assert "no session" in say("session", "end", "none", code=1)
+    say("session", "end", code=2)
+    say("session", "end", "--user", "ann")
+    assert "--smtp" in say("mail", "test", "ann@example.com", code=1)

@@ -94,8 +94,8 @@ def plain(row: Row | None) -> list[tuple[str, Any]] | None:
 def _settled(value: Any) -> Any:
     if isinstance(value, int) and value > _TIME_FROM:
         return "a time"
-    if isinstance(value, bytes) and value.startswith(b"\x01"):
-        return "an envelope"
     if isinstance(value, bytes) and len(value) in _DRAWN_BYTES:
         return "a digest or a salt"  # of rows whose times differ
+    if isinstance(value, bytes) and value.startswith(b"\x01"):
+        return "an envelope"
     return _RANDOM.sub("random", value) if isinstance(value, str) else value

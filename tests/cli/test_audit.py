@@ -52,7 +52,7 @@ def test_commands_are_recorded_listed_exported_and_verified(tmp_path: Path) -> N
 def test_what_cannot_be_asked_for_is_refused_with_what_to_say(tmp_path: Path) -> None:
     place = Settings(data=str(tmp_path / "data"))
     assert within("migrate", *options(place)).exit_code == 0
-    assert "user.add" in audit(place, "list", "--act", "nonsense", code=1)
+    assert "the nearest one is user.add" in audit(place, "list", "--act", "user_add", code=1)
     assert "2026-11-29" in audit(place, "list", "--since", "yesterday", code=2)
     assert "--keep" in audit(place, "prune", "--audit-keep", "0", code=2)
     assert audit(place, "prune", "--keep", "1") == "0 rows were pruned\n"

@@ -6,4 +6,4 @@ from entrepot.base.errors import EntrepotError
 class ActUnknown(EntrepotError):
     """Nothing of that name is ever recorded."""
 
-    summary = "there is no act '{act}': expected one of {known}"
+    summary = "there is no act '{act}': the nearest one is {nearest}, and docs/audit.md lists them all"

@@ -1,5 +1,6 @@
 """Reading the log: pages for people, newest first, and all of it in the chain's order for whoever keeps a copy."""
 
+import difflib
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -60,5 +61,5 @@ def as_json(event: Event) -> dict[str, Any]:
 
 def _known(wanted: Wanted) -> Wanted:
     if wanted.act and wanted.act not in set(Act):
-        raise ActUnknown(act=wanted.act, known=", ".join(sorted(Act)))
+        raise ActUnknown(act=wanted.act, nearest=difflib.get_close_matches(wanted.act, list(Act), n=1, cutoff=0.0)[0])
     return wanted

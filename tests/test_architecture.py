@@ -28,6 +28,8 @@ BREACHES: Final = {
     "a client of SMTP": ("Only the package for mail", "domain/registry/service/tags.py", "import smtplib"),
     "queries of a feature": ("Queries are used only", "web/v2/tags.py", "import entrepot.domain.registry.queries.tags"),
     "a web framework": ("Below web", "web/v2/tags.py", "import starlette"),
+    "a web framework beside the JSON interface": ("Only the JSON interface", "web/front.py", "import fastapi"),
+    "one interface and another": ("Web surfaces", "web/api/errors.py", "import entrepot.web.v2.wire"),
     "impure": ("spec and base", "spec/oci/names.py", "import sqlalchemy"),
     "a cycle": ("No cycles", "spec/oci/chunks.py", "import entrepot.spec.http.ranges"),
     "a new part without a tier": ("Tiers", "extra/__init__.py", '"""New."""'),

@@ -8,6 +8,9 @@ import typer
 
 from entrepot.base import settings
 from entrepot.cli import app
+from entrepot.web.api.application import paths
+from entrepot.web.api.errors import API_ERRORS
+from entrepot.web.api.routing import APPLICATION
 from entrepot.web.v2.errors import OCI_ERRORS
 
 pytestmark = pytest.mark.fast
@@ -41,6 +44,22 @@ def test_every_error_code_is_listed_with_each_of_its_statuses() -> None:
     for row in OCI_ERRORS.values():
         sent.setdefault(row.code, set()).add(str(row.status))
     assert {code: set(statuses.split(", ")) for code, statuses in listed.items()} == sent
+
+
+def test_every_code_of_the_json_interface_is_listed_with_each_of_its_statuses() -> None:
+    listed = dict(re.findall(r"^\| `([A-Z_]+)` \| ([0-9, ]+) \|", _page("api"), re.MULTILINE))
+    sent: dict[str, set[str]] = {"UNKNOWN": {"500"}}
+    for row in API_ERRORS.values():
+        sent.setdefault(row.code, set()).add(str(row.status))
+    assert {code: set(statuses.split(", ")) for code, statuses in listed.items()} == sent
+
+
+def test_every_address_of_the_json_interface_is_listed_as_its_handler_describes_it() -> None:
+    described = APPLICATION.openapi()["paths"]
+    rows = {
+        f"| `{method} {path}` | {described[path][method.lower()]['description'].splitlines()[0]} |" for method, path in paths()
+    }
+    assert rows == set(re.findall(r"^\| `[A-Z]+ /.*$", _page("api"), re.MULTILINE))
 
 
 def test_every_command_is_listed() -> None:

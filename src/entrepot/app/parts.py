@@ -19,7 +19,7 @@ from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.base.ids import new_token
 from entrepot.base.settings import Settings
 from entrepot.domain.access.service.identity import Identity
-from entrepot.domain.access.service.modes import Modes
+from entrepot.domain.access.service.modes import Guarded, Modes
 from entrepot.domain.access.service.rule import AccountsRule, OpenRule, Rule
 from entrepot.domain.access.service.tokens import PURPOSE, Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
@@ -155,6 +155,14 @@ class Parts:
         return away
 
 
+class Changing(msgspec.Struct, frozen=True):
+    """Accounts, for those who change them from outside."""
+
+    users: Users
+    organisations: Organisations
+    credentials: Credentials
+
+
 class Accounts:
     """Who there is and who may do what: all that knows of users, organisations and credentials.
 
@@ -162,6 +170,7 @@ class Accounts:
     """
 
     def __init__(self, db: Database, settings: Settings, by: Author = HUB) -> None:
+        self._db = db
         self._passwords = Passwords()
         self.users = Users(db, self._passwords, by)
         self.organisations = Organisations(db, by)
@@ -174,6 +183,11 @@ class Accounts:
         keys = KeyFile(key_file(settings))
         self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
         self.people = People(db, settings, self.users, keys, by)
+
+    def guarded(self) -> "Changing":
+        """Return what clients change of accounts: nothing while the registry is read-only."""
+        db = Guarded(self._db)
+        return Changing(Users(db, self._passwords), Organisations(db), Credentials(db))
 
     def close(self) -> None:
         """Take no more passwords."""

@@ -11,6 +11,7 @@ from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.plans.model import PRESETS
 from entrepot.domain.registry.service.served import is_serving
 from entrepot.platform.db.database import DatabaseAway, DatabaseUnavailable
@@ -20,9 +21,9 @@ from entrepot.platform.limits.windows import Windows
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
-from entrepot.web.front import Front, Gate
+from entrepot.web.front import Front, Interfaces, Surface
 from entrepot.web.metrics import Metrics, State
-from entrepot.web.shared.authorization import AccountsGate
+from entrepot.web.shared.authorization import AccountsGate, ApiGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
 from entrepot.web.shared.meters import DATABASE, LIMITS, STORAGE, Meters
 from entrepot.web.v2.limits import PullLimits
@@ -67,13 +68,19 @@ def web(
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
     metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    router, gate = _entrance(settings, parts, windows, counted)
-    return Front(router, gate, parts, metrics, ready=ready, access_log=settings.access_log)
+    interfaces = _interfaces(settings, parts, windows, counted)
+    return Front(interfaces, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
-def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> tuple[Router, Gate]:
+def prepare_api(settings: Settings) -> None:
+    """Import the JSON interface where it is served, before the workers are forked: its framework takes 15 MB."""
+    if settings.access == "accounts":
+        from entrepot.web.api import application  # noqa: F401, PLC0415 - see above
+
+
+def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
     if settings.access == "open":
-        return Router(parts.registry), OpenGate(settings.public_url)
+        return Interfaces(Router(parts.registry), OpenGate(settings.public_url))
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -82,7 +89,28 @@ def _entrance(settings: Settings, parts: Parts, windows: Windows | None, counted
     if windows is not None:
         away = partial(counted.failed, LIMITS)
         limits = PullLimits(windows, PRESETS[settings.limits], dry_run=settings.limits_dry_run, away=away)
-    return Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits), gate
+    router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits)
+    return Interfaces(router, gate, _api(settings, parts, gate))
+
+
+def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
+    from entrepot.web.api.application import Surface as Api  # noqa: PLC0415 - see prepare_api
+    from entrepot.web.api.asking import Verbs  # noqa: PLC0415
+
+    who, changing = parts.accounts, parts.accounts.guarded()
+    verbs = Verbs(
+        permits=Permits(who.organisations, who.rule),
+        users=changing.users,
+        organisations=changing.organisations,
+        credentials=changing.credentials,
+        registry=parts.registry,
+        tokens=who.tokens,
+        signing=who.users,
+        identity=who.identity,
+        sessions=who.people.sessions,
+        factors=who.people.factors,
+    )
+    return Api(ApiGate(gate, who.identity, who.tokens), verbs, settings.public_url)
 
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:

@@ -43,6 +43,7 @@ def serve(*, found: Found) -> None:
     if secured is not None:
         secured.start()
         _show_authority(settings)
+    web.prepare_api(settings)
     work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
     with web.disk_kept(settings), windows_kept(settings) as windows:
         serve_web(serving, partial(web.web, settings, web.meters(settings), secured, windows), work)

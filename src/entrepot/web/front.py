@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from entrepot.base.errors import EntrepotError
 from entrepot.web.metrics import Metrics
@@ -14,6 +14,7 @@ from entrepot.web.v2.errors import OCI_ERRORS, log_refusal, oci_error
 from entrepot.web.v2.router import Router
 
 _log: Final = logging.getLogger(__name__)
+_OK: Final = 200
 _CREATED: Final = 201
 _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _FIRST_ERROR: Final = 400
@@ -36,6 +37,29 @@ class Gate(Protocol):
         """Raise an EntrepotError when the request may not come in; note in the call who sends it."""
 
 
+class Surface(Protocol):
+    """Another interface than the registry's; `beginnings` are five bytes behind /v2/ with which addresses of its may begin."""
+
+    beginnings: frozenset[bytes]
+
+    def takes(self, path: bytes) -> bool:
+        """Tell whether an address is one of its."""
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer a request to such an address, which finds out by itself who sends it."""
+
+    def refusal(self, error: Exception, call: Call) -> Answer:
+        """Return the answer for an error."""
+
+
+class Interfaces(NamedTuple):
+    """What answers: the registry's interface behind its gate, and where there are accounts the JSON interface."""
+
+    v2: Router
+    gate: Gate
+    api: Surface | None = None
+
+
 class Lifetime(Protocol):
     """What must be opened before the first request and closed after the last one."""
 
@@ -51,16 +75,15 @@ class Front:
 
     def __init__(
         self,
-        v2: Router,
-        gate: Gate,
+        interfaces: Interfaces,
         lifetime: Lifetime,
         metrics: Metrics,
         *,
         ready: Callable[[], Awaitable[str]],  # what /readyz says; '' when we are not
         access_log: bool,
     ) -> None:
-        self._v2 = v2
-        self._gate = gate
+        self._v2 = interfaces.v2
+        self._gate = interfaces.gate
         self._lifetime = lifetime
         self._metrics = metrics
         self._meters = metrics.meters
@@ -69,6 +92,8 @@ class Front:
         self._ready = ready
         self._access_log = access_log
         self._ids = RequestIds()
+        self._api = interfaces.api
+        self._beginnings = interfaces.api.beginnings if interfaces.api else frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the application's own start and end."""
@@ -112,7 +137,7 @@ class Front:
             if answer.stream is not None:
                 await answer.begin()
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
-            answer = oci_error(error, call)
+            answer = self._api.refusal(error, call) if self._api and self._is_api(call) else oci_error(error, call)
         if _is_write(call.method, answer.status):
             _log.info("written", extra={**call.about(), "status": answer.status})
         outgoing = answer.stream is not None
@@ -132,7 +157,8 @@ class Front:
 
     async def _answer(self, call: Call) -> Answer:
         call.check_size()
-        if call.path.startswith(b"/v2"):
+        # What else lies below /v2/ costs pulls no more than this comparison.
+        if call.path.startswith(b"/v2") and not (call.path[4:9] in self._beginnings and self._is_api(call)):
             try:
                 await self._gate.check(call)
             except EntrepotError as error:
@@ -141,6 +167,12 @@ class Front:
                 call.path = b"/v2/"
             if call.path.startswith(b"/v2/"):
                 return await self._v2.answer(call)
+        return await self._beside(call)
+
+    def _is_api(self, call: Call) -> bool:
+        return self._api is not None and self._api.takes(call.path)
+
+    async def _beside(self, call: Call) -> Answer:
         if call.path in self._v2.beside:
             return await self._v2.beside[call.path](call)
         if call.path == b"/healthz":
@@ -150,7 +182,7 @@ class Front:
             call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, ready) if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
-        return await self._other(call)
+        return await self._api.answer(call) if self._api and self._is_api(call) else await self._other(call)
 
     async def _other(self, call: Call) -> Answer:
         try:
@@ -192,7 +224,8 @@ def _unforeseen(error: Exception) -> Exception | None:
 
 def _is_write(method: str, status: int) -> bool:
     """Tell whether something was stored or deleted: of what POST does, a mount and a blob in one request."""
-    return status < _FIRST_ERROR and (method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED))
+    changes = method in ("PUT", "DELETE") or (method == "POST" and status == _CREATED) or (method == "PATCH" and status == _OK)
+    return status < _FIRST_ERROR and changes
 
 
 def _outcome(call: Call, status: int, took_s: float) -> dict[str, object]:

@@ -98,6 +98,14 @@ async def readings(whole: Parts) -> None:
     for last in ("", "A", "a", "zz"):
         await rooms.tags.page(ANYONE, ONE, last, 3)
         await rooms.tags.catalogue(ANYONE, last, 3)
+        await rooms.tags.details(ANYONE, ONE, last, 3)
+        await rooms.listing.page(ANYONE, "team", f"team/{last}", 3)
+    assert (await rooms.tags.detail(ANYONE, ONE, "v10")).size > len(b"{}") + len(b"layer")
+    assert [each.name for each in await rooms.listing.of_names(["team/two", "team/none", "team/one"])] == [
+        ONE.stored,
+        TWO.stored,
+    ]
+    await rooms.listing.one(ANYONE, ONE)
     await rooms.tags.history(ANYONE, ONE, "a", 10)
     await whole.db.read(answers)
 

@@ -11,9 +11,10 @@ from urllib3 import HTTPHeaderDict
 
 import entrepot
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
+from entrepot.domain.accounts.service.post import MailNotSet
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
 from entrepot.spec.http.ranges import RangeNotSatisfiable
@@ -39,14 +40,15 @@ SPECIFICATION: Final = {
 }
 DOCKER: Final = {"TAG_INVALID", "RANGE_INVALID", "PAGINATION_NUMBER_INVALID", "UNAVAILABLE", "UNKNOWN", "MANIFEST_UNVERIFIED"}
 TIERS: Final = ("entrepot.domain.", "entrepot.spec.", "entrepot.platform.storage.", "entrepot.web.")
+OTHER: Final = "entrepot.web.api."  # imported, its errors would be leaves for the rest of the process
 # Caught where it is raised, and told as a part of ManifestInvalid.
 NEVER_SENT: Final = {JsonRefused}
-# What only the commands that change accounts meet.
+# What only the JSON interface and the commands that change accounts meet: tests/web/api/test_errors.py has these.
 NOT_OF_THE_REGISTRY: Final = {
     kind
     for kind in vars(accounts).values()
     if isinstance(kind, type) and issubclass(kind, EntrepotError) and kind not in (SignInRefused, TooManySignIns)
-} | {names.NamespaceInvalid}
+} | {names.NamespaceInvalid, Hidden, MailNotSet, registry.RepositoryExists}
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
 # ten thousand parts of a bucket must be sent.
 NOT_ASKED_FOR: Final = {Denied, BodyInterrupted, registry.UploadLost, ObjectTooLarge}
@@ -152,7 +154,7 @@ REQUESTS: Final[dict[type[EntrepotError], Callable[[Repository], Answer]]] = {
 def leaves() -> Iterator[type[EntrepotError]]:
     """Give every error of the tiers that a request reaches which has no subclass."""
     for module in pkgutil.walk_packages(entrepot.__path__, "entrepot."):
-        if module.name.startswith(TIERS):
+        if module.name.startswith(TIERS) and not module.name.startswith(OTHER):
             importlib.import_module(module.name)
     seen: set[type[EntrepotError]] = set()
     waiting: list[type[EntrepotError]] = [EntrepotError]
@@ -160,7 +162,8 @@ def leaves() -> Iterator[type[EntrepotError]]:
         kind = waiting.pop()
         below = kind.__subclasses__()
         waiting += below
-        if not below and kind not in seen and f"{kind.__module__}.".startswith(TIERS):
+        home = f"{kind.__module__}."
+        if not below and kind not in seen and home.startswith(TIERS) and not home.startswith(OTHER):
             seen.add(kind)
             yield kind
 

@@ -29,6 +29,15 @@ class Unproven(EntrepotError):
         self.repeated = repeated
 
 
+class Hidden(EntrepotError):
+    """There is nothing of that name, or nothing that the actor may know of: which of the two is not told."""
+
+    summary = "there is no {what} '{name}', or none that you may see"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(what=what, name=name)
+
+
 class TokenRefused(EntrepotError):
     """A bearer token that was not issued here, is for something else, has expired, or was revoked."""
 

@@ -16,6 +16,12 @@ class RepositoryUnknown(RegistryError):
     summary = "no repository '{repository}': check the name, or push to it first"
 
 
+class RepositoryExists(RegistryError):
+    """There is a repository of that name."""
+
+    summary = "there is a repository '{repository}' already"
+
+
 class ManifestUnknown(RegistryError):
     """The repository has no manifest under that tag or digest."""
 

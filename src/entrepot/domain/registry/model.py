@@ -99,6 +99,31 @@ class Page(msgspec.Struct, frozen=True):
     more: bool
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """A repository as it is listed; times are microseconds UTC, `pushed_at` that of the last push, to the minute."""
+
+    name: str
+    public: bool
+    created_at: int
+    pushed_at: int
+
+
+class TagDetail(msgspec.Struct, frozen=True):
+    """A tag and what it points at.
+
+    `size` is the bytes of the manifest and of what it names itself: of an index, without its images. `pushed_at` is microseconds
+    UTC.
+    """
+
+    name: str
+    digest: str
+    media_type: str
+    artifact_type: str
+    size: int
+    pushed_by: str
+    pushed_at: int
+
+
 class TagMove(msgspec.Struct, frozen=True):
     """One move of a tag: None stands for not being there. `moved_at` is microseconds UTC."""
 

@@ -6,17 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from entrepot.base.addresses import in_networks
 from entrepot.base.errors import EntrepotError
-from entrepot.domain.access.errors import Unproven
+from entrepot.domain.access.errors import TokenRefused, Unproven
 from entrepot.domain.access.model import Actor
 from entrepot.domain.access.service.identity import Identity
 from entrepot.domain.access.service.tokens import Tokens
+from entrepot.domain.accounts.secrets import is_secret
 from entrepot.web.shared.call import Call
 from entrepot.web.shared.gate import HostRepeated
 from entrepot.web.shared.origin import origin_of
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _LONGEST: Final = 8192  # bytes of a name and a secret
+_BEARERS: Final = (b"bearer", b"jwt")  # the second is what clients of Docker Hub's interface say
 _PING: Final = (b"/v2/", b"/v2")
 
 
@@ -68,6 +71,49 @@ class AccountsGate:
         """Return who a Basic header proves somebody to be. Raises CredentialsUnreadable, SignInRefused, TooManySignIns."""
         name, secret = _read(call.headers.get(b"authorization", b""))
         return await self._identity.basic(name, secret, call.client)
+
+
+class ApiGate:
+    """Who sends a request to the JSON interface: everybody may come in, and is who they are at this moment.
+
+    Nothing is read here that a browser sends by itself: whoever reads a cookie here must also see to it that the request was made
+    by a page of ours.
+    """
+
+    def __init__(self, entrance: AccountsGate, identity: Identity, tokens: Tokens) -> None:
+        self._entrance = entrance
+        self._identity = identity
+        self._tokens = tokens
+
+    async def check(self, call: Call) -> bool:
+        """Find out who sends the request; tell whether they proved it by a token of this interface.
+
+        Basic has a name with a password, a token's secret or a robot's; Bearer a token of this interface, or a secret.
+
+        Raises:
+            CredentialsUnreadable, HostRepeated, SignInRefused, TokenRefused, TooManySignIns, Unavailable
+        """
+        if call.repeats(b"host"):
+            raise HostRepeated
+        self._entrance.locate(call)
+        header = call.headers.get(b"authorization")
+        if header is None:
+            return False
+        kind, _, value = header.partition(b" ")
+        if kind.lower() == b"basic":
+            call.actor = await self._entrance.basic(call)
+            return False
+        if kind.lower() not in _BEARERS:
+            raise CredentialsUnreadable
+        token = value.strip().decode("latin-1")
+        if is_secret(token):
+            call.actor = await self._identity.basic("", token, call.client)
+            return False
+        actor = await self._identity.still(await self._tokens.read_for_api(token))
+        if actor.terms is not None and not in_networks(call.client, actor.terms.networks):
+            raise TokenRefused
+        call.actor = actor
+        return True
 
 
 def service_of(call: Call, public_url: str) -> tuple[str, str]:

@@ -147,6 +147,11 @@ class Call:
         return self._scope.get("http_version") in ("1", "1.0")  # the first is what granian says
 
     @property
+    def scope(self) -> Scope:
+        """What the server said of the request."""
+        return self._scope
+
+    @property
     def scheme(self) -> str:
         """Tell by which scheme the request reached this process: http or https."""
         return str(self._scope["scheme"])

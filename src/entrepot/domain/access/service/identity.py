@@ -8,11 +8,16 @@ from entrepot.base.errors import Unavailable
 from entrepot.domain.access.errors import TokenRefused
 from entrepot.domain.access.model import Actor
 from entrepot.domain.accounts.errors import PasswordNotEnough, SignInRefused
-from entrepot.domain.accounts.model import Credential, Kind
+from entrepot.domain.accounts.model import Account, Credential, Kind
 from entrepot.domain.accounts.secrets import is_secret
 from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.audit.model import Author, Origin
+
+
+def actor_of(account: Account) -> Actor:
+    """Return the actor that a user is who proved who they are by themselves."""
+    return Actor(account.name, account.id, account.generation, account.is_admin)
 
 
 class Identity:
@@ -33,7 +38,7 @@ class Identity:
         account = await self._users.sign_in(name, secret, client)
         if account.second_factor_at is not None:
             raise PasswordNotEnough
-        return Actor(account.name, account.id, account.generation, account.is_admin)
+        return actor_of(account)
 
     async def _with_token(self, name: str, secret: str, client: str) -> Actor:
         try:
@@ -66,7 +71,7 @@ class Identity:
             account = await self._users.active(actor.account)
             if account is None or account.generation != actor.generation:
                 raise TokenRefused
-            now = Actor(account.name, account.id, account.generation, account.is_admin)
+            now = actor_of(account)
         return msgspec.structs.replace(now, granted=actor.granted, origin=actor.origin)
 
     async def _holder(self, held: Credential) -> Actor:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, cast, delete, func, insert, select, update
 
-from entrepot.domain.registry.model import Page, TagMove
-from entrepot.domain.registry.tables import manifest, tag, tag_move
-from entrepot.platform.db.columns import now_us
+from entrepot.domain.registry.model import Page, TagDetail, TagMove
+from entrepot.domain.registry.tables import blob, manifest, manifest_reference, tag, tag_move
+from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import Statement
@@ -15,6 +15,28 @@ _ONE: Final = (tag.c.repository == bindparam("repository_"), tag.c.name == bindp
 _NAMES: Final = Statement(
     select(tag.c.name)
     .where(tag.c.repository == bindparam("repository"), tag.c.name > bindparam("last"))
+    .order_by(tag.c.name)
+    .limit(bindparam("limit"))
+)
+# What a manifest names lies in the repository as blobs; condemned rows of the same digest are another one's bytes.
+_NAMED_BYTES: Final = (
+    select(func.coalesce(func.sum(blob.c.size), 0))
+    .select_from(manifest_reference.join(blob, blob.c.digest == manifest_reference.c.digest))
+    .where(manifest_reference.c.manifest == manifest.c.id, blob.c.condemned_at.is_(None))
+    .scalar_subquery()
+)
+_DETAILED: Final = select(
+    tag.c.name,
+    manifest.c.digest,
+    manifest.c.media_type,
+    manifest.c.artifact_type,
+    cast(manifest.c.size + _NAMED_BYTES, BIG),
+    manifest.c.pushed_by,
+    tag.c.pushed_at,
+).select_from(tag.join(manifest, manifest.c.id == tag.c.manifest))
+_DETAIL: Final = Statement(_DETAILED.where(tag.c.repository == bindparam("repository"), tag.c.name == bindparam("name")))
+_DETAILS: Final = Statement(
+    _DETAILED.where(tag.c.repository == bindparam("repository"), tag.c.name > bindparam("last"))
     .order_by(tag.c.name)
     .limit(bindparam("limit"))
 )
@@ -56,6 +78,17 @@ async def names_after(db: Reader, repository: int, last: str, limit: int) -> Pag
     """Return the tags behind `last`, in byte order, at most `limit`."""
     rows = await db.all(_NAMES, repository=repository, last=last, limit=limit + 1)
     return Page([row[0] for row in rows[:limit]], more=len(rows) > limit)
+
+
+async def detail(db: Reader, repository: int, name: str) -> TagDetail | None:
+    """Return one tag and what it points at."""
+    row = await db.one(_DETAIL, repository=repository, name=name)
+    return TagDetail(*row) if row else None
+
+
+async def details_after(db: Reader, repository: int, last: str, limit: int) -> list[TagDetail]:
+    """Return the tags behind `last` and what they point at, in byte order, at most `limit`."""
+    return [TagDetail(*row) for row in await db.all(_DETAILS, repository=repository, last=last, limit=limit)]
 
 
 async def add_tag(tx: Transaction, repository: int, name: str, manifest_: int) -> bool:

@@ -7,6 +7,7 @@ from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
+from entrepot.domain.registry.service.listing import Listing
 from entrepot.domain.registry.service.manifests import Manifests
 from entrepot.domain.registry.service.repositories import Repositories
 from entrepot.domain.registry.service.served import Served
@@ -39,6 +40,7 @@ class Registry(msgspec.Struct, frozen=True):
     uploads: Uploads
     tags: Tags
     repositories: Repositories
+    listing: Listing
     collector: Collector
     checker: Checker
     stores: Stores
@@ -57,6 +59,7 @@ def registry(db: Database, storage: StorageDriver, rule: Rule, rules: Rules, ser
         uploads=Uploads(db, storage, rule, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, rule),
         repositories=Repositories(db, rule),
+        listing=Listing(db, rule),
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),

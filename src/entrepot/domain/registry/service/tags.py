@@ -7,7 +7,7 @@ from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.audit.model import Act, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
-from entrepot.domain.registry.model import Page, TagMove
+from entrepot.domain.registry.model import Page, TagDetail, TagMove
 from entrepot.domain.registry.queries import repositories, tags
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
@@ -48,6 +48,27 @@ class Tags:
         """
         await self._rule.require(actor, Action.PULL, name)
         return await self._db.read(tags.names_after, await self._pushed(name), last, limit)
+
+    async def detail(self, actor: Actor, name: RepositoryName, tag: str) -> TagDetail:
+        """Return one tag and what it points at.
+
+        Raises:
+            Unproven, ManifestUnknown, RepositoryUnknown
+        """
+        await self._rule.require(actor, Action.PULL, name)
+        found = await self._db.read(tags.detail, await self._pushed(name), tag)
+        if found is None:
+            raise ManifestUnknown(repository=name.asked, reference=tag)
+        return found
+
+    async def details(self, actor: Actor, name: RepositoryName, last: str, limit: int) -> list[TagDetail]:
+        """Return at most `limit` tags behind `last` and what they point at, in byte order.
+
+        Raises:
+            Unproven, RepositoryUnknown
+        """
+        await self._rule.require(actor, Action.PULL, name)
+        return await self._db.read(tags.details_after, await self._pushed(name), last, limit)
 
     async def history(self, actor: Actor, name: RepositoryName, tag: str, limit: int) -> list[TagMove]:
         """Return the last moves of a tag, newest first; none when there was never such a tag.

@@ -1,0 +1,51 @@
+"""Statements about repositories as they are listed: those that ever held a manifest, or were made beforehand."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import bindparam, func, select
+
+from entrepot.domain.registry.model import Listed
+from entrepot.domain.registry.tables import repository
+from entrepot.platform.db.database import Reader
+from entrepot.platform.db.statements import ListStatement, Row, Statement
+
+_PUBLIC: Final = "public"
+_BEHIND_SLASH: Final = "0"
+_LISTED: Final = select(
+    repository.c.name,
+    repository.c.visibility,
+    repository.c.created_at,
+    repository.c.first_pushed_at,
+    func.coalesce(repository.c.uploaded_at, repository.c.first_pushed_at),
+).where(repository.c.first_pushed_at.is_not(None))
+_ONE: Final = Statement(_LISTED.where(repository.c.name == bindparam("name")))
+_ALL: Final = ListStatement(lambda names: _LISTED.where(repository.c.name.in_(names)))
+# Names in a namespace begin with it and a slash: they end before those in which another letter stands there.
+_IN: Final = Statement(
+    _LISTED.where(repository.c.name > bindparam("last"), repository.c.name < bindparam("end"))
+    .order_by(repository.c.name)
+    .limit(bindparam("limit"))
+)
+
+
+async def one(db: Reader, name: str) -> Listed | None:
+    """Return a repository that is listed."""
+    row = await db.one(_ONE, name=name)
+    return _listed(row) if row else None
+
+
+async def of_names(db: Reader, names: Sequence[str]) -> list[Listed]:
+    """Return those of these repositories that are listed, in the order of their names."""
+    return sorted((_listed(row) for row in await db.all_of(_ALL, names)), key=lambda each: each.name)
+
+
+async def in_namespace(db: Reader, namespace: str, last: str, limit: int) -> list[Listed]:
+    """Return the repositories of a namespace behind the name `last`, in byte order, at most `limit`."""
+    last = max(last, f"{namespace}/")
+    return [_listed(row) for row in await db.all(_IN, last=last, end=f"{namespace}{_BEHIND_SLASH}", limit=limit)]
+
+
+def _listed(row: Row) -> Listed:
+    name, visibility, created_at, first_pushed_at, pushed_at = row
+    return Listed(name, visibility == _PUBLIC, created_at, max(first_pushed_at, pushed_at))

@@ -1,0 +1,69 @@
+"""Repositories as they are listed, and made before anything is pushed to them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from entrepot.domain.access.model import Action, Actor, Facts
+from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.registry.errors import RepositoryExists, RepositoryUnknown
+from entrepot.domain.registry.model import Listed
+from entrepot.domain.registry.queries import listing, repositories
+from entrepot.platform.db.database import Database, Transaction
+from entrepot.spec.oci.names import RepositoryName
+
+_LOOKED_AT: Final = 200
+
+
+class Listing:
+    """All repositories that are listed."""
+
+    def __init__(self, db: Database, rule: Rule) -> None:
+        self._db = db
+        self._rule = rule
+
+    async def one(self, actor: Actor, name: RepositoryName) -> Listed:
+        """Return what is told of a repository. Raises RepositoryUnknown, Unproven."""
+        await self._rule.require(actor, Action.PULL, name)
+        return await self._one(name)
+
+    async def of_names(self, names: Sequence[str]) -> list[Listed]:
+        """Return what is told of repositories that the caller was found to see, in the order of their names."""
+        return await self._db.read(listing.of_names, names)
+
+    async def page(self, actor: Actor, namespace: str, last: str, limit: int) -> tuple[list[Listed], bool]:
+        """Return the repositories of a namespace that the actor may see behind the name `last`, and whether there are more."""
+        seen: list[Listed] = []
+        is_more = True
+        while is_more and len(seen) <= limit:
+            found = await self._db.read(listing.in_namespace, namespace, last, _LOOKED_AT)
+            seen += [each for each in found if await self._sees(actor, each)]
+            is_more, last = len(found) == _LOOKED_AT, found[-1].name if found else last
+        return seen[:limit], len(seen) > limit
+
+    async def add(self, actor: Actor, name: RepositoryName, *, public: bool) -> Listed:
+        """Make a repository; whoever may make one by a push may do so.
+
+        Raises:
+            PolicyRefused, RepositoryExists, Unproven
+        """
+        await self._rule.require(actor, Action.PUSH, name)
+
+        async def make(tx: Transaction) -> None:
+            if await repositories.pushed_repository_id(tx, name.stored) is not None:
+                raise RepositoryExists(repository=name.asked)
+            id_ = await repositories.repository_for_push(tx, name, actor)
+            await repositories.set_visibility(tx, id_, public=public)
+            await repositories.mark_pushed(tx, id_)
+
+        await self._db.write(make)
+        return await self._one(name)
+
+    async def _one(self, name: RepositoryName) -> Listed:
+        found = await self._db.read(listing.one, name.stored)
+        if found is None:
+            raise RepositoryUnknown(repository=name.asked)
+        return found
+
+    async def _sees(self, actor: Actor, found: Listed) -> bool:
+        facts = Facts(public=found.public)
+        return self._rule.lets_anyone_pull(facts) or await self._rule.may(actor, Action.PULL, RepositoryName.parse(found.name))

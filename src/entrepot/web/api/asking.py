@@ -1,0 +1,71 @@
+"""What a handler is given: the verbs that it may call, and who asks."""
+
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+from fastapi import Depends, Request
+
+from entrepot.domain.access.model import Actor
+from entrepot.domain.access.service.identity import Identity
+from entrepot.domain.access.service.permits import Permits
+from entrepot.domain.access.service.tokens import Tokens
+from entrepot.domain.accounts.service.credentials import Credentials
+from entrepot.domain.accounts.service.factors import SecondFactors
+from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.sessions import Sessions
+from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import Author
+from entrepot.domain.registry.service import Registry
+from entrepot.web.shared.call import Call
+
+SCOPE: Final = "entrepot.asked"
+
+
+class Verbs(msgspec.Struct, frozen=True):
+    """All that can be done here.
+
+    But for what comes behind `tokens`, by which people sign in, nothing is changed while the registry is read-only.
+    """
+
+    permits: Permits
+    users: Users
+    organisations: Organisations
+    credentials: Credentials
+    registry: Registry
+    tokens: Tokens
+    signing: Users
+    identity: Identity
+    sessions: Sessions
+    factors: SecondFactors
+
+    def acting(self, by: Author) -> "Verbs":
+        """Return the same for somebody: what they change is recorded as done by them."""
+        return msgspec.structs.replace(
+            self,
+            users=self.users.acting(by),
+            organisations=self.organisations.acting(by),
+            credentials=self.credentials.acting(by),
+            factors=self.factors.acting(by),
+        )
+
+
+class Asked(NamedTuple):
+    """One request: `by_token` tells that whoever asks proved who they are by a token of this interface."""
+
+    call: Call
+    verbs: Verbs
+    by_token: bool
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+        return self.call.actor
+
+
+async def asked(request: Request) -> Asked:
+    """Return what the surface put into the request's scope."""
+    found: Asked = request.scope[SCOPE]
+    return found
+
+
+Asking = Annotated[Asked, Depends(asked)]

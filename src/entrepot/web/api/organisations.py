@@ -1,0 +1,97 @@
+"""Organisations, and who is in them."""
+
+from datetime import datetime
+from typing import Annotated, Final, Self
+
+from pydantic import Field
+
+from entrepot.domain.access.model import Action
+from entrepot.domain.accounts.model import Member as Found
+from entrepot.domain.accounts.model import Place
+from entrepot.web.api.asking import Asking
+from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, paged
+from entrepot.web.api.routing import PREFIX, Noun
+
+_noun: Final = Noun("organisations", PREFIX)
+
+
+class Membership(Shown):
+    """A user in an organisation, or an organisation that a user is in."""
+
+    name: str
+    role: Place
+    joined_at: datetime
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        """Return what is shown of it."""
+        return cls(name=found.name, role=found.place, joined_at=instant(found.joined_at))
+
+
+class NewOrganisation(Sent):
+    """An organisation to be made; without an owner it is whoever asks."""
+
+    name: Annotated[str, Field(max_length=1000)]
+    owner: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class Organisation(Shown):
+    """An organisation; `role` is what whoever asks is there, null for those who are not in it."""
+
+    name: str
+    role: Place | None
+
+
+class NewPlace(Sent):
+    """What a member is to be."""
+
+    role: Annotated[Place, Field(strict=False)] = Place.MEMBER
+
+
+@_noun.get("/organisations")
+async def list_organisations(asked: Asking) -> Page[Membership]:
+    """List the organisations that whoever asks is in."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, asked.actor.name, "user")
+    found = await asked.verbs.organisations.of_account(asked.actor.account)
+    return Page(items=[Membership.of(each) for each in found])
+
+
+@_noun.post("/organisations")
+async def create_organisation(asked: Asking, body: NewOrganisation) -> Organisation:
+    """Make an organisation. For administrators."""
+    await asked.verbs.permits.on_hub(asked.actor)
+    owner = asked.actor.name if body.owner is None else body.owner
+    await asked.verbs.organisations.add(body.name, owner)
+    return Organisation(name=body.name, role=Place.OWNER if owner == asked.actor.name else None)
+
+
+@_noun.get("/organisations/{organisation}")
+async def get_organisation(asked: Asking, organisation: Segment) -> Organisation:
+    """Show an organisation to its members."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
+    await asked.verbs.organisations.members(organisation, "", 1)  # raises when it is none
+    standing = await asked.verbs.organisations.standing(asked.actor.account, organisation)
+    return Organisation(name=organisation, role=standing.place)
+
+
+@_noun.get("/organisations/{organisation}/members")
+async def list_members(asked: Asking, organisation: Segment, after: After = "", limit: Limit = 100) -> Page[Membership]:
+    """List the members of an organisation by name. For its members."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS, organisation)
+    found = await asked.verbs.organisations.members(organisation, after, limit + 1)
+    return paged(found, limit, Membership.of, lambda each: each.name)
+
+
+@_noun.put("/organisations/{organisation}/members/{user}")
+async def set_member(asked: Asking, organisation: Segment, user: Segment, body: NewPlace) -> None:
+    """Put a user into an organisation, or give a member another role. For owners."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
+    await asked.verbs.organisations.set_member(organisation, user, body.role)
+
+
+@_noun.delete("/organisations/{organisation}/members/{user}")
+async def remove_member(asked: Asking, organisation: Segment, user: Segment) -> None:
+    """Take a user out of an organisation and its teams. For owners, and for themselves."""
+    itself = user == asked.actor.name and bool(asked.actor.account) and asked.actor.terms is None
+    await asked.verbs.permits.in_namespace(asked.actor, Action.SEE_MEMBERS if itself else Action.MANAGE, organisation)
+    await asked.verbs.organisations.remove_member(organisation, user)

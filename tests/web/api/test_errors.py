@@ -25,10 +25,10 @@ pytestmark = pytest.mark.fast
 OF_PUSHES: Final = {
     kind for kind in registry.RegistryError.__subclasses__() if kind not in API_ERRORS and kind.__module__ == registry.__name__
 }
-# What has no address here yet: sessions, second factors, invitations and links.
+# What has no address here yet: turning a second factor on, invitations and links.
 OF_PEOPLE: Final = {
     accounts.SecondFactorThere,
-    *(accounts.SessionUnknown, accounts.LinkInvalid, accounts.InvitationUnknown, accounts.SignUpClosed),
+    *(accounts.LinkInvalid, accounts.InvitationUnknown, accounts.SignUpClosed),
     *(accounts.AddressMissing, accounts.LanguageUnknown),
 }
 MET: Final = (access, accounts, registry, bodies, api, authorization, calls)

@@ -199,7 +199,7 @@ BODIES: Final[dict[str, object]] = {
     "PATCH /v2/repositories/{namespace}/{repository}": {"is_private": False},
     "PATCH /v2/namespaces/{namespace}/repositories/{repository}": {"is_private": False},
 }
-_PARTS: Final = {"team": "readers", "tag": "v1", "pattern": "*", "token": "none", "robot": "none"}
+_PARTS: Final = {"team": "readers", "tag": "v1", "pattern": "*", "token": "none", "robot": "none", "session": "none"}
 
 
 @pytest.mark.parametrize("who", ["nobody", "stranger", "owner, token public-read"])

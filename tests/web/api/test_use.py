@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from support.accounts import PASSWORD, basic
+from entrepot.app.parts import Accounts
+from entrepot.domain.accounts.service.sessions import Browser
+from support.accounts import PASSWORD, basic, with_accounts
 from support.http import Answer
 from support.inside import inside
 from support.parts import parts, prepared, sql
@@ -39,6 +41,26 @@ def test_a_user_is_made_changed_and_deleted(hub: Hub) -> None:
     assert hub.inside.request("GET", "/api/v1/users/cleo", auth=own).json["email"] is None
     assert hub.inside.request("DELETE", "/api/v1/users/cleo", auth=own).status == 204
     assert admin(hub, "GET", "/users/cleo").status == 404
+
+
+def test_sessions_are_listed_and_ended(hub: Hub) -> None:
+    admin(hub, "POST", "/users", {"name": "emma", "password": PASSWORD})
+    auth, path = basic("emma", PASSWORD), "/api/v1/users/emma/sessions"
+
+    async def begin(who: Accounts) -> None:
+        for address in ("192.0.2.1", "192.0.2.2"):
+            await who.people.sessions.sign_in("emma", PASSWORD, "", Browser(address, "a browser"))
+
+    with_accounts(hub.place, begin)
+    listed = hub.inside.request("GET", path, auth=auth).json["items"]
+    assert [each["address"] for each in listed] == ["192.0.2.2", "192.0.2.1"]
+    assert hub.ask("stranger", "DELETE", f"{path}/{listed[0]['id']}").status == 404
+    assert hub.inside.request("DELETE", f"{path}/{listed[0]['id']}", auth=auth).status == 204
+    assert hub.inside.request("DELETE", f"{path}/{listed[0]['id']}", auth=auth).status == 404
+    token = hub.inside.request("POST", "/api/v1/token", auth=auth).json["token"]
+    assert hub.inside.request("DELETE", path, auth=auth).status == 204
+    assert hub.inside.request("GET", path, auth=f"Bearer {token}").status == 401
+    assert hub.inside.request("GET", path, auth=auth).json["items"] == []
 
 
 def test_the_last_of_a_kind_stays(hub: Hub) -> None:

@@ -98,6 +98,7 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     accounts.TeamUnknown: Row("NOT_FOUND", 404),
     accounts.MemberUnknown: Row("NOT_FOUND", 404),
     accounts.CredentialUnknown: Row("NOT_FOUND", 404),
+    accounts.SessionUnknown: Row("NOT_FOUND", 404),
     registry.RepositoryUnknown: Row("NOT_FOUND", 404),
     registry.ManifestUnknown: Row("NOT_FOUND", 404),
     accounts.NameTaken: Row("CONFLICT", 409, "name"),

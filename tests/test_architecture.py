@@ -17,6 +17,7 @@ BREACHES: Final = {
     "upwards": ("Tiers", "spec/oci/digest.py", "import entrepot.web.front"),
     "sideways": ("Web surfaces", "web/shared/call.py", "import entrepot.web.v2.wire"),
     "between features": ("Features depend", "domain/access/model.py", "import entrepot.domain.registry.model"),
+    "audit and a feature": ("Features depend", "domain/audit/model.py", "import entrepot.domain.accounts.model"),
     "inside a feature": ("Inside a feature", "domain/registry/model.py", "import entrepot.domain.registry.queries.tags"),
     "between platform parts": ("Platform parts", "platform/storage/driver.py", "import entrepot.platform.db.columns"),
     "jobs and another part": ("Jobs use no part", "platform/jobs/engine.py", "import entrepot.platform.storage.driver"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrepot.base.addresses import in_networks, network_of, spelled
+from entrepot.base.addresses import in_networks, network_of, shortened, spelled
 
 
 @pytest.mark.fast
@@ -23,6 +23,21 @@ from entrepot.base.addresses import in_networks, network_of, spelled
 )
 def test_an_ipv4_address_counts_for_itself_and_an_ipv6_one_for_its_64(client: str, network: str) -> None:
     assert network_of(client) == network
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("client", "kept"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("?", "?"),
+    ],
+)
+def test_of_an_address_a_24_or_a_48_is_kept_for_long(client: str, kept: str) -> None:
+    assert shortened(client) == kept
 
 
 @pytest.mark.fast

@@ -33,6 +33,7 @@ _TRIED: Final = {
     "Two-factor sign-in": ("domain/access/test_two_factor.py", "domain/accounts/test_factors.py", "spec/otp/test_totp.py"),
     "Sessions and one's own data": ("domain/accounts/test_sessions.py", "domain/accounts/test_own.py"),
     "Limits on pulls": ("web/v2/test_pull_limits.py", "platform/limits/test_valkey.py"),
+    "Who did what": ("domain/audit/test_recording.py",),
     "When something is wrong": ("domain/accounts/test_users.py",),
 }
 

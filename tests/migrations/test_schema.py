@@ -9,6 +9,7 @@ import pytest
 from entrepot.base.settings import Settings
 from entrepot.domain.access.tables import METADATA as ACCESS_METADATA
 from entrepot.domain.accounts.tables import METADATA as ACCOUNT_METADATA
+from entrepot.domain.audit.tables import METADATA as AUDIT_METADATA
 from entrepot.domain.plans.tables import METADATA as PLAN_METADATA
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
@@ -23,6 +24,12 @@ FILE_NAME: Final = re.compile(r"(\d{4})_(expand|backfill|contract)_[a-z0-9_]+\.p
 # What every query leans on. A partial index must say its condition, or PostgreSQL and SQLite would use it for other rows.
 INDEXES: Final = {
     "account_grant_namespace": ("account_grant", ["namespace"], False, ""),
+    "audit_event_act": ("audit_event", ["act", "happened_at", "id"], False, ""),
+    "audit_event_actor": ("audit_event", ["actor", "happened_at", "id"], False, ""),
+    "audit_event_address": ("audit_event", ["happened_at"], False, "address is not null"),
+    "audit_event_namespace": ("audit_event", ["namespace", "happened_at", "id"], False, ""),
+    "audit_event_time": ("audit_event", ["happened_at", "id"], False, ""),
+    "audit_event_waiting": ("audit_event", ["id"], False, "position is null"),
     "credential_account": ("credential", ["account"], False, ""),
     "credential_expires": ("credential", ["expires_at"], False, "expires_at is not null"),
     "credential_namespace": ("credential", ["namespace", "kind"], False, ""),
@@ -70,7 +77,7 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, JOB_METADATA, PLAN_METADATA):
+    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, AUDIT_METADATA, JOB_METADATA, PLAN_METADATA):
         create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from typing import Any
 
+from typer.testing import CliRunner, Result
+
+from entrepot.cli import app
 from support.instance import Instance, surroundings
 from support.nodes import Nodes
 
@@ -16,6 +19,16 @@ def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=60, env=surroundings(**variables), cwd=os.sep
     )
+
+
+def within(*words: str) -> Result:
+    """Do what `run` does in this process, where a command takes no second to start."""
+    unset = {name: None for name in os.environ if name.startswith("ENTREPOT_")}
+    mask = os.umask(0o077)  # a command sets it for what it makes
+    try:
+        return CliRunner().invoke(app, words, env=unset)
+    finally:
+        os.umask(mask)
 
 
 def place(hub: Instance | Nodes) -> list[str]:

@@ -69,4 +69,5 @@ def _read(connection: Connection) -> Schema:
 
 def _where(options: dict[str, Any]) -> str:
     where = options.get("sqlite_where", options.get("postgresql_where", ""))
-    return str(where).strip("()").lower().removesuffix("::text")  # PostgreSQL says of what type a text is
+    # PostgreSQL quotes what is also a word of its own, and says of what type a text is.
+    return str(where).strip("()").replace('"', "").lower().removesuffix("::text")

@@ -9,10 +9,12 @@ from typing import Final
 
 import msgspec
 
+from entrepot.app.commands import command_line
 from entrepot.app.parts import Accounts, opened_database
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.errors import NameTaken
 from entrepot.domain.accounts.model import ADMINISTRATOR
+from entrepot.domain.audit.model import HUB, Author
 from entrepot.platform.secrets.keys import write_durably
 
 PASSWORD_FILE: Final = "admin-password"  # noqa: S105 - a file name
@@ -42,7 +44,7 @@ def ensure_administrator(settings: Settings) -> FirstAdministrator | None:
 
 
 async def _ensure(settings: Settings, file: Path) -> FirstAdministrator | None:
-    async with accounts(settings) as who:
+    async with accounts(settings, HUB) as who:
         if not await who.users.is_empty():
             return None
         password = settings.admin_password or _new_password()
@@ -61,10 +63,13 @@ async def _ensure(settings: Settings, file: Path) -> FirstAdministrator | None:
 
 
 @asynccontextmanager
-async def accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """Open what knows of users, organisations and tokens, for commands: whoever can read the data folder may do everything."""
+async def accounts(settings: Settings, by: Author | None = None) -> AsyncIterator[Accounts]:
+    """Open what knows of users, organisations and tokens, for a command, or for whom else it is done.
+
+    Whoever can read the data folder may do everything.
+    """
     async with opened_database(settings) as db:
-        found = Accounts(db, msgspec.structs.replace(settings, access="open"))
+        found = Accounts(db, msgspec.structs.replace(settings, access="open"), by or command_line())
         try:
             yield found
         finally:

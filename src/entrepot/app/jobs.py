@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from entrepot.app.audit import audit
 from entrepot.app.parts import Parts
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
@@ -10,6 +11,7 @@ from entrepot.domain.access.service.modes import pauses_jobs
 from entrepot.domain.accounts.events import MAIL
 from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.audit.jobs import AuditJobs
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
 
@@ -23,11 +25,14 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
     who = parts.accounts.people
     of_accounts = AccountJobs(Throttle(parts.db), who.sessions, who.invitations, who.post)
+    kept = audit(parts.db, settings)
+    of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(
-        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds()],
+        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds(), *of_audit.kinds()],
         schedules=[
             PRUNING,
             *of_registry.schedules(settings.gc_grace),
+            *of_audit.schedules(),
             *(FORGETTING if settings.access == "accounts" else []),
             *([NOTICING] if settings.access == "accounts" and settings.smtp else []),
         ],
@@ -48,6 +53,6 @@ def work_on_jobs(settings: Settings) -> None:
 
     async def run() -> None:
         parts = Parts(settings)
-        await work(parts, engine(settings, parts, places))
+        await work(parts, engine(settings, parts, places), audit(parts.db, settings).sequencer.run)
 
     asyncio.run(run())

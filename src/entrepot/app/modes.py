@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from entrepot.app.commands import command_line
 from entrepot.app.parts import opened_database
 from entrepot.base.errors import EntrepotError
 from entrepot.base.settings import Settings
@@ -36,7 +37,7 @@ async def change(settings: Settings, *, read_only: bool, reason: str, patience_s
         JobsStillRun, and what `opened_database` does
     """
     async with opened_database(settings) as db:
-        mode = await Modes(db).change(read_only=read_only, reason=reason)
+        mode = await Modes(db).change(read_only=read_only, reason=reason, by=command_line())
         if read_only:
             await _until_jobs_rest(Board(db), patience_s)
         return mode

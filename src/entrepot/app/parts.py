@@ -26,6 +26,7 @@ from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import HUB, Author
 from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service import Registry, Rules, registry
 from entrepot.domain.registry.service.repositories import facts_in
@@ -166,16 +167,19 @@ class Changing(msgspec.Struct, frozen=True):
 
 
 class Accounts:
-    """Who there is and who may do what: all that knows of users, organisations and credentials."""
+    """Who there is and who may do what: all that knows of users, organisations and credentials.
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    What is changed is recorded as done `by` somebody; `acting` of each part gives the same for somebody else.
+    """
+
+    def __init__(self, db: Database, settings: Settings, by: Author = HUB) -> None:
         self._db = db
         self._passwords = Passwords()
-        self.users = Users(db, self._passwords)
-        self.plans = Plans(db, settings.default_plan)
+        self.users = Users(db, self._passwords, by)
+        self.plans = Plans(db, settings.default_plan, by)
         self._seat = self.plans.require_seat if settings.access == "accounts" else None
-        self.organisations = Organisations(db, self._seat)
-        self.credentials = Credentials(db)
+        self.organisations = Organisations(db, by, self._seat)
+        self.credentials = Credentials(db, by)
         self.identity = Identity(self.users, self.credentials)
         self.rule: Rule = OpenRule(facts_in(db))
         if settings.access == "accounts":
@@ -189,12 +193,12 @@ class Accounts:
             )
         keys = KeyFile(key_file(settings))
         self.tokens = Tokens(Keys(db, keys, PURPOSE), self.rule)
-        self.people = People(db, settings, self.users, keys, self._seat)
+        self.people = People(db, settings, self.users, keys, by, self._seat)
 
     def guarded(self) -> "Changing":
         """Return what clients change of accounts: nothing while the registry is read-only."""
         db = Guarded(self._db)
-        return Changing(Users(db, self._passwords), Organisations(db, self._seat), Credentials(db))
+        return Changing(Users(db, self._passwords), Organisations(db, seat=self._seat), Credentials(db))
 
     def close(self) -> None:
         """Take no more passwords."""

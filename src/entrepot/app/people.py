@@ -13,6 +13,7 @@ from entrepot.domain.accounts.service.post import Post
 from entrepot.domain.accounts.service.recovery import Recovery
 from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import HUB, Author
 from entrepot.platform.db.database import Database
 from entrepot.platform.mail.smtp import Mailer
 from entrepot.platform.secrets.rotation import KeyFile
@@ -23,9 +24,11 @@ _EVERYWHERE: Final = ("0.0.0.0", "::", "*")  # noqa: S104 - what an address is c
 class People:
     """The services of all that."""
 
-    def __init__(self, db: Database, settings: Settings, users: Users, keys: KeyFile, seat: Seat | None = None) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, users: Users, keys: KeyFile, by: Author = HUB, seat: Seat | None = None
+    ) -> None:
         hub = Hub(hub_url(settings), settings.signup, bool(settings.smtp))
-        self.factors = SecondFactors(db, keys)
+        self.factors = SecondFactors(db, keys, by)
         self.sessions = Sessions(db, users, self.factors)
         self.invitations = Invitations(db, users, hub, seat)
         self.recovery = Recovery(db, users, hub)

@@ -14,6 +14,7 @@ _REMEMBERED: Final = 4096
 _IPV6_PREFIX_BYTES: Final = 8  # a /64 is what one household or machine is given: it has 2^64 addresses to choose from
 _IPV4_BYTES: Final = 4
 _MAPPED: Final = bytes(10) + b"\xff\xff"  # how an IPv4 address is written as an IPv6 one (RFC 4291, section 2.5.5.2)
+_KEPT_BYTES: Final = {4: 3, 16: 6}  # of an address of that many bytes
 
 
 def peer_of(address: object, port: object) -> Peer:
@@ -37,6 +38,16 @@ def spelled(text: str) -> str:
     """Return an address in its one spelling; '' when it is none."""
     packed = _packed(text)
     return "" if packed is None else _text(packed)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def shortened(client: str) -> str:
+    """Return what is kept of an address for long: the /24 of an IPv4 one, the /48 of an IPv6 one; what is none stays."""
+    packed = _packed(client)
+    if packed is None:
+        return client
+    kept = _KEPT_BYTES[len(packed)]
+    return f"{_text(packed[:kept] + bytes(len(packed) - kept))}/{8 * kept}"
 
 
 def in_networks(client: str, networks: Collection[str]) -> bool:

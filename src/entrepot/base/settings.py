@@ -207,6 +207,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "File with the key that seals stored secrets; empty means secret.key in the data folder, made at the first start.",
         ),
     ] = ""
+    audit_keep: Annotated[
+        int,
+        _expected(
+            "months, 0 for ever",
+            "How many whole months rows of the audit log are kept; older ones are pruned, and the anchors of their chain stay.",
+            ge=0,
+            le=1200,
+        ),
+    ] = 24
+    address_days: Annotated[
+        int,
+        _expected(
+            "days, 0 for ever",
+            "How long addresses are kept whole in the audit log; then their /24 or /48 is.",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 90
     metrics_allow: Annotated[
         str, _expected("CIDR,…", "Networks beside this machine that may read /metrics, such as 10.1.0.0/16,fd00::/8.")
     ] = ""

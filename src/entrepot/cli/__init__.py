@@ -7,6 +7,7 @@ import typer
 
 from entrepot import __version__
 from entrepot.cli import (
+    audit,
     config,
     credentials,
     doctor,
@@ -47,6 +48,7 @@ app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
 app.command("mode")(mode.mode)
 app.command("tls")(tls.tls)
+app.add_typer(audit.app, name="audit")
 app.add_typer(jobs.app, name="job")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")

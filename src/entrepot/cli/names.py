@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from entrepot.base.settings import Found
-from entrepot.cli.opening import with_accounts, with_registry
+from entrepot.cli.opening import by_command, with_accounts, with_registry
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import with_settings
 
@@ -55,13 +55,13 @@ def list_(
 @with_settings
 def release(name: Annotated[str, typer.Argument(metavar="NAME")], *, found: Found) -> None:
     """Let a former name lead nowhere, and others have it; of a deleted user it is released when they have no repositories."""
-    with_registry(found.settings, lambda registry: registry.names.release(name))
+    with_registry(found.settings, lambda registry: registry.names.acting(by_command()).release(name))
     typer.echo(f"{name} can be given to others")
 
 
 def rename_namespace(found: Found, old: str, new: str, kind: str) -> None:
     """Give a user or an organisation another name, and say so."""
-    moved = with_registry(found.settings, lambda registry: registry.names.rename(old, new, kind))
+    moved = with_registry(found.settings, lambda registry: registry.names.acting(by_command()).rename(old, new, kind))
     typer.echo(f"{old} is called {new} now, and so are {moved} repositories; the former name leads there")
 
 

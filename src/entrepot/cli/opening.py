@@ -8,9 +8,26 @@ from entrepot.base.settings import Settings
 
 if TYPE_CHECKING:
     from entrepot.app.parts import Accounts, Parts
+    from entrepot.domain.access.model import Actor
+    from entrepot.domain.audit.model import Author
     from entrepot.domain.registry.service import Registry
 
 _T = TypeVar("_T")
+
+
+def by_command() -> "Author":
+    """Return under which name the audit log has what a command does."""
+    from entrepot.app.commands import command_line  # noqa: PLC0415 - not needed to show help
+
+    return command_line()
+
+
+def actor() -> "Actor":
+    """Return who acts by a command."""
+    from entrepot.domain.access.model import Actor  # noqa: PLC0415 - not needed to show help
+
+    by = by_command()
+    return Actor(by.name, origin=by.origin)
 
 
 def with_accounts(settings: Settings, ask: "Callable[[Accounts], Awaitable[_T]]") -> _T:

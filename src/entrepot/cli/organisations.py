@@ -7,7 +7,7 @@ import typer
 
 from entrepot.base.settings import Found
 from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
-from entrepot.cli.opening import with_accounts, with_registry
+from entrepot.cli.opening import by_command, with_accounts, with_registry
 from entrepot.cli.plans import show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
@@ -52,7 +52,7 @@ def delete(name: _Organisation, *, found: Found, yes: Annotated[bool, typer.Opti
     """Delete an organisation without repositories, with its teams, robots and tokens; its name is given to nobody else."""
     if not yes and not typer.confirm(f"Delete {name} with its teams, robots and tokens?"):
         raise typer.Exit(1)
-    with_registry(found.settings, lambda registry: registry.names.delete_organisation(name))
+    with_registry(found.settings, lambda registry: registry.names.acting(by_command()).delete_organisation(name))
     typer.echo(f"{name} was deleted")
 
 

@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from entrepot.base.settings import Found
-from entrepot.cli.opening import with_registry
+from entrepot.cli.opening import actor, with_registry
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import with_settings
-from entrepot.domain.access.model import ANYONE
 from entrepot.spec.oci.names import RepositoryName
 
 app = typer.Typer(help="Repositories.", no_args_is_help=True)
@@ -28,7 +27,7 @@ def create(
     """Make a repository; a former name is that of the new repository from now on."""
     with_registry(
         found.settings,
-        lambda registry: registry.repositories.add(ANYONE, _parse(name), public=not private, description=description),
+        lambda registry: registry.repositories.add(actor(), _parse(name), public=not private, description=description),
     )
     typer.echo(f"{name} was made")
 
@@ -37,7 +36,7 @@ def create(
 @with_settings
 def show_(name: _Name, *, found: Found, as_json: AsJson = False) -> None:
     """Show what is known of a repository."""
-    about = with_registry(found.settings, lambda registry: registry.repositories.find(ANYONE, _parse(name)))
+    about = with_registry(found.settings, lambda registry: registry.repositories.find(actor(), _parse(name)))
     rows = [
         ["name", about.name],
         ["seen by", "everybody" if about.public else "those who were granted it"],
@@ -67,7 +66,7 @@ def private(name: _Name, *, found: Found) -> None:
 @with_settings
 def describe(name: _Name, text: Annotated[str, typer.Argument(metavar="TEXT")], *, found: Found) -> None:
     """Say in a line what a repository is."""
-    with_registry(found.settings, lambda registry: registry.repositories.describe(ANYONE, _parse(name), description=text))
+    with_registry(found.settings, lambda registry: registry.repositories.describe(actor(), _parse(name), description=text))
     typer.echo(f"{name}: {text}")
 
 
@@ -75,7 +74,7 @@ def describe(name: _Name, text: Annotated[str, typer.Argument(metavar="TEXT")], 
 @with_settings
 def rename(name: _Name, new: Annotated[str, typer.Argument(metavar="NEW")], *, found: Found) -> None:
     """Give a repository another name, in its namespace or in another one; the former name leads to it."""
-    with_registry(found.settings, lambda registry: registry.repositories.rename(ANYONE, _parse(name), _parse(new)))
+    with_registry(found.settings, lambda registry: registry.repositories.rename(actor(), _parse(name), _parse(new)))
     typer.echo(f"{name} is called {new} now; the former name leads there")
 
 
@@ -84,7 +83,7 @@ def rename(name: _Name, new: Annotated[str, typer.Argument(metavar="NEW")], *, f
 def transfer(name: _Name, namespace: Annotated[str, typer.Argument(metavar="NAMESPACE")], *, found: Found) -> None:
     """Give a repository to another user or organisation; the former name leads to it."""
     new = f"{namespace}/{_parse(name).stored.partition('/')[2]}"
-    with_registry(found.settings, lambda registry: registry.repositories.rename(ANYONE, _parse(name), _parse(new)))
+    with_registry(found.settings, lambda registry: registry.repositories.rename(actor(), _parse(name), _parse(new)))
     typer.echo(f"{name} is called {new} now; the former name leads there")
 
 
@@ -92,7 +91,7 @@ def transfer(name: _Name, namespace: Annotated[str, typer.Argument(metavar="NAME
 @with_settings
 def archive(name: _Name, *, found: Found) -> None:
     """Let a repository be pulled from, and nothing in it be changed."""
-    with_registry(found.settings, lambda registry: registry.repositories.set_archived(ANYONE, _parse(name), archived=True))
+    with_registry(found.settings, lambda registry: registry.repositories.set_archived(actor(), _parse(name), archived=True))
     typer.echo(f"{name} is archived")
 
 
@@ -100,7 +99,7 @@ def archive(name: _Name, *, found: Found) -> None:
 @with_settings
 def unarchive(name: _Name, *, found: Found) -> None:
     """Let an archived repository be changed again."""
-    with_registry(found.settings, lambda registry: registry.repositories.set_archived(ANYONE, _parse(name), archived=False))
+    with_registry(found.settings, lambda registry: registry.repositories.set_archived(actor(), _parse(name), archived=False))
     typer.echo(f"{name} is archived no more")
 
 
@@ -110,10 +109,10 @@ def delete(name: _Name, *, found: Found, yes: Annotated[bool, typer.Option("--ye
     """Delete a repository with all that is in it; the space comes back in the background."""
     if not yes and not typer.confirm(f"Delete {name} with all that is in it?"):
         raise typer.Exit(1)
-    with_registry(found.settings, lambda registry: registry.repositories.delete(ANYONE, _parse(name)))
+    with_registry(found.settings, lambda registry: registry.repositories.delete(actor(), _parse(name)))
     typer.echo(f"{name} was deleted")
 
 
 def _set(found: Found, name: str, *, is_public: bool) -> None:
-    with_registry(found.settings, lambda registry: registry.repositories.set_visibility(ANYONE, _parse(name), public=is_public))
+    with_registry(found.settings, lambda registry: registry.repositories.set_visibility(actor(), _parse(name), public=is_public))
     typer.echo(f"{name} is {'public' if is_public else 'private'}")

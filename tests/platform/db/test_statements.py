@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 import entrepot.domain
+from entrepot.app.audit import audit
 from entrepot.app.parts import Accounts, Parts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
@@ -34,6 +35,7 @@ from entrepot.spec.oci.names import RepositoryName
 from support import images, manifests
 from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
+from support.audit import audit_history
 from support.name_history import deletion, doomed, name_history, plan_history
 from support.parts import parts, prepared, push_blob, sql
 from support.people_history import people_history
@@ -208,6 +210,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await name_history(whole.registry, who)
         await plan_history(whole.registry, who.plans, (await who.users.find("cleo")).id)
         who.close()
+        await audit_history(audit(recorder, settings), settings)
         assert await recorder.read(repositories.repository_id, "team/none") is None
     tables = {}
     for table in METADATA.sorted_tables:

@@ -210,3 +210,12 @@ def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
                 assert (answer.status, answer.headers["Retry-After"], set(answer.json)) == (503, "5", keys)
     finally:
         cluster.remove()
+
+
+def test_what_is_done_stands_in_the_audit_log_as_done_by_whoever_asked(hub: Hub) -> None:
+    assert admin(hub, "POST", "/users", {"name": "hilda", "password": PASSWORD}).status == 201
+    assert admin(hub, "PUT", "/organisations/team/members/hilda", {"role": "member"}).status in (200, 201, 204)
+    assert admin(hub, "DELETE", "/users/hilda").status == 204
+    done = "SELECT act, actor, address FROM audit_event WHERE target = 'hilda' OR details LIKE '%\"hilda\"%' ORDER BY id"
+    acts = [(act, actor) for act, actor, address in asyncio.run(sql(hub.place, done)) if address]
+    assert acts == [("user.add", "admin"), ("member.set", "admin"), ("user.delete", "admin")]

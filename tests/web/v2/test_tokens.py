@@ -17,7 +17,9 @@ from entrepot.app.parts import Accounts
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.model import Scope, Terms
 from entrepot.spec.otp import totp
+from support import images
 from support.accounts import NETWORK, PASSWORD, Signed, basic, bearer, with_accounts
+from support.history import rows
 from support.http import Answer, Client
 from support.instance import Instance
 from support.people import secret_of
@@ -240,3 +242,25 @@ def test_a_hub_that_is_closed_serves_nobody_without_a_name(tmp_path: Path) -> No
             assert client.get("/v2/_catalog").status == 401
         with_accounts(Settings(data=str(instance.data)), lambda who: who.users.add("ann", PASSWORD))
         assert Signed(instance.url, basic("ann", PASSWORD)).get("/v2/team/app/manifests/v1").status == 200
+
+
+def test_who_signs_in_and_deletes_is_recorded_with_token_and_address_and_soon_in_the_chain(hub: Instance) -> None:
+    place = Settings(data=str(hub.data))
+    terms = Terms(Scope.DELETE)
+    made, secret = with_accounts(place, lambda who: who.credentials.add_personal("ann", "cleaner", terms))
+    repo = Repository(Signed(hub.url, basic("ann", secret)), "ann/cleaned")
+    images.push(repo.client, repo.name, images.simple_image(1), "v1")
+    token = bearer(hub.client(), basic("ann", secret), "repository:ann/cleaned:delete")
+    assert Signed(hub.url, token).request("DELETE", "/v2/ann/cleaned/manifests/v1").status == 202
+    assert hub.client().get("/token", headers={"Authorization": basic("ann", "a wrong password")}).status == 401
+    columns = "SELECT act, outcome, actor, address, target FROM audit_event"
+    mine = rows(place, f"{columns} WHERE credential = $1 ORDER BY id", made.id)
+    assert mine == [
+        ("sign-in", "done", "ann", "127.0.0.1", "ann"),
+        ("tag.delete", "done", "ann", "127.0.0.1", "ann/cleaned:v1"),
+    ]
+    assert rows(place, f"{columns} ORDER BY id DESC LIMIT 1") == [("sign-in", "refused", "anyone", "127.0.0.1", "ann")]
+    deadline = time.monotonic() + 10.0
+    while rows(place, "SELECT count(*) FROM audit_event WHERE position IS NULL") != [(0,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

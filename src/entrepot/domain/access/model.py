@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from entrepot.domain.accounts.model import Grant, InNamespace, Place, Scope, Terms, matches, matches_any
+from entrepot.domain.audit.model import NOWHERE, Author, Origin
 
 
 class Action(StrEnum):
@@ -82,7 +83,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     `account` is 0 for nobody in particular; `credential` the id of what they signed in with, if that is a token; `owner` the
     namespace that an organisation's token or a robot belongs to. `granted` is what a token of the registry's own is for, by the
-    stored names of repositories; None where they came without one.
+    stored names of repositories; None where they came without one. `origin` is where they are, if that is recorded.
     """
 
     name: str
@@ -93,6 +94,12 @@ class Actor(msgspec.Struct, frozen=True):
     owner: str = ""
     terms: Terms | None = None
     granted: Mapping[str, frozenset[str]] | None = None
+    origin: Origin = NOWHERE
+
+    @property
+    def author(self) -> Author:
+        """Who they are in the audit log."""
+        return Author(self.name, self.credential, self.origin)
 
     @property
     def is_somebody(self) -> bool:

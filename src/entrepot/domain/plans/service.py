@@ -6,10 +6,12 @@ is asked for, if that has locked the namespace's row.
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from entrepot.base.errors import Unavailable
+from entrepot.domain.audit.model import HUB, Act, Author, Deed, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.plans import queries
 from entrepot.domain.plans.errors import PlanInvalid, PlanRefused, PlanUnknown, SubscriberUnknown
 from entrepot.domain.plans.model import Plan, checked
@@ -21,10 +23,11 @@ _REMEMBERED_S: Final = 60.0
 _MOST_REMEMBERED: Final = 20_000
 
 
-class Plans:
+class Plans(Acting):
     """All plans; `default` is the one of those who were given none."""
 
-    def __init__(self, db: Database, default: str) -> None:
+    def __init__(self, db: Database, default: str, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
         self._default = default
 
@@ -49,12 +52,25 @@ class Plans:
 
     async def put(self, plan: Plan) -> None:
         """Make a plan, or replace the one of that name: in force at once, for pulls within a minute. Raises PlanInvalid."""
-        await self._db.write(partial(queries.put, plan_=checked(plan)))
+        plan = checked(plan)
+
+        async def store(tx: Transaction) -> None:
+            await queries.put(tx, plan)
+            await record(tx, self._by, Deed(Act.PLAN_SET, "", plan.name))
+
+        await self._db.write(store)
 
     async def delete(self, name: str) -> None:
         """Delete a plan that nobody has. Raises PlanInvalid, PlanUnknown."""
         await self.find(name)
-        if name == self._default or not await self._db.write(partial(queries.delete_plan, name=name)):
+
+        async def remove(tx: Transaction) -> bool:
+            is_gone = await queries.delete_plan(tx, name)
+            if is_gone:
+                await record(tx, self._by, Deed(Act.PLAN_DELETE, "", name))
+            return is_gone
+
+        if name == self._default or not await self._db.write(remove):
             raise PlanInvalid(what="name", value=name, expected="one that nobody has: give them another one first")
 
     async def give(self, namespace: str, name: str) -> None:
@@ -64,6 +80,7 @@ class Plans:
             if await queries.named(tx, name) is None:
                 raise PlanUnknown(plan=name)
             await queries.subscribe(tx, await _id(tx, namespace), name)
+            await record(tx, self._by, done(Act.PLAN_GIVE, namespace, {"plan": name}))
 
         await self._db.write(change)
 

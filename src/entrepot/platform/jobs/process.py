@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from entrepot.platform.jobs.engine import Engine
@@ -17,8 +18,10 @@ class Lifetime(Protocol):
         """Disconnect."""
 
 
-async def work(lifetime: Lifetime, engine: Engine) -> None:
+async def work(lifetime: Lifetime, engine: Engine, *beside: Callable[[], Awaitable[None]]) -> None:
     """Work until SIGTERM or SIGINT. What blocks the event loop for long blocks the heartbeats of all jobs here.
+
+    What is to run `beside` the jobs goes on until then.
 
     Raises:
         DatabaseUnavailable: it does not answer at the start.
@@ -30,6 +33,14 @@ async def work(lifetime: Lifetime, engine: Engine) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
     await lifetime.open()
     try:
-        await engine.run()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_run(each)) for each in beside]
+            await engine.run()
+            for task in tasks:
+                task.cancel()
     finally:
         await lifetime.close()
+
+
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

@@ -66,8 +66,10 @@ def key_of(token: str) -> str:
         return ""
 
 
-def verified(token: str, public: Mapping[str, str], kind: str, audience: str) -> dict[str, Any]:
+def verified(token: str, public: Mapping[str, str], kind: str, audience: str, *, lasting: bool = False) -> dict[str, Any]:
     """Return the claims of a token that the key of this JWK signed, of this kind, for this audience, and in its time.
+
+    One that is `lasting` has no end.
 
     Raises:
         SignatureRefused
@@ -83,7 +85,7 @@ def verified(token: str, public: Mapping[str, str], kind: str, audience: str) ->
             algorithms=[_ALGORITHM],
             audience=audience,
             leeway=_LEEWAY_S,
-            options={"require": list(_NEEDED)},
+            options={"require": [claim for claim in _NEEDED if not (lasting and claim == "exp")]},
         )
     except jwt.PyJWTError:
         raise SignatureRefused from None

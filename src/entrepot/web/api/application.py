@@ -96,7 +96,8 @@ class Surface:
                 return _whole(200, [(b"content-type", b"application/json")], DOCUMENT)
             call.all("")  # a query that cannot be read is refused
             content = await bodies.read(call) if call.method in _BRINGING else b""
-            return await self._framed(call, content, Asked(call, self._verbs, by_token))
+            call.actor = call.acting
+            return await self._framed(call, content, Asked(call, self._verbs.acting(call.actor.author), by_token))
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             return self.refusal(_ours(error, call), call)
 

@@ -14,6 +14,7 @@ from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import Author
 from entrepot.domain.registry.service import Registry
 from entrepot.web.shared.call import Call
 
@@ -36,6 +37,16 @@ class Verbs(msgspec.Struct, frozen=True):
     identity: Identity
     sessions: Sessions
     factors: SecondFactors
+
+    def acting(self, by: Author) -> "Verbs":
+        """Return the same for somebody: what they change is recorded as done by them."""
+        return msgspec.structs.replace(
+            self,
+            users=self.users.acting(by),
+            organisations=self.organisations.acting(by),
+            credentials=self.credentials.acting(by),
+            factors=self.factors.acting(by),
+        )
 
 
 class Asked(NamedTuple):

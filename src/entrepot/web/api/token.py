@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from entrepot.base.addresses import network_of
 from entrepot.domain.access.errors import PolicyRefused, Unproven
 from entrepot.domain.access.service.identity import actor_of
 from entrepot.web.api.asking import Asking
@@ -34,8 +33,8 @@ class SignIn(Sent):
 async def create_token(asked: Asking, body: SignIn | None = None) -> Token:
     """Give a token to whoever signs in with Basic, with a secret as Bearer, or by the body, where a code may be."""
     if body is not None:
-        network = network_of(asked.call.client)
-        asked.call.actor = actor_of(await asked.verbs.sessions.prove(body.name, body.password, body.code, network))
+        client = asked.call.client
+        asked.call.actor = actor_of(await asked.verbs.sessions.prove(body.name, body.password, body.code, client))
     elif not asked.actor.is_somebody:
         raise Unproven(action="use", repository="this interface", scope="")
     elif asked.by_token:

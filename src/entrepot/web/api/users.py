@@ -5,7 +5,6 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from entrepot.base.addresses import network_of
 from entrepot.domain.access.errors import PolicyRefused
 from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.errors import SignInRefused
@@ -144,6 +143,6 @@ async def _require_password(asked: Asked, user: str, password: str | None) -> No
     if asked.actor.name != user:
         return
     try:
-        await asked.verbs.signing.sign_in(user, password or "", network_of(asked.call.client))
+        await asked.verbs.signing.sign_in(user, password or "", asked.call.client)
     except SignInRefused:
         raise PolicyRefused(reason="current_password is not your password, which this change asks for") from None

@@ -12,6 +12,7 @@ import msgspec
 from entrepot.base.addresses import Peer, network_of, peer_of
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import ANYONE, Actor
+from entrepot.domain.audit.model import Origin
 from entrepot.web.shared.pace import IN_MEMORY_S, Pace
 from entrepot.web.shared.request_ids import HEADER as REQUEST_ID
 from entrepot.web.shared.request_ids import RequestIds
@@ -174,6 +175,11 @@ class Call:
     def client(self) -> str:
         """The client's address."""
         return self.origin or str((self._scope.get("client") or ("?",))[0])
+
+    @property
+    def acting(self) -> Actor:
+        """Who sends the request and from where, for what is recorded of it: pulls need no such value."""
+        return msgspec.structs.replace(self.actor, origin=Origin(self.client))
 
     @property
     def client_network(self) -> str:

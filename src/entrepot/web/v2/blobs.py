@@ -58,7 +58,7 @@ async def head_blob(call: Call, registry: Registry, name: RepositoryName, last: 
 
 async def delete_blob(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
     """end-10: take a blob that no manifest names away from the repository."""
-    await registry.blobs.delete(call.actor, name, Digest.parse(last))
+    await registry.blobs.delete(call.acting, name, Digest.parse(last))
     return empty_answer(202)
 
 

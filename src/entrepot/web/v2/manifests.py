@@ -54,9 +54,9 @@ async def delete_manifest(call: Call, registry: Registry, name: RepositoryName, 
     """end-9: delete a tag alone, or a manifest with all tags on it."""
     reference = parse_reference(last)
     if isinstance(reference, Digest):
-        await registry.manifests.delete(call.actor, name, reference)
+        await registry.manifests.delete(call.acting, name, reference)
     else:
-        await registry.tags.delete(call.actor, name, reference)
+        await registry.tags.delete(call.acting, name, reference)
     return empty_answer(202)
 
 

@@ -1,12 +1,13 @@
 """The mode of the registry: who changes it, and what keeps clients from changing anything while it is read-only."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from entrepot.domain.access import queries
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import Mode
+from entrepot.domain.audit.model import HUB, Act, Author, Deed
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Reader, Transaction, Weighed
 
 _P = ParamSpec("_P")
@@ -24,9 +25,16 @@ class Modes:
         """Return the mode in force."""
         return await self._db.read(queries.current)
 
-    async def change(self, *, read_only: bool, reason: str = "") -> Mode:
+    async def change(self, *, read_only: bool, reason: str = "", by: Author = HUB) -> Mode:
         """Change the mode: when this returns, no transaction of a client that began under the one of before commits any more."""
-        return await self._db.write(partial(queries.change, is_read_only=read_only, reason=reason))
+
+        async def change(tx: Transaction) -> Mode:
+            mode = await queries.change(tx, is_read_only=read_only, reason=reason)
+            details = {"mode": "read-only", "reason": reason} if read_only else {"mode": "normal"}
+            await record(tx, by, Deed(Act.MODE_CHANGE, "", "", details))
+            return mode
+
+        return await self._db.write(change)
 
 
 async def pauses_jobs(db: Reader) -> bool:

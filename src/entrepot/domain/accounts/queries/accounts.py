@@ -186,9 +186,9 @@ async def administrators(db: Reader) -> int:
     return row[0] if row else 0
 
 
-async def set_password(tx: Transaction, id_: int, password: str | None) -> None:
+async def set_password(tx: Transaction, id_: int, password: str | None) -> bool:
     """Replace what is stored of the password: what was proved by the earlier one proves nothing any more."""
-    await tx.run(_SET_PASSWORD, id_=id_, password_=password)
+    return await tx.run(_SET_PASSWORD, id_=id_, password_=password) > 0
 
 
 async def rehash(tx: Transaction, id_: int, before: str, password: str) -> None:
@@ -196,19 +196,19 @@ async def rehash(tx: Transaction, id_: int, before: str, password: str) -> None:
     await tx.run(_REHASH, id_=id_, before=before, password_=password)
 
 
-async def set_admin(tx: Transaction, id_: int, *, is_admin: bool) -> None:
-    """Make the user an administrator of the hub, or no longer."""
-    await tx.run(_SET_ADMIN, id_=id_, is_admin_=int(is_admin))
+async def set_admin(tx: Transaction, id_: int, *, is_admin: bool) -> bool:
+    """Make the user an administrator of the hub, or no longer; tell whether there is such a user."""
+    return await tx.run(_SET_ADMIN, id_=id_, is_admin_=int(is_admin)) > 0
 
 
-async def set_active(tx: Transaction, id_: int, *, is_active: bool) -> None:
-    """Let the user sign in, or no longer, and end what they are signed in with."""
-    await tx.run(_SET_ACTIVE, id_=id_, is_active_=int(is_active))
+async def set_active(tx: Transaction, id_: int, *, is_active: bool) -> bool:
+    """Let the user sign in, or no longer, and end what they are signed in with; tell whether there is such a user."""
+    return await tx.run(_SET_ACTIVE, id_=id_, is_active_=int(is_active)) > 0
 
 
-async def set_email(tx: Transaction, id_: int, email: str | None) -> None:
-    """Replace the address of mail."""
-    await tx.run(_SET_EMAIL, id_=id_, email_=email)
+async def set_email(tx: Transaction, id_: int, email: str | None) -> bool:
+    """Replace the address of mail; tell whether there is such a user."""
+    return await tx.run(_SET_EMAIL, id_=id_, email_=email) > 0
 
 
 async def verify_email(tx: Transaction, id_: int, email: str) -> None:
@@ -231,11 +231,11 @@ async def note_sign_in(tx: Transaction, id_: int) -> None:
     await tx.run(_NOTE_SIGN_IN, id_=id_)
 
 
-async def delete_account(tx: Transaction, id_: int) -> None:
-    """Delete the user and all that is theirs; the namespace stays, so that nobody else is given its name."""
+async def delete_account(tx: Transaction, id_: int) -> bool:
+    """Delete the user and all that is theirs, and tell whether they were there; the namespace stays, for nobody else."""
     for statement in _FORGET:
         await tx.run(statement, account_=id_)
-    await tx.run(_DELETE, id_=id_)
+    return await tx.run(_DELETE, id_=id_) > 0
 
 
 def _account(row: Row | None) -> Account | None:

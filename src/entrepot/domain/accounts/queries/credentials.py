@@ -30,6 +30,11 @@ _HOLDS: Final = and_(
     credential.c.revoked_at.is_(None), or_(credential.c.expires_at.is_(None), credential.c.expires_at > now_us())
 )
 _BY_SECRET: Final = Statement(_ALL.where(credential.c.secret == bindparam("secret"), _HOLDS))
+_EVER: Final = Statement(
+    select(credential.c.id, namespace.c.name)
+    .select_from(credential.join(namespace, namespace.c.id == credential.c.namespace))
+    .where(credential.c.secret == bindparam("secret"))
+)
 _HOLDING: Final = Statement(_ALL.where(credential.c.id == bindparam("id"), _HOLDS))
 _BY_ID: Final = Statement(_ALL.where(credential.c.id == bindparam("id")))
 _OF_ACCOUNT: Final = Statement(
@@ -99,6 +104,12 @@ _DAY_US: Final = 86_400_000_000
 async def by_secret(db: Reader, secret: str) -> Credential | None:
     """Return the credential with that stored secret, if it holds: it was not revoked and has not expired."""
     return _credential(await db.one(_BY_SECRET, secret=secret))
+
+
+async def ever(db: Reader, secret: str) -> tuple[str, str] | None:
+    """Return the id of the credential with that stored secret, and whose it is, also when it holds no more."""
+    row = await db.one(_EVER, secret=secret)
+    return (row[0], row[1]) if row else None
 
 
 async def holding(db: Reader, id_: str) -> Credential | None:

@@ -291,9 +291,9 @@ async def delete_team(tx: Transaction, team_: int) -> None:
     await tx.run(_DELETE_TEAM, id_=team_)
 
 
-async def join_team(tx: Transaction, team_: int, account_: int) -> None:
-    """Put somebody into a team."""
-    await tx.run(_JOIN_TEAM, team=team_, account=account_)
+async def join_team(tx: Transaction, team_: int, account_: int) -> bool:
+    """Put somebody into a team; tell whether they were not in it."""
+    return await tx.run(_JOIN_TEAM, team=team_, account=account_) > 0
 
 
 async def leave_team(tx: Transaction, team_: int, account_: int) -> bool:

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-from entrepot.base.addresses import in_networks
+import msgspec
+
+from entrepot.base.addresses import in_networks, shortened
 from entrepot.base.clock import now_us
 from entrepot.domain.accounts.errors import (
     AccountUnknown,
@@ -18,21 +20,28 @@ from entrepot.domain.accounts.errors import (
 from entrepot.domain.accounts.model import Account, Credential, Kind, Terms, checked
 from entrepot.domain.accounts.queries import accounts, credentials, organisations
 from entrepot.domain.accounts.secrets import new_secret, stored
+from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Detail, Origin, Outcome
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
+from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import parse_segment
 
 _NOTED_EVERY_S: Final = 60.0
 _MOST_NOTED: Final = 10_000
 _LONGEST_NAME: Final = 100
+_WITH_TOKEN: Final = {"with": "token"}
 _LONGEST_LIFE_S: Final = 100 * 366 * 86_400
 
 
-class Credentials:
+class Credentials(Acting):
     """All tokens and robots of the hub."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
-        self._noted: dict[str, float] = {}
+        self._noted: dict[tuple[str, str], float] = {}
+        self._recorded = Seldom()
 
     async def add_personal(self, owner: str, name: str, terms: Terms, *, lifetime_s: int | None = None) -> tuple[Credential, str]:
         """Make a token of a user's; return it with its secret, which is never shown again.
@@ -44,17 +53,29 @@ class Credentials:
         if account is None:
             raise AccountUnknown(name=owner)
         made = _draft(Kind.PERSONAL, _named(name), terms, owner, account.id)
-        return await self._add(made, account.namespace, lifetime_s)
+        return await self._add(msgspec.structs.replace(made, owner=owner), account.namespace, lifetime_s)
 
     async def add_organisation(
-        self, organisation: str, name: str, terms: Terms, *, created_by: str, lifetime_s: int | None = None
+        self,
+        organisation: str,
+        name: str,
+        terms: Terms,
+        *,
+        created_by: str,
+        lifetime_s: int | None = None,
     ) -> tuple[Credential, str]:
         """Make a token of an organisation's. Raises OrganisationUnknown, TermsInvalid."""
-        made = _draft(Kind.ORGANISATION, _named(name), terms, created_by)
+        made = msgspec.structs.replace(_draft(Kind.ORGANISATION, _named(name), terms, created_by), owner=organisation)
         return await self._add(made, await self._namespace(organisation), lifetime_s)
 
     async def add_robot(
-        self, namespace: str, name: str, terms: Terms, *, created_by: str, lifetime_s: int | None = None
+        self,
+        namespace: str,
+        name: str,
+        terms: Terms,
+        *,
+        created_by: str,
+        lifetime_s: int | None = None,
     ) -> tuple[Credential, str]:
         """Make a robot, which signs in as `NAMESPACE+NAME` and may do what its terms grant.
 
@@ -63,7 +84,7 @@ class Credentials:
         """
         if not terms.grants:
             raise TermsInvalid(what="robot", value=name, expected="at least one grant, as app=read")
-        made = _draft(Kind.ROBOT, parse_segment(name), terms, created_by)
+        made = msgspec.structs.replace(_draft(Kind.ROBOT, parse_segment(name), terms, created_by), owner=namespace)
         return await self._add(made, await self._namespace(namespace), lifetime_s)
 
     async def find(self, id_: str) -> Credential:
@@ -91,8 +112,15 @@ class Credentials:
 
     async def revoke(self, id_: str) -> None:
         """Let a credential prove nothing any more. Raises CredentialUnknown."""
-        if not await self._db.write(lambda tx: credentials.revoke(tx, id_)):
-            raise CredentialUnknown(id=id_)
+
+        async def end(tx: Transaction) -> None:
+            held = await credentials.by_id(tx, id_)
+            if held is None or not await credentials.revoke(tx, id_):
+                raise CredentialUnknown(id=id_)
+            act = Act.ROBOT_REVOKE if held.kind is Kind.ROBOT else Act.TOKEN_REVOKE
+            await record(tx, self._by, Deed(act, held.owner, id_, {"name": held.name}))
+
+        await self._db.write(end)
 
     async def proved(self, name: str, secret: str, client: str) -> Credential:
         """Return the credential whose secret this is, presented under that name from that address.
@@ -107,18 +135,42 @@ class Credentials:
             raise SignInRefused
         if found.kind is not Kind.ROBOT and "+" in name:
             raise SignInRefused
-        await self._note(found.id, client)
         return found
 
-    async def _note(self, id_: str, client: str) -> None:
-        """Note when and from where a credential was used, once a minute: reads do not write each time."""
-        now = time.monotonic()
-        if now - self._noted.get(id_, -_NOTED_EVERY_S) < _NOTED_EVERY_S:
+    async def used(self, held: Credential, by: Author) -> None:
+        """Note when and from where a credential was used, once a minute: reads do not write each time.
+
+        As a sign-in it is recorded once an hour from each network.
+        """
+        now, client = time.monotonic(), by.origin.address
+        use = (held.id, shortened(client))
+        if now - self._noted.get(use, -_NOTED_EVERY_S) < _NOTED_EVERY_S:
             return
         if len(self._noted) >= _MOST_NOTED:
             self._noted.clear()
-        self._noted[id_] = now
-        await self._db.write(lambda tx: credentials.note_use(tx, id_, client), durable=False)
+        self._noted[use] = now
+        is_due = self._recorded.is_due(use)
+
+        async def note(tx: Transaction) -> None:
+            await credentials.note_use(tx, held.id, client)
+            if is_due:
+                await record(tx, by, Deed(Act.SIGN_IN, held.owner, by.name, _WITH_TOKEN))
+
+        await self._db.write(note, durable=is_due)
+        if is_due:
+            self._recorded.note(use)
+
+    async def refused(self, secret: str, client: str) -> None:
+        """Record that a token was refused, once an hour from each network; of one that was revoked or has expired, which."""
+        found = await self._db.read(credentials.ever, stored(secret))
+        id_, owner = found or ("", "")
+        recorded = ("refused", id_, shortened(client))
+        if not self._recorded.is_due(recorded):
+            return
+        deed = Deed(Act.SIGN_IN, owner, owner, _WITH_TOKEN, Outcome.REFUSED)
+        by = Author(ANYONE, id_, Origin(client))
+        await self._db.write(lambda tx: record(tx, by, deed), durable=False)
+        self._recorded.note(recorded)
 
     async def _namespace(self, name: str) -> int:
         found = await self._db.read(accounts.namespace_of, name)
@@ -137,6 +189,8 @@ class Credentials:
                 if await credentials.robot(tx, namespace, made.name) is not None:
                     raise RobotExists(name=made.name)
             await credentials.add(tx, made, namespace, stored(secret), lifetime_s and lifetime_s * 1_000_000)
+            act = Act.ROBOT_ADD if made.kind is Kind.ROBOT else Act.TOKEN_ADD
+            await record(tx, self._by, Deed(act, made.owner, made.id, _about(made)))
 
         await self._db.write(store)
         return await self.find(made.id), secret
@@ -144,6 +198,12 @@ class Credentials:
 
 def _draft(kind: Kind, name: str, terms: Terms, created_by: str, account: int | None = None) -> Credential:
     return Credential(str(uuid.uuid4()), kind, "", account, name, checked(terms), created_by)
+
+
+def _about(made: Credential) -> dict[str, Detail]:
+    """Return what is recorded of a new credential beside its id."""
+    grants = " ".join(f"{each.pattern}={each.role.value}" for each in made.terms.grants)
+    return {"name": made.name, "grants": grants} if grants else {"name": made.name, "scope": made.terms.scope.value}
 
 
 def _named(name: str) -> str:

@@ -14,6 +14,9 @@ from entrepot.domain.accounts.errors import CodeRefused, SecondFactorMissing, Se
 from entrepot.domain.accounts.model import Account
 from entrepot.domain.accounts.queries import accounts, factors, sessions
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.secrets.rotation import KeyFile
 from entrepot.spec.otp import totp
@@ -41,10 +44,11 @@ class FactorState(msgspec.Struct, frozen=True):
     recovery_codes: int
 
 
-class SecondFactors:
+class SecondFactors(Acting):
     """The second factors of all users."""
 
-    def __init__(self, db: Database, file: KeyFile) -> None:
+    def __init__(self, db: Database, file: KeyFile, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
         self._file = file
         self._throttle = Throttle(db, _MOST_FAILURES)
@@ -77,6 +81,7 @@ class SecondFactors:
                 return False
             await factors.replace_codes(tx, account.id, [_stored(account.id, each) for each in codes])
             await _end_all(tx, account.id)
+            await record(tx, Author(account.name, origin=Origin(network)), done(Act.FACTOR_ADD, account.name))
             return True
 
         await self._throttle.require(_subject(account), network)
@@ -117,6 +122,7 @@ class SecondFactors:
             if not await factors.remove(tx, account.id):
                 raise SecondFactorMissing(name=account.name)
             await _end_all(tx, account.id)
+            await record(tx, self._by, done(Act.FACTOR_REMOVE, account.name))
 
         await self._db.write(turn_off)
 
@@ -128,7 +134,9 @@ class SecondFactors:
         return totp.step_of(self._file.ring().open(sealed, _purpose(account.id)), code, now_us // _SECOND_US)
 
     async def _refuse(self, account: Account, network: str) -> None:
-        await self._throttle.failed(_subject(account), network)
+        by = Author(ANYONE, origin=Origin(network))
+        deed = Deed(Act.SIGN_IN, account.name, account.name, {"with": "code"}, Outcome.REFUSED)
+        await self._throttle.failed(_subject(account), network, lambda tx: record(tx, by, deed))
         raise CodeRefused
 
 

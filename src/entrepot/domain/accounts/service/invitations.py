@@ -26,6 +26,8 @@ from entrepot.domain.accounts.secrets import new_link_secret, stored
 from entrepot.domain.accounts.service.organisations import Seat, organisation_named
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users, make_user
+from entrepot.domain.audit.model import Act, Author, Origin, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
 
@@ -117,7 +119,7 @@ class Invitations:
         if self._hub.mails:
             raise AddressMissing
         await count_asked(self._throttle, f"an account from {network}", network)
-        return await self._users.add(name, password)
+        return await self._users.acting(Author(name, origin=Origin(network))).add(name, password)
 
     async def look(self, secret: str) -> Link:
         """Return the invitation whose secret this is. Raises LinkInvalid."""
@@ -141,10 +143,10 @@ class Invitations:
         async def make(tx: Transaction) -> None:
             if not await links.use(tx, link.id):
                 raise LinkInvalid
-            made = await make_user(tx, draft)
+            made = await make_user(tx, draft, Author(name))
             if link.is_mailed and link.email:
                 await accounts.verify_email(tx, made, link.email)
-            await self._join(tx, link, made)
+            await self._join(tx, link, made, name)
 
         await self._db.write(make)
         return await self._users.find(name)
@@ -158,7 +160,7 @@ class Invitations:
         async def change(tx: Transaction) -> None:
             if not await links.use(tx, link.id):
                 raise LinkInvalid
-            await self._join(tx, link, account.id)
+            await self._join(tx, link, account.id, account.name)
 
         await self._db.write(change)
         return link
@@ -197,7 +199,7 @@ class Invitations:
             raise InvitationUnknown(id=made.id)
         return kept, link_address(self._hub, secret) if secret else ""
 
-    async def _join(self, tx: Transaction, link: Link, account: int) -> None:
+    async def _join(self, tx: Transaction, link: Link, account: int, name: str) -> None:
         """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
         if link.namespace is None or link.role is None:
             return
@@ -207,6 +209,8 @@ class Invitations:
         if self._seat is not None:
             await self._seat(tx, (link.namespace, link.organisation or ""))
         await organisations.set_place(tx, link.namespace, account, link.role)
+        details = {"user": name, "role": link.role.value, "invitation": link.id}
+        await record(tx, Author(name), done(Act.MEMBER_SET, link.organisation or "", details))
 
 
 async def count_asked(throttle: Throttle, subject: str, network: str) -> None:

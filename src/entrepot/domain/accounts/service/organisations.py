@@ -13,17 +13,21 @@ from entrepot.domain.accounts.errors import (
 )
 from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
 from entrepot.domain.accounts.queries import accounts, organisations
+from entrepot.domain.audit.model import HUB, Act, Author, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
 
 Seat = Callable[[Transaction, tuple[int, str]], Awaitable[None]]
 
 
-class Organisations:
+class Organisations(Acting):
     """All organisations of the hub, and all namespaces where something is granted."""
 
-    def __init__(self, db: Database, seat: Seat | None = None) -> None:
+    def __init__(self, db: Database, by: Author = HUB, seat: Seat | None = None) -> None:
         """Take what is asked before somebody becomes a member; without it there may be any number."""
+        super().__init__(by)
         self._db = db
         self._seat = seat
 
@@ -43,6 +47,7 @@ class Organisations:
             if made is None:
                 raise NameTaken(name=name)
             await organisations.set_place(tx, made, first.id, Place.OWNER)
+            await record(tx, self._by, done(Act.ORGANISATION_ADD, name, {"owner": owner}))
 
         await self._db.write(make)
 
@@ -58,7 +63,10 @@ class Organisations:
         """Make a user the owner of all organisations that have no member; return how many. Raises AccountUnknown."""
 
         async def change(tx: Transaction) -> int:
-            return await organisations.adopt(tx, (await _account(tx, name)).id)
+            adopted = await organisations.adopt(tx, (await _account(tx, name)).id)
+            if adopted:
+                await record(tx, self._by, done(Act.ORGANISATION_ADOPT, name, {"organisations": adopted}))
+            return adopted
 
         return await self._db.write(change)
 
@@ -86,6 +94,7 @@ class Organisations:
             if place is not Place.OWNER:
                 await require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)
+            await record(tx, self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
 
         await self._db.write(change)
 
@@ -101,6 +110,7 @@ class Organisations:
             await require_another_owner(tx, id_, organisation, account)
             if not await organisations.leave(tx, id_, account.id):
                 raise MemberUnknown(name=name, organisation=organisation)
+            await record(tx, self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
 
         await self._db.write(change)
 
@@ -113,6 +123,7 @@ class Organisations:
 
         async def change(tx: Transaction) -> None:
             await organisations.require_factor(tx, await organisation_named(tx, organisation), is_required=is_required)
+            await record(tx, self._by, done(Act.ORGANISATION_FACTOR, organisation, {"required": is_required}))
 
         await self._db.write(change)
 
@@ -132,6 +143,7 @@ class Organisations:
         async def make(tx: Transaction) -> None:
             if not await organisations.add_team(tx, await organisation_named(tx, organisation), name, description):
                 raise TeamExists(organisation=organisation, name=name)
+            await record(tx, self._by, done(Act.TEAM_ADD, f"{organisation}/{name}"))
 
         await self._db.write(make)
 
@@ -140,6 +152,7 @@ class Organisations:
 
         async def remove(tx: Transaction) -> None:
             await organisations.delete_team(tx, (await _team(tx, organisation, name)).id)
+            await record(tx, self._by, done(Act.TEAM_DELETE, f"{organisation}/{name}"))
 
         await self._db.write(remove)
 
@@ -150,7 +163,8 @@ class Organisations:
             id_, account = await organisation_named(tx, organisation), await _account(tx, name)
             if await organisations.place_of(tx, id_, account.id) is None:
                 raise MemberUnknown(name=name, organisation=organisation)
-            await organisations.join_team(tx, (await _team(tx, organisation, team)).id, account.id)
+            if await organisations.join_team(tx, (await _team(tx, organisation, team)).id, account.id):
+                await record(tx, self._by, done(Act.TEAM_JOIN, f"{organisation}/{team}", {"user": name}))
 
         await self._db.write(change)
 
@@ -161,6 +175,7 @@ class Organisations:
             found, account = await _team(tx, organisation, team), await _account(tx, name)
             if not await organisations.leave_team(tx, found.id, account.id):
                 raise MemberUnknown(name=name, organisation=f"{organisation}/{team}")
+            await record(tx, self._by, done(Act.TEAM_LEAVE, f"{organisation}/{team}", {"user": name}))
 
         await self._db.write(change)
 
@@ -170,6 +185,8 @@ class Organisations:
 
         async def change(tx: Transaction) -> None:
             await organisations.grant_to_team(tx, (await _team(tx, organisation, team)).id, held)
+            details = {"team": team, "role": held.role.value}
+            await record(tx, self._by, done(Act.GRANT_SET, f"{organisation}/{held.pattern}", details))
 
         await self._db.write(change)
 
@@ -177,7 +194,8 @@ class Organisations:
         """Withdraw what a team was granted for a pattern. Raises OrganisationUnknown, TeamUnknown."""
 
         async def change(tx: Transaction) -> None:
-            await organisations.withdraw_from_team(tx, (await _team(tx, organisation, team)).id, pattern)
+            if await organisations.withdraw_from_team(tx, (await _team(tx, organisation, team)).id, pattern):
+                await record(tx, self._by, done(Act.GRANT_WITHDRAW, f"{organisation}/{pattern}", {"team": team}))
 
         await self._db.write(change)
 
@@ -191,6 +209,8 @@ class Organisations:
 
         async def change(tx: Transaction) -> None:
             await organisations.grant_to_account(tx, await _namespace(tx, namespace), (await _account(tx, name)).id, held)
+            details = {"user": name, "role": held.role.value}
+            await record(tx, self._by, done(Act.GRANT_SET, f"{namespace}/{held.pattern}", details))
 
         await self._db.write(change)
 
@@ -199,7 +219,8 @@ class Organisations:
 
         async def change(tx: Transaction) -> None:
             id_, account = await _namespace(tx, namespace), await _account(tx, name)
-            await organisations.withdraw_from_account(tx, id_, account.id, pattern)
+            if await organisations.withdraw_from_account(tx, id_, account.id, pattern):
+                await record(tx, self._by, done(Act.GRANT_WITHDRAW, f"{namespace}/{pattern}", {"user": name}))
 
         await self._db.write(change)
 

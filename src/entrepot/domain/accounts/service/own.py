@@ -8,6 +8,8 @@ from entrepot.domain.accounts.queries import accounts, credentials, links, organ
 from entrepot.domain.accounts.service.factors import FactorState, SecondFactors
 from entrepot.domain.accounts.service.sessions import IDLE_US
 from entrepot.domain.accounts.service.users import Users, require_another_administrator
+from entrepot.domain.audit.model import Act, Author, Origin, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 
 
@@ -63,7 +65,8 @@ class OwnAccounts:
                 is_owner = await organisations.place_of(tx, id_, proved.id) is Place.OWNER
                 if is_owner and await organisations.owners(tx, id_) <= 1:
                     raise LastOwner(name=proved.name, organisation=name)
-            await accounts.delete_account(tx, proved.id)
+            if await accounts.delete_account(tx, proved.id):
+                await record(tx, Author(proved.name, origin=Origin(network)), done(Act.USER_DELETE, proved.name))
 
         await self._db.write(remove)
         self._users.forget()

@@ -17,6 +17,8 @@ from entrepot.domain.accounts.secrets import stored
 from entrepot.domain.accounts.service.invitations import LIFETIME_S, count_asked
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import Act, Author, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
 
@@ -64,6 +66,7 @@ class Recovery:
                 raise LinkInvalid
             await accounts.set_password(tx, account.id, hashed)
             await sessions.end_all(tx, account.id)
+            await record(tx, Author(account.name), done(Act.USER_PASSWORD, account.name, {"by": "link"}))
             await links.revoke_all(tx, account.id, Purpose.RESET)
             if link.email and self._hub.mails:
                 await enqueue(tx, SendNotice(link.email, Notice.PASSWORD_CHANGED, {"name": account.name}, account.language))
@@ -83,6 +86,7 @@ class Recovery:
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=link.email)
             await accounts.verify_email(tx, account.id, link.email)
+            await record(tx, Author(account.name), done(Act.USER_EMAIL, account.name, {"by": "link"}))
             await links.revoke_all(tx, account.id, Purpose.ADDRESS)
             await links.revoke_all(tx, account.id, Purpose.RESET)  # they were sent to the address of before
 

@@ -64,20 +64,20 @@ class Sessions:
         Raises:
             CodeNeeded, CodeRefused, SignInRefused, TooManySignIns, Unavailable
         """
-        account = await self.prove(name, password, code, browser.network)
+        account = await self.prove(name, password, code, browser.address)
         return account, await self.start(account, browser)
 
-    async def prove(self, name: str, password: str, code: str, network: str) -> Account:
-        """Return who has that name and password, and the code if one is needed; no session is begun.
+    async def prove(self, name: str, password: str, code: str, client: str) -> Account:
+        """Return who has that name and password, and the code if one is needed; no session is begun. `client` is their address.
 
         Raises:
             CodeNeeded, CodeRefused, SignInRefused, TooManySignIns, Unavailable
         """
-        account = await self._users.sign_in(name, password, network)
+        account = await self._users.sign_in(name, password, client)
         if account.second_factor_at is not None:
             if not code:
                 raise CodeNeeded
-            await self._factors.prove(account, code, network)
+            await self._factors.prove(account, code, network_of(client))
         return account
 
     async def start(self, account: Account, browser: Browser) -> str:

@@ -5,7 +5,7 @@ tries names; and of a name from everywhere, which is who has many machines. Name
 that a refusal does not tell them apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from entrepot.domain.accounts.errors import TooManySignIns
@@ -33,12 +33,14 @@ class Throttle:
         if left_us > 0:
             raise TooManySignIns(left_us // 1_000_000 + 1)
 
-    async def failed(self, name: str, network: str) -> None:
-        """Count a failure."""
+    async def failed(self, name: str, network: str, also: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
+        """Count a failure, and do what else belongs to it."""
 
         async def count(tx: Transaction) -> None:
             for subject in sorted(self._limits(name, network)):  # in one order, so that nobody waits for one another for ever
                 await failures.add(tx, subject, _WINDOW_US)
+            if also is not None:
+                await also(tx)
 
         await self._db.write(count, durable=False)
 

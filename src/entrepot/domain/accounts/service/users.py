@@ -5,10 +5,12 @@ import os
 import time
 from collections import OrderedDict
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from entrepot.base.addresses import network_of
 from entrepot.base.errors import Unavailable
 from entrepot.domain.accounts.errors import (
     AccountUnknown,
@@ -22,12 +24,17 @@ from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Languag
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts, links, sessions
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
+from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.secrets.passwords import Passwords
 from entrepot.spec.oci.names import LIBRARY, parse_namespace
 
 _PROVED_S: Final = 60.0
 _MOST_PROVED: Final = 1000
+WITH_PASSWORD: Final = {"with": "password"}
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -39,13 +46,15 @@ class Draft(msgspec.Struct, frozen=True):
     is_admin: bool
 
 
-class Users:
+class Users(Acting):
     """All users of the hub."""
 
-    def __init__(self, db: Database, passwords: Passwords) -> None:
+    def __init__(self, db: Database, passwords: Passwords, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
         self._passwords = passwords
         self._throttle = Throttle(db)
+        self._recorded = Seldom()
         self._proved: OrderedDict[bytes, float] = OrderedDict()
         self._salt = os.urandom(16)  # what is remembered of a password is of no use outside this process
 
@@ -77,7 +86,7 @@ class Users:
             PasswordKnown
         """
         draft = await self.draft(name, password, email=email, is_admin=is_admin)
-        await self._db.write(lambda tx: make_user(tx, draft))
+        await self._db.write(lambda tx: make_user(tx, draft, self._by))
         return await self.find(name)
 
     async def draft(self, name: str, password: str | None, *, email: str | None = None, is_admin: bool = False) -> Draft:
@@ -106,9 +115,10 @@ class Users:
         hashed = await self._hashed(password, name, account.email)
 
         async def change(tx: Transaction) -> None:
-            await accounts.set_password(tx, account.id, hashed)
+            _require(await accounts.set_password(tx, account.id, hashed), name)
             await sessions.end_all(tx, account.id)
             await links.revoke_all(tx, account.id, Purpose.RESET)
+            await record(tx, self._by, done(Act.USER_PASSWORD, name))
 
         await self._db.write(change)
         self._proved.clear()
@@ -122,9 +132,10 @@ class Users:
             other = await accounts.by_email(tx, address) if address else None
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=address)
-            await accounts.set_email(tx, account.id, address)
+            _require(await accounts.set_email(tx, account.id, address), name)
             for purpose in (Purpose.RESET, Purpose.ADDRESS):  # they were sent to the address of before
                 await links.revoke_all(tx, account.id, purpose)
+            await record(tx, self._by, done(Act.USER_EMAIL, name))  # not which: it is personal, and rows are kept for long
 
         await self._db.write(change)
 
@@ -142,7 +153,8 @@ class Users:
         async def change(tx: Transaction) -> None:
             if not is_admin:
                 await require_another_administrator(tx, account)
-            await accounts.set_admin(tx, account.id, is_admin=is_admin)
+            _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
+            await record(tx, self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
         await self._db.write(change)
 
@@ -153,7 +165,8 @@ class Users:
         async def change(tx: Transaction) -> None:
             if not is_active:
                 await require_another_administrator(tx, account)
-            await accounts.set_active(tx, account.id, is_active=is_active)
+            _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
+            await record(tx, self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
         await self._db.write(change)
         self._proved.clear()
@@ -168,18 +181,21 @@ class Users:
 
         async def remove(tx: Transaction) -> None:
             await require_another_administrator(tx, account)
-            await accounts.delete_account(tx, account.id)
+            _require(await accounts.delete_account(tx, account.id), name)
+            await record(tx, self._by, done(Act.USER_DELETE, name))
 
         await self._db.write(remove)
         self._proved.clear()
 
-    async def sign_in(self, name: str, password: str, network: str) -> Account:
+    async def sign_in(self, name: str, password: str, client: str) -> Account:
         """Return the user whose name, or address of mail, and password these are; what was proved is remembered for a minute.
+
+        It is recorded once an hour, and each time that it fails; `client` is the address that it comes from.
 
         Raises:
             SignInRefused, TooManySignIns, Unavailable
         """
-        name, password = name.casefold(), normalized(password)
+        name, password, network = name.casefold(), normalized(password), network_of(client)
         account = await self._db.read(accounts.by_email if "@" in name else accounts.by_name, name)
         proof = self._proof(account, password) if account else b""
         if account is not None and account.is_active and self._is_proved(proof):
@@ -187,26 +203,34 @@ class Users:
         await self._throttle.require(name, network)
         stored = await self._db.read(accounts.password_of, account.id) if account and account.is_active else None
         if len(password) > MOST or not await self._passwords.verify(stored, password) or account is None or stored is None:
-            await self._throttle.failed(name, network)
+            await self._throttle.failed(
+                name, network, partial(_record_failure, name=account.name if account else "", client=client)
+            )
             raise SignInRefused
         # Whoever proved who they are may pull, also while nothing can be written down.
         with suppress(Unavailable):
             await self._throttle.succeeded(name, network)
-            await self._signed_in(account, stored, password)
+            await self._signed_in(account, stored, password, client)
         self._proved[proof] = time.monotonic() + _PROVED_S
         while len(self._proved) > _MOST_PROVED:
             self._proved.popitem(last=False)
         return account
 
-    async def _signed_in(self, account: Account, stored: str, password: str) -> None:
+    async def _signed_in(self, account: Account, stored: str, password: str, client: str) -> None:
         rehashed = None if self._passwords.is_current(stored) else await self._passwords.hash(password)
+        recorded = (account.id, network_of(client))
+        is_due = self._recorded.is_due(recorded)
 
         async def note(tx: Transaction) -> None:
             await accounts.note_sign_in(tx, account.id)
             if rehashed:
                 await accounts.rehash(tx, account.id, stored, rehashed)
+            if is_due:
+                await record(tx, Author(account.name, origin=Origin(client)), done(Act.SIGN_IN, account.name, WITH_PASSWORD))
 
         await self._db.write(note)
+        if is_due:
+            self._recorded.note(recorded)
 
     async def _hashed(self, password: str, name: str, email: str | None) -> str:
         words = [name, *(email.replace("@", " ").split() if email else [])]
@@ -224,7 +248,18 @@ class Users:
         return until >= time.monotonic()
 
 
-async def make_user(tx: Transaction, draft: Draft) -> int:
+def _require(is_there: bool, name: str) -> None:  # noqa: FBT001 - what a statement about the user said
+    """Do nothing when the user is still there. Raises AccountUnknown."""
+    if not is_there:
+        raise AccountUnknown(name=name)
+
+
+async def _record_failure(tx: Transaction, name: str, client: str) -> None:
+    """Record a sign-in that failed; a name that nobody has is not written down, since it may be a password in the wrong field."""
+    await record(tx, Author(ANYONE, origin=Origin(client)), Deed(Act.SIGN_IN, name, name, WITH_PASSWORD, Outcome.REFUSED))
+
+
+async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
     """Make a user and return their id. Raises EmailTaken, NameTaken."""
     if draft.email and await accounts.by_email(tx, draft.email) is not None:
         raise EmailTaken(email=draft.email)
@@ -235,6 +270,7 @@ async def make_user(tx: Transaction, draft: Draft) -> int:
     made = await accounts.by_name(tx, draft.name)
     if made is None:
         raise AssertionError("a user who was inserted is not there")
+    await record(tx, by, done(Act.USER_ADD, draft.name, {"administrator": draft.is_admin}))
     return made.id
 
 

@@ -10,6 +10,8 @@ from entrepot.base.clock import seconds_us
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import BlobInUse, BlobUnknown, RepositoryUnknown
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Link
@@ -97,6 +99,7 @@ class Blobs:
             if await blobs.is_named(tx, repository, str(digest)):
                 raise BlobInUse(repository=name.asked, digest=digest)
             await blobs.unlink(tx, repository, blob)
+            await record(tx, actor.author, done(Act.BLOB_DELETE, f"{name.stored}@{digest}"))
             await enqueue(tx, Collect(), key=COLLECT, again=True)
 
         try:

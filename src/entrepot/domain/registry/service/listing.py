@@ -5,6 +5,8 @@ from typing import Final
 
 from entrepot.domain.access.model import Action, Actor, Facts
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import RepositoryExists, RepositoryUnknown
 from entrepot.domain.registry.model import Listed
 from entrepot.domain.registry.queries import listing, repositories
@@ -56,6 +58,7 @@ class Listing:
             id_ = await self._places.of(tx, name, actor, public=public)
             await self._places.set_visibility(tx, name, id_, public=public)
             await repositories.mark_pushed(tx, id_)
+            await record(tx, actor.author, done(Act.REPOSITORY_ADD, name.stored, {"public": public}))
 
         await self._db.write(make)
         return await self._one(name)

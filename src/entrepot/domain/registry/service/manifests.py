@@ -6,6 +6,8 @@ from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import (
     ManifestDigestMismatch,
     ManifestUnknown,
@@ -136,6 +138,7 @@ class Manifests:
                 await tags.record_move(tx, repository, tag, from_digest=str(digest), to_digest=None, actor=actor.name)
             await manifests.delete_references(tx, id_)
             await manifests.delete_manifest(tx, id_)
+            await record(tx, actor.author, done(Act.MANIFEST_DELETE, f"{name.stored}@{digest}", {"tags": len(names)}))
             await enqueue(tx, Collect(), key=COLLECT, again=True)
             return names
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from entrepot.domain.accounts.model import ORGANISATION
+from entrepot.domain.audit.model import HUB, Act, Author, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import NameNotHeld, NamespaceNotEmpty, NamespaceTaken, NamespaceUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Former, Home
 from entrepot.domain.registry.queries import names
@@ -14,10 +17,11 @@ from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import LIBRARY, RepositoryName, parse_namespace
 
 
-class Names:
+class Names(Acting):
     """All names that are held, and the changes of those in use."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
 
     async def rename(self, old: str, new: str, kind: str) -> int:
@@ -38,6 +42,7 @@ class Names:
                 raise NamespaceUnknown(name=old)
             await _take(tx, home, new)
             await names.hold(tx, old, home.id)
+            await record(tx, self._by, done(Act.NAMESPACE_RENAME, old, {"new": new}))
             return await names.call_repositories(tx, old, new)
 
         return await self._db.write(change)
@@ -56,6 +61,7 @@ class Names:
             if not await names.is_empty(tx, name):
                 raise NamespaceNotEmpty(name=name)
             await names.delete_organisation(tx, home.id)
+            await record(tx, self._by, done(Act.ORGANISATION_DELETE, name))
 
         await self._db.write(remove)
 
@@ -78,7 +84,12 @@ class Names:
         Raises:
             NameNotHeld, NamespaceUnknown
         """
-        await self._db.write(partial(_release_repository if "/" in name else _release_namespace, name=name))
+
+        async def free(tx: Transaction) -> None:
+            await (_release_repository if "/" in name else _release_namespace)(tx, name)
+            await record(tx, self._by, done(Act.NAME_RELEASE, name))
+
+        await self._db.write(free)
 
 
 async def _take(tx: Transaction, home: Home, name: str) -> None:

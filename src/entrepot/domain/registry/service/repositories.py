@@ -4,6 +4,8 @@ from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Lookup, Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.plans.model import Plan, Usage
 from entrepot.domain.registry.errors import NamespaceUnknown, RepositoryExists, RepositoryUnknown, TextTooLong
 from entrepot.domain.registry.events import DeleteRepositories
@@ -64,6 +66,7 @@ class Repositories:
                 await self._places.require_private(tx, home)
             made = await repositories.add(tx, home.id, name.stored, public=public)
             await repositories.describe(tx, made, description, None)
+            await record(tx, actor.author, done(Act.REPOSITORY_ADD, name.stored, {"public": public}))
 
         await self._db.write(make)
 
@@ -78,6 +81,7 @@ class Repositories:
         async def change(tx: Transaction) -> None:
             id_ = await self._places.of(tx, name, actor, public=public)
             await self._places.set_visibility(tx, name, id_, public=public)
+            await record(tx, actor.author, done(Act.REPOSITORY_VISIBILITY, name.stored, {"public": public}))
 
         await self._db.write(change)
 
@@ -100,6 +104,7 @@ class Repositories:
 
         async def change(tx: Transaction) -> None:
             await repositories.set_archived(tx, (await _locked(tx, name)).id, archived=archived)
+            await record(tx, actor.author, done(Act.REPOSITORY_ARCHIVE, name.stored, {"archived": archived}))
 
         await self._db.write(change)
 
@@ -125,6 +130,7 @@ class Repositories:
                 await self._places.require_private(tx, home)
             await repositories.call(tx, place.id, home.id, new.stored)
             await names.alias(tx, place.namespace, _path(name), place.id)
+            await record(tx, actor.author, done(Act.REPOSITORY_RENAME, name.stored, {"new": new.stored}))
 
         await self._db.write(change)
 
@@ -141,6 +147,7 @@ class Repositories:
             place = await _locked(tx, name)
             await names.end_aliases(tx, place.id)
             await repositories.bury(tx, place.id)
+            await record(tx, actor.author, done(Act.REPOSITORY_DELETE, name.stored))
             await enqueue(tx, DeleteRepositories(), key=DeleteRepositories.kind, again=True)
 
         await self._db.write(remove)

@@ -4,6 +4,8 @@ from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Rule
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Page, TagDetail, TagMove
 from entrepot.domain.registry.queries import repositories, tags
@@ -92,6 +94,7 @@ class Tags:
                 raise ManifestUnknown(repository=name.asked, reference=tag)
             await tags.delete_tag(tx, repository, tag)
             await tags.record_move(tx, repository, tag, from_digest=digest, to_digest=None, actor=actor.name)
+            await record(tx, actor.author, done(Act.TAG_DELETE, f"{name.stored}:{tag}", {"digest": digest}))
 
         await self._db.write(remove)
 

@@ -75,7 +75,7 @@ async def _token(asked: Asked, name: str, secret: str) -> str:
     try:
         actor = await verbs.identity.basic(name, secret, asked.call.client)
     except PasswordNotEnough:
-        account = await verbs.signing.sign_in(name, secret, network_of(asked.call.client))
+        account = await verbs.signing.sign_in(name, secret, asked.call.client)
         raise SecondStepNeeded(await verbs.tokens.issue_second_step(actor_of(account))) from None
     asked.call.actor = actor
     return (await verbs.tokens.issue_for_api(actor)).token

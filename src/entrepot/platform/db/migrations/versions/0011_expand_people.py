@@ -6,7 +6,7 @@ from alembic import op
 from entrepot.platform.db.columns import BIG, exact, instant, number, sealed
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 _EXPIRES = sa.text("expires_at IS NOT NULL")
 
 

@@ -1,0 +1,65 @@
+"""Reading the log: pages for people, newest first, and all of it in the chain's order for whoever keeps a copy."""
+
+import difflib
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from entrepot.domain.audit.errors import ActUnknown
+from entrepot.domain.audit.model import Act, Event, Wanted
+from entrepot.domain.audit.queries import events
+from entrepot.platform.db.database import Database
+
+_PAGE: Final = 500
+_NEWEST: Final = ((1 << 63) - 1, (1 << 63) - 1)
+
+
+class Reading:
+    """The log of a database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def newest(self, wanted: Wanted, limit: int, before: tuple[int, int] = _NEWEST) -> list[Event]:
+        """Return rows, newest first, that come before that time and id; those that wait for the sequencer too.
+
+        Raises:
+            ActUnknown
+        """
+        return await self._db.read(events.newest, _known(wanted), before, limit)
+
+    async def export(self, wanted: Wanted, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the rows of the chain behind a position, in its order. Raises ActUnknown."""
+        wanted = _known(wanted)
+        # Chosen here: the database would look for them by what they are, and sort all that it finds for each page.
+        while page := await self._db.read(events.chained_after, after, _PAGE):
+            for event in page:
+                if wanted.has(event):
+                    yield event
+            after = page[-1].position or 0
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """Return a row as JSON is made of it: with all that its digest covers, and without the salt of its address."""
+    return {
+        "position": event.position,
+        "happened_at": event.happened_at,
+        "actor": event.actor,
+        "credential": event.credential,
+        "os_user": event.os_user,
+        "address": event.address or "",
+        "network": event.network,
+        "address_mark": event.address_mark.hex(),
+        "act": event.act,
+        "namespace": event.namespace,
+        "target": event.target,
+        "outcome": event.outcome,
+        "details": json.loads(event.details),
+        "digest": event.digest.hex() if event.digest else None,
+    }
+
+
+def _known(wanted: Wanted) -> Wanted:
+    if wanted.act and wanted.act not in set(Act):
+        raise ActUnknown(act=wanted.act, nearest=difflib.get_close_matches(wanted.act, list(Act), n=1, cutoff=0.0)[0])
+    return wanted

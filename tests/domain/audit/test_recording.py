@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from entrepot.app.parts import Accounts
@@ -210,5 +211,35 @@ def test_deletions_and_visibility_are_recorded(place: Settings, number: Iterator
                 ("manifest.delete", f"{stored}@{image.digest}", '{"tags":2}'),
                 ("blob.delete", f"{stored}@{unnamed}", "{}"),
             ]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_done_to_names_and_plans_is_recorded(place: Settings, number: Iterator[int]) -> None:
+    owner, plan = f"gil{next(number)}", f"plan{next(number)}"
+    app, lib = RepositoryName.parse(f"{owner}/app"), RepositoryName.parse(f"{owner}/lib")
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            who, there = whole.accounts, whole.registry
+            names, plans = there.names.acting(_BY), who.plans.acting(_BY)
+            await who.users.add(owner, PASSWORD)
+            await there.repositories.add(_ACTOR, app, public=True)
+            await there.repositories.set_archived(_ACTOR, app, archived=True)
+            await there.repositories.set_archived(_ACTOR, app, archived=False)
+            await there.repositories.rename(_ACTOR, app, lib)
+            await names.release(app.stored)
+            await there.repositories.delete(_ACTOR, lib)
+            await plans.put(msgspec.structs.replace(await plans.find("team"), name=plan))
+            await plans.give(owner, plan)
+            await plans.give(owner, "free")
+            await plans.delete(plan)
+            await names.rename(owner, f"new-{owner}", "user")
+            rows = await Reading(who.users._db).newest(Wanted(actor="root"), 11)
+            assert [row.act for row in reversed(rows)] == [
+                *("repository.add", "repository.archive", "repository.archive", "repository.rename", "name.release"),
+                *("repository.delete", "plan.set", "plan.give", "plan.give", "plan.delete", "namespace.rename"),
+            ]
+            assert {(row.credential, row.address) for row in rows} == {("the-token", _CLIENT)}
 
     asyncio.run(scenario())

@@ -15,6 +15,7 @@ from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Rena
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.accounts.service.post import MailNotSet
+from entrepot.domain.audit.errors import ActUnknown
 from entrepot.domain.plans.errors import PlanningRefused
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
@@ -53,6 +54,7 @@ NOT_OF_THE_REGISTRY: Final = {
     names.NamespaceInvalid,
     Hidden,
     MailNotSet,
+    ActUnknown,
     *registry.NamingRefused.__subclasses__(),
     *PlanningRefused.__subclasses__(),
 }

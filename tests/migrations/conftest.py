@@ -11,4 +11,4 @@ from entrepot.base.settings import Settings
 def place(tmp_path: Path, database_url: str) -> Settings:
     data = tmp_path / "data"
     data.mkdir()
-    return Settings(data=str(data), database=database_url)
+    return Settings(data=str(data), database=database_url, access="open")

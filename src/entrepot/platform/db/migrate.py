@@ -27,21 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _log: Final = logging.getLogger(__name__)
-REVISIONS: Final = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-    "0013",
-)  # a test compares them with the files
+# A test compares them with the files.
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"
 _LOCK_PAUSE_S: Final = 0.25

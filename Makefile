@@ -5,7 +5,7 @@ PORT = 5000
 DATA = ./data
 YES =
 PYTHON =
-PYTEST_ARGS = -n 2 --dist loadfile
+PYTEST_ARGS = -n 3 --dist loadfile
 BENCH_ARGS =
 MUTANTS_ARGS =
 

@@ -54,7 +54,7 @@ def names(hub: Instance) -> Images:
 
 
 def place(hub: Instance) -> Settings:
-    return Settings(data=str(hub.data))
+    return Settings(data=str(hub.data), access="open")
 
 
 def hide(hub: Instance, name: str) -> None:

@@ -36,7 +36,7 @@ class Scene(msgspec.Struct, frozen=True):
     async def deliver(self) -> int:
         """Run the jobs that wait, those that failed too, and those that they make; return how many."""
         people = self.who.people
-        kinds = AccountJobs(Throttle(self.db), people.sessions, people.invitations, people.post).kinds()
+        kinds = AccountJobs(Throttle(self.db, ""), people.sessions, people.invitations, people.post).kinds()
         engine, count = Engine(self.db, Setup(kinds), 8), 0
         await self.db.write(partial(queries.add_queues, names=["default", "mail"]))
         await sql(self.place, "UPDATE job SET run_at = 1 WHERE state = 'ready'")

@@ -24,7 +24,7 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
     who = parts.accounts.people
-    of_accounts = AccountJobs(Throttle(parts.db), who.sessions, who.invitations, who.post)
+    of_accounts = AccountJobs(Throttle(parts.db, ""), who.sessions, who.invitations, who.post)
     kept = audit(parts.db, settings)
     of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(

@@ -43,7 +43,7 @@ def spelled(text: str) -> str:
 @lru_cache(maxsize=_REMEMBERED)
 def shortened(client: str) -> str:
     """Return what is kept of an address for long: the /24 of an IPv4 one, the /48 of an IPv6 one; what is none stays."""
-    packed = _packed(client)
+    packed = _packed(client.partition("/")[0])  # of a network its first address
     if packed is None:
         return client
     kept = _KEPT_BYTES[len(packed)]

@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-# Narrower than RFC 5322: nothing of it means anything in a header, a shell or a page.
-_ADDRESS: Final = re.compile(r"[^\s@<>\"',;:\\()\[\]]{1,64}@[^\s@<>\"',;:\\()\[\]]{1,190}")
+# Narrower than RFC 5322 (a dot-atom at a host's name, ASCII): nothing of it means anything in a header, a shell or a page.
+_ADDRESS: Final = re.compile(r"(?=.{1,64}@.{1,190}\Z)[\w+/=?^{|}~!#$%&*-]+(\.[\w+/=?^{|}~!#$%&*-]+)*@[\w-]+(\.[\w-]+)*", re.ASCII)
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _OPTIONS: Final = {"tls", "ca"}
 

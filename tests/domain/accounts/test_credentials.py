@@ -16,7 +16,7 @@ from entrepot.domain.accounts.errors import (
     SignInRefused,
     TermsInvalid,
 )
-from entrepot.domain.accounts.model import Grant, Held, Kind, Scope, Terms
+from entrepot.domain.accounts.model import Grant, Held, Kind, Place, Scope, Terms
 from entrepot.domain.accounts.secrets import new_secret
 from support.accounts import NETWORK, PASSWORD, with_accounts
 
@@ -112,6 +112,8 @@ def test_robots_and_tokens_of_organisations_belong_to_nobody_in_particular(place
         await who.credentials.add_robot(team, "bot", READS, created_by=owner)
         listed = await who.credentials.of_namespace(team, Kind.ROBOT)
         assert [(each.name, each.revoked_at is None) for each in listed] == [("bot", True), ("bot", False)]
+        await who.users.add(f"{owner}-too", PASSWORD)
+        await who.organisations.set_member(team, f"{owner}-too", Place.OWNER)
         await who.users.delete(owner)
         await who.identity.basic(team, secret, NETWORK)
 

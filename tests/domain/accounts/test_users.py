@@ -10,12 +10,13 @@ from entrepot.domain.accounts.errors import (
     AccountUnknown,
     EmailTaken,
     LastAdministrator,
+    LastOwner,
     NameTaken,
     PasswordKnown,
     SignInRefused,
     TooManySignIns,
 )
-from entrepot.domain.accounts.model import Scope, Terms
+from entrepot.domain.accounts.model import Place, Scope, Terms
 from entrepot.domain.accounts.service import throttle
 from entrepot.spec.oci.names import NameReserved, NamespaceInvalid
 from support.accounts import NETWORK, PASSWORD, with_accounts
@@ -136,6 +137,40 @@ def test_after_ten_failures_no_more_are_tried_and_nobody_is_told_who_exists(
         await who.users.sign_in(name, PASSWORD, "198.51.100.8")  # from elsewhere
         monkeypatch.setattr(throttle, "_WINDOW_US", 1)  # a quarter of an hour later
         await who.users.sign_in(name, PASSWORD, "198.51.100.7")
+
+    with_accounts(place, scenario)
+
+
+def test_no_name_that_is_tried_counts_for_somebody_else(place: Settings, number: Iterator[int]) -> None:
+    name = f"gus{next(number)}"
+
+    async def scenario(who: Accounts) -> None:
+        account = await who.users.add(name, PASSWORD)
+        tried = (f"{name} from {NETWORK}", f'{name}","{NETWORK}', f"code of {account.id}", f"asking for {name}")
+        for place_, each in enumerate(tried):
+            for _ in range(10):
+                with pytest.raises(SignInRefused):
+                    await who.users.sign_in(each, "wrong password", f"198.51.100.{100 + place_}")
+        await who.users.sign_in(name, PASSWORD, NETWORK)
+        await who.people.factors._throttle.require(str(account.id), NETWORK)
+        await who.people.recovery.ask_reset(name, NETWORK)
+
+    with_accounts(place, scenario)
+
+
+def test_an_organisation_keeps_an_owner_when_a_user_is_deleted(place: Settings, number: Iterator[int]) -> None:
+    name, other = f"hal{next(number)}", f"ida{next(number)}"
+
+    async def scenario(who: Accounts) -> None:
+        for each in (name, other):
+            await who.users.add(each, PASSWORD)
+        await who.organisations.add(f"org-{name}", name)
+        with pytest.raises(LastOwner, match=f"org-{name}"):
+            await who.users.delete(name)
+        await who.organisations.set_member(f"org-{name}", other, Place.OWNER)
+        await who.users.delete(name)
+        with pytest.raises(AccountUnknown):
+            await who.users.find(name)
 
     with_accounts(place, scenario)
 

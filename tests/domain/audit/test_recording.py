@@ -42,6 +42,12 @@ async def _revoke_robot(who: Accounts, name: str) -> None:
     await who.credentials.revoke(made.id)
 
 
+async def _delete(who: Accounts, name: str) -> None:
+    for org in (f"org-{name}", f"new-org-{name}"):
+        await who.organisations.acting(HUB).set_member(org, "root", Place.OWNER)
+    await who.users.delete(name)
+
+
 # In the order in which they are done, to a user NAME and an organisation org-NAME with a team, all of which are there.
 _VERBS: Final[list[tuple[str, Act, Verb]]] = [
     ("add", Act.USER_ADD, lambda who, name: who.users.add(f"new-{name}", PASSWORD)),
@@ -79,7 +85,7 @@ _VERBS: Final[list[tuple[str, Act, Verb]]] = [
     ("robot", Act.ROBOT_ADD, lambda who, name: who.credentials.add_robot(f"org-{name}", "ci", _ROBOT, created_by="ann")),
     ("revoke", Act.TOKEN_REVOKE, _revoke),
     ("revoke a robot", Act.ROBOT_REVOKE, _revoke_robot),
-    ("delete", Act.USER_DELETE, lambda who, name: who.users.delete(name)),
+    ("delete", Act.USER_DELETE, _delete),
 ]
 
 

@@ -223,3 +223,4 @@ def test_a_token_for_tags_moves_no_others(hub: Hub) -> None:
     assert repo.put(f"{digest_of(content)}?tag=dev-2&tag=latest", content).status == 401
     assert repo.put("dev-2", content).status == 201
     assert repo.client.delete(repo.at("manifests/dev-2")).status == 202
+    assert repo.client.delete(repo.at(f"manifests/{digest_of(content)}")).status == 401  # other tags may stand on it

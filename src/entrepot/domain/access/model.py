@@ -78,6 +78,10 @@ _GRANTED: Final = {Grant.READ: Role.READER, Grant.WRITE: Role.WRITER, Grant.ADMI
 _PLACED: Final = {Place.MEMBER: Role.MEMBER, Place.EDITOR: Role.EDITOR, Place.OWNER: Role.OWNER}
 
 
+# What a deletion by digest is about: all tags, whatever they are called. Only a pattern that stands for every tag has it.
+EVERY_TAG: Final = ("",)
+
+
 class Actor(msgspec.Struct, frozen=True):
     """Who asks: `name` is what is written into records.
 
@@ -168,15 +172,20 @@ def may(actor: Actor, action: Action, found: Collection[Role], repository: str =
     if not any(action in ALLOWED[role] for role in found):
         return False
     terms = actor.terms
-    if terms is None:
-        return True
-    if terms.grants:  # a robot's rights are its grants
+    if terms is None or terms.grants:  # a robot's rights are its grants
         return True
     if action not in CEILINGS[terms.scope]:
         return False
     if terms.repositories and not matches_any(terms.repositories, repository):
         return False
-    return not terms.tags or action not in (Action.PUSH, Action.DELETE) or all(matches_any(terms.tags, tag) for tag in tags)
+    return not terms.tags or _may_with(terms.tags, action, tags)
+
+
+def _may_with(patterns: Collection[str], action: Action, tags: Collection[str]) -> bool:
+    """Tell whether something may be done by a token that is for the tags of some patterns alone."""
+    if action in (Action.REMOVE, Action.CONFIGURE):  # either is done to all tags
+        return False
+    return action not in (Action.PUSH, Action.DELETE) or all(matches_any(patterns, tag) for tag in tags)
 
 
 class Mode(msgspec.Struct, frozen=True):

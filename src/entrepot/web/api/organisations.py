@@ -9,6 +9,7 @@ from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.model import Member as Found
 from entrepot.domain.accounts.model import Place
 from entrepot.web.api.asking import Asking
+from entrepot.web.api.credentials import require_no_token
 from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, paged
 from entrepot.web.api.routing import PREFIX, Noun
 
@@ -86,6 +87,8 @@ async def list_members(asked: Asking, organisation: Segment, after: After = "", 
 async def set_member(asked: Asking, organisation: Segment, user: Segment, body: NewPlace) -> None:
     """Put a user into an organisation, or give a member another role. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
+    if body.role is Place.OWNER:
+        require_no_token(asked)
     await asked.verbs.organisations.set_member(organisation, user, body.role)
 
 

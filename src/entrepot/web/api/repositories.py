@@ -130,6 +130,8 @@ async def delete_repository(asked: Asking, namespace: Segment, repository: Segme
 async def _rename(asked: Asked, name: RepositoryName, new: RepositoryName) -> RepositoryDetail:
     leaves = name.namespace != new.namespace
     await asked.verbs.permits.in_repository(asked.actor, Action.REMOVE if leaves else Action.CONFIGURE, name)
+    if leaves:
+        await asked.verbs.permits.in_repository(asked.actor, Action.CREATE, name)
     await asked.verbs.permits.in_repository(asked.actor, Action.CREATE, new)
     await asked.verbs.registry.repositories.rename(asked.actor, name, new)
     return await _detail(asked, new)

@@ -10,6 +10,7 @@ from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.errors import SignInRefused
 from entrepot.domain.accounts.model import Account
 from entrepot.web.api.asking import Asked, Asking
+from entrepot.web.api.credentials import require_no_token
 from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, instant_or_none, paged
 from entrepot.web.api.routing import PREFIX, Noun
 
@@ -97,6 +98,8 @@ async def list_users(asked: Asking, after: After = "", limit: Limit = 100) -> Pa
 async def create_user(asked: Asking, body: NewUser) -> User:
     """Make a user. For administrators."""
     await asked.verbs.permits.on_hub(asked.actor)
+    if body.is_admin:
+        require_no_token(asked)
     return User.of(await asked.verbs.users.add(body.name, body.password, email=body.email or None, is_admin=body.is_admin))
 
 
@@ -112,6 +115,7 @@ async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
     """Change a user. For themselves: their password, and to have no address; the rest is for administrators."""
     users = asked.verbs.users
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, _USER)
+    require_no_token(asked)
     if body.is_admin is not None:
         await asked.verbs.permits.on_hub(asked.actor)
         await users.set_admin(user, is_admin=body.is_admin)
@@ -133,8 +137,9 @@ async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
 async def delete_user(asked: Asking, user: Segment) -> None:
     """Delete a user with their tokens and memberships. Their repositories stay, and their name is given to nobody else."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, _USER)
-    if asked.actor.name == user and asked.actor.credential:
-        raise PolicyRefused(reason="sign in with your password to delete your account: a token cannot")
+    if asked.actor.name == user and (asked.by_token or asked.actor.credential):
+        raise PolicyRefused(reason="sign in with your password (HTTP Basic) to delete your account: a token cannot")
+    require_no_token(asked)
     await asked.verbs.users.delete(user)
 
 

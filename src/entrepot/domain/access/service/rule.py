@@ -38,8 +38,11 @@ class Rule(Protocol):
             Renamed: they may, and the repository is stored under another name, which is to be used.
         """
 
-    async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:
-        """Tell whether the actor may do it."""
+    async def may(self, actor: Actor, action: Action, name: RepositoryName, facts: Facts | None = None) -> bool:
+        """Tell whether the actor may do it; `facts` spares a look when they are known."""
+
+    async def may_see_hidden(self, actor: Actor, namespace: str) -> bool:
+        """Tell whether anything that is not public may be seen in a namespace. Raises TokenRefused."""
 
     def mounts_unasked(self) -> bool:
         """Tell whether a blob may be linked wherever it lies: then whoever knows a digest has the bytes."""
@@ -74,7 +77,17 @@ class OpenRule:
             if real is not name:
                 raise Renamed(real)
 
-    async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:  # noqa: ARG002
+    async def may(
+        self,
+        actor: Actor,  # noqa: ARG002
+        action: Action,  # noqa: ARG002
+        name: RepositoryName,  # noqa: ARG002
+        facts: Facts | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Yes."""
+        return True
+
+    async def may_see_hidden(self, actor: Actor, namespace: str) -> bool:  # noqa: ARG002
         """Yes."""
         return True
 
@@ -129,12 +142,22 @@ class AccountsRule:
         if real is not name:
             raise Renamed(real)
 
-    async def may(self, actor: Actor, action: Action, name: RepositoryName) -> bool:
+    async def may(self, actor: Actor, action: Action, name: RepositoryName, facts: Facts | None = None) -> bool:
         """Tell whether the actor may do it. Raises TokenRefused."""
-        real, facts = _now(name, await self._lookup(name.stored))
+        real = name
+        if facts is None:
+            real, facts = _now(name, await self._lookup(name.stored))
         if self._is_open_to(actor, action, facts):
             return True
         return await self._allowed(actor, action, real, facts, ())
+
+    async def may_see_hidden(self, actor: Actor, namespace: str) -> bool:
+        """Tell whether they are anything to the namespace, or to a repository in it. Raises TokenRefused."""
+        if not actor.is_somebody:
+            return False
+        actor = await self._still(actor)
+        standing = await self._organisations.standing(actor.account, namespace)
+        return actor.is_admin or actor.owner == namespace or standing.place is not None or bool(standing.held)
 
     async def view(self, actor: Actor) -> View:
         """Return which repositories may be listed for the actor. Raises TokenRefused, Unproven."""

@@ -51,7 +51,7 @@ class SecondFactors(Acting):
         super().__init__(by)
         self._db = db
         self._file = file
-        self._throttle = Throttle(db, _MOST_FAILURES)
+        self._throttle = Throttle(db, "code", _MOST_FAILURES)
 
     async def state(self, account: Account) -> FactorState:
         """Return whether a user has one."""
@@ -150,7 +150,7 @@ def _purpose(account: int) -> str:
 
 
 def _subject(account: Account) -> str:
-    return f"code of {account.id}"
+    return str(account.id)
 
 
 def _new_codes() -> list[str]:

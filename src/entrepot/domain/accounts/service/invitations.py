@@ -53,8 +53,8 @@ class Invitations:
         self._seat = seat
         self._users = users
         self._hub = hub
-        self._throttle = Throttle(db, _MOST_ASKED)
-        self._inviting = Throttle(db, _MOST_INVITED)
+        self._throttle = Throttle(db, "link", _MOST_ASKED)
+        self._inviting = Throttle(db, "invitation", _MOST_INVITED)
 
     async def invite_user(
         self, email: str, created_by: str, *, by_administrator: bool, lifetime_s: int = LIFETIME_S
@@ -215,7 +215,7 @@ class Invitations:
 
 async def count_asked(throttle: Throttle, subject: str, network: str) -> None:
     """Count that something was asked for which costs a mail or an account, whether it is given or not. Raises TooManyAsked."""
-    subject, network = f"asking for {subject.casefold()}", f"{network} asking"
+    subject = subject.casefold()
     try:
         await throttle.require(subject, network)
     except TooManySignIns as refused:

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from entrepot.domain.accounts.errors import CodeNeeded, LastOwner
-from entrepot.domain.accounts.model import Account, Credential, InTeam, Link, Member, Place, Session
+from entrepot.domain.accounts.errors import CodeNeeded
+from entrepot.domain.accounts.model import Account, Credential, InTeam, Link, Member, Session
 from entrepot.domain.accounts.queries import accounts, credentials, links, organisations, sessions
 from entrepot.domain.accounts.service.factors import FactorState, SecondFactors
 from entrepot.domain.accounts.service.sessions import IDLE_US
-from entrepot.domain.accounts.service.users import Users, require_another_administrator
+from entrepot.domain.accounts.service.users import Users, require_another_administrator, require_other_owners
 from entrepot.domain.audit.model import Act, Author, Origin, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
@@ -60,11 +60,7 @@ class OwnAccounts:
 
         async def remove(tx: Transaction) -> None:
             await require_another_administrator(tx, proved)
-            for id_, name in await organisations.owned_by(tx, proved.id):
-                await organisations.lock(tx, id_)
-                is_owner = await organisations.place_of(tx, id_, proved.id) is Place.OWNER
-                if is_owner and await organisations.owners(tx, id_) <= 1:
-                    raise LastOwner(name=proved.name, organisation=name)
+            await require_other_owners(tx, proved)
             if await accounts.delete_account(tx, proved.id):
                 await record(tx, Author(proved.name, origin=Origin(network)), done(Act.USER_DELETE, proved.name))
 

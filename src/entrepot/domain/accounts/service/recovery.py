@@ -36,7 +36,7 @@ class Recovery:
         self._db = db
         self._users = users
         self._hub = hub
-        self._throttle = Throttle(db, _MOST_ASKED)
+        self._throttle = Throttle(db, "link", _MOST_ASKED)
 
     async def ask_reset(self, subject: str, network: str) -> None:
         """Have a link sent to whoever has that name or address of mail, by which they choose another password.

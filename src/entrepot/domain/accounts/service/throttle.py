@@ -3,10 +3,15 @@
 Three counts run for a quarter of an hour each: of a name from one network, which is who mistypes; of a network, which is who
 tries names; and of a name from everywhere, which is who has many machines. Names that nobody has are counted like others, so
 that a refusal does not tell them apart.
+
+A name is whatever somebody typed: so each subject that is counted is written in a form that no name can imitate, and what is
+counted for one purpose is not counted for another.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
+
+import msgspec
 
 from entrepot.domain.accounts.errors import TooManySignIns
 from entrepot.domain.accounts.queries import failures
@@ -19,10 +24,11 @@ _NAME: Final = 100  # NIST SP 800-63B, 3.2.2: no more than 100 failures in a row
 
 
 class Throttle:
-    """Refuses before anything slow is done; `per_name` is how often a name may fail from everywhere."""
+    """Refuses before anything slow is done; `purpose` is what fails, `per_name` how often a name may from everywhere."""
 
-    def __init__(self, db: Database, per_name: int = _NAME) -> None:
+    def __init__(self, db: Database, purpose: str, per_name: int = _NAME) -> None:
         self._db = db
+        self._purpose = purpose
         self._per_name = per_name
 
     async def require(self, name: str, network: str) -> None:
@@ -46,7 +52,7 @@ class Throttle:
 
     async def succeeded(self, name: str, network: str) -> None:
         """Forget the failures of this name from this network: whoever has a password may try others' no more often for it."""
-        pair = _pair(name[:256], network)
+        pair = self._pair(name[:256], network)
         if await self._db.read(failures.counts, [pair], _WINDOW_US):
             await self._db.write(lambda tx: failures.forget(tx, pair), durable=False)
 
@@ -56,8 +62,14 @@ class Throttle:
 
     def _limits(self, name: str, network: str) -> Mapping[str, int]:
         name = name[:256]
-        return {_pair(name, network): min(_PAIR, self._per_name), f"from {network}": _NETWORK, f"name {name}": self._per_name}
+        return {
+            self._pair(name, network): min(_PAIR, self._per_name),
+            self._subject("network", network): _NETWORK,
+            self._subject("name", name): self._per_name,
+        }
 
+    def _pair(self, name: str, network: str) -> str:
+        return self._subject("pair", name, network)
 
-def _pair(name: str, network: str) -> str:
-    return f"name {name} from {network}"
+    def _subject(self, *parts: str) -> str:
+        return msgspec.json.encode((self._purpose, *parts)).decode()

@@ -17,12 +17,13 @@ from entrepot.domain.accounts.errors import (
     EmailTaken,
     LanguageUnknown,
     LastAdministrator,
+    LastOwner,
     NameTaken,
     SignInRefused,
 )
-from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Purpose, parse_email
+from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Place, Purpose, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
-from entrepot.domain.accounts.queries import accounts, links, sessions
+from entrepot.domain.accounts.queries import accounts, links, organisations, sessions
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
 from entrepot.domain.audit.service.acting import Acting
@@ -53,7 +54,7 @@ class Users(Acting):
         super().__init__(by)
         self._db = db
         self._passwords = passwords
-        self._throttle = Throttle(db)
+        self._throttle = Throttle(db, "password")
         self._recorded = Seldom()
         self._proved: OrderedDict[bytes, float] = OrderedDict()
         self._salt = os.urandom(16)  # what is remembered of a password is of no use outside this process
@@ -175,12 +176,13 @@ class Users(Acting):
         """Delete a user with their tokens and memberships; their name is given to nobody else.
 
         Raises:
-            AccountUnknown, LastAdministrator
+            AccountUnknown, LastAdministrator, LastOwner
         """
         account = await self.find(name)
 
         async def remove(tx: Transaction) -> None:
             await require_another_administrator(tx, account)
+            await require_other_owners(tx, account)
             _require(await accounts.delete_account(tx, account.id), name)
             await record(tx, self._by, done(Act.USER_DELETE, name))
 
@@ -272,6 +274,15 @@ async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
         raise AssertionError("a user who was inserted is not there")
     await record(tx, by, done(Act.USER_ADD, draft.name, {"administrator": draft.is_admin}))
     return made.id
+
+
+async def require_other_owners(tx: Transaction, account: Account) -> None:
+    """Do nothing when every organisation that somebody owns has another owner. Raises LastOwner."""
+    for id_, name in await organisations.owned_by(tx, account.id):
+        await organisations.lock(tx, id_)
+        is_owner = await organisations.place_of(tx, id_, account.id) is Place.OWNER
+        if is_owner and await organisations.owners(tx, id_) <= 1:
+            raise LastOwner(name=account.name, organisation=name)
 
 
 async def require_another_administrator(tx: Transaction, account: Account) -> None:

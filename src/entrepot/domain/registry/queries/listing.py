@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, literal, select
 
 from entrepot.domain.registry.model import Listed
 from entrepot.domain.registry.tables import repository
@@ -27,6 +27,13 @@ _IN: Final = Statement(
     .order_by(repository.c.name)
     .limit(bindparam("limit"))
 )
+_PUBLIC_IN: Final = Statement(
+    _LISTED.where(
+        repository.c.name > bindparam("last"), repository.c.name < bindparam("end"), repository.c.visibility == literal(_PUBLIC)
+    )
+    .order_by(repository.c.name)
+    .limit(bindparam("limit"))
+)
 
 
 async def one(db: Reader, name: str) -> Listed | None:
@@ -40,10 +47,11 @@ async def of_names(db: Reader, names: Sequence[str]) -> list[Listed]:
     return sorted((_listed(row) for row in await db.all_of(_ALL, names)), key=lambda each: each.name)
 
 
-async def in_namespace(db: Reader, namespace: str, last: str, limit: int) -> list[Listed]:
-    """Return the repositories of a namespace behind the name `last`, in byte order, at most `limit`."""
+async def in_namespace(db: Reader, namespace: str, last: str, limit: int, *, public: bool = False) -> list[Listed]:
+    """Return the repositories of a namespace, or the public ones, behind the name `last`, in byte order, at most `limit`."""
     last = max(last, f"{namespace}/")
-    return [_listed(row) for row in await db.all(_IN, last=last, end=f"{namespace}{_BEHIND_SLASH}", limit=limit)]
+    statement = _PUBLIC_IN if public else _IN
+    return [_listed(row) for row in await db.all(statement, last=last, end=f"{namespace}{_BEHIND_SLASH}", limit=limit)]
 
 
 def _listed(row: Row) -> Listed:

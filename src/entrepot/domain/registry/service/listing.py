@@ -1,6 +1,7 @@
 """Repositories as they are listed, and made before anything is pushed to them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from entrepot.domain.access.model import Action, Actor, Facts
@@ -38,8 +39,10 @@ class Listing:
         """Return the repositories of a namespace that the actor may see behind the name `last`, and whether there are more."""
         seen: list[Listed] = []
         is_more = True
+        # Of what is hidden nothing is read for somebody who may see none of it: its number would show in how long that takes.
+        read = partial(listing.in_namespace, public=not await self._rule.may_see_hidden(actor, namespace))
         while is_more and len(seen) <= limit:
-            found = await self._db.read(listing.in_namespace, namespace, last, _LOOKED_AT)
+            found = await self._db.read(read, namespace, last, _LOOKED_AT)
             seen += [each for each in found if await self._sees(actor, each)]
             is_more, last = len(found) == _LOOKED_AT, found[-1].name if found else last
         return seen[:limit], len(seen) > limit
@@ -51,12 +54,15 @@ class Listing:
             PlanRefused, PolicyRefused, Renamed, RepositoryExists, Unproven
         """
         await self._rule.require(actor, Action.PUSH, name)
+        may_configure = await self._rule.may(actor, Action.CONFIGURE, name)
 
         async def make(tx: Transaction) -> None:
             if await repositories.pushed_repository_id(tx, name.stored) is not None:
                 raise RepositoryExists(repository=name.asked)
+            is_there = await repositories.repository_id(tx, name.stored) is not None
             id_ = await self._places.of(tx, name, actor, public=public)
-            await self._places.set_visibility(tx, name, id_, public=public)
+            if not is_there or may_configure:  # whoever may only push does not make public what somebody made private
+                await self._places.set_visibility(tx, name, id_, public=public)
             await repositories.mark_pushed(tx, id_)
             await record(tx, actor.author, done(Act.REPOSITORY_ADD, name.stored, {"public": public}))
 
@@ -71,4 +77,5 @@ class Listing:
 
     async def _sees(self, actor: Actor, found: Listed) -> bool:
         facts = Facts(public=found.public)
-        return self._rule.lets_anyone_pull(facts) or await self._rule.may(actor, Action.PULL, RepositoryName.parse(found.name))
+        name = RepositoryName.parse(found.name)
+        return self._rule.lets_anyone_pull(facts) or await self._rule.may(actor, Action.PULL, name, facts)

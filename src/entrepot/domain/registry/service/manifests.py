@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from entrepot.domain.access.model import Action, Actor
+from entrepot.domain.access.model import EVERY_TAG, Action, Actor
 from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.audit.model import Act, done
 from entrepot.domain.audit.service.recording import record
@@ -126,7 +126,7 @@ class Manifests:
         Raises:
             Unproven, ManifestUnknown, RepositoryUnknown
         """
-        await self._rule.require(actor, Action.DELETE, name)
+        await self._rule.require(actor, Action.DELETE, name, tags=EVERY_TAG)
         repository = await _require_repository(self._db, name)
 
         async def remove(tx: Transaction) -> list[str]:

@@ -116,7 +116,12 @@ class Repositories:
         Raises:
             NamespaceUnknown, PlanRefused, Renamed, RepositoryExists, RepositoryUnknown, Unproven
         """
-        await self._rule.require(actor, Action.REMOVE if name.namespace != new.namespace else Action.CONFIGURE, name)
+        if name.namespace == new.namespace:
+            await self._rule.require(actor, Action.CONFIGURE, name)
+        else:
+            await self._rule.require(actor, Action.REMOVE, name)
+            # Who was granted one repository does not take its name out of the namespace: it would lead elsewhere from now on.
+            await self._rule.require(actor, Action.CREATE, name)
         await self._rule.require(actor, Action.CREATE, new)
 
         async def change(tx: Transaction) -> None:

@@ -134,6 +134,37 @@ def test_codes_are_not_found_by_trying(place: Settings, number: Iterator[int]) -
     play(place, scenario)
 
 
+def test_of_codes_that_are_tried_at_once_no_more_are_looked_at(place: Settings, number: Iterator[int]) -> None:
+    name = f"ef{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        await scene.who.users.add(name, PASSWORD)
+        account, secret, _ = await scene.enrolled(name)
+        factors = scene.who.people.factors
+        tries = [factors.prove(account, "000000", f"198.51.100.{tried % 4}") for tried in range(60)]
+        ended = [type(each) for each in await asyncio.gather(*tries, return_exceptions=True)]
+        assert (ended.count(CodeRefused), ended.count(TooManySignIns)) == (20, 40)
+        with pytest.raises(TooManySignIns):
+            await factors.prove(account, await scene.code(secret, 1), "203.0.113.7")
+
+    play(place, scenario)
+
+
+def test_a_code_that_is_right_counts_as_no_failure(place: Settings, number: Iterator[int]) -> None:
+    name = f"eg{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        await scene.who.users.add(name, PASSWORD)
+        account, _, codes = await scene.enrolled(name)
+        for code in codes[:9]:  # with 18 failures between them: two more would be too many
+            for wrong in range(2):
+                with pytest.raises(CodeRefused):
+                    await scene.who.people.factors.prove(account, "000000", f"198.51.100.{wrong}")
+            await scene.who.people.factors.prove(account, code, "198.51.100.7")
+
+    play(place, scenario)
+
+
 def test_an_organisation_that_asks_for_it_is_nothing_to_who_has_none(place: Settings, number: Iterator[int]) -> None:
     name, team = f"flo{next(number)}", f"team{next(number)}"
 

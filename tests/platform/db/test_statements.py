@@ -186,6 +186,7 @@ async def listings(db: Recorder, whole: Parts, who: Accounts) -> None:
     await rooms.uploads.start(cleo, RepositoryName.parse("made/new"), "sha256")
     for actor in (ANYONE, cleo, await who.identity.basic("bob", "another fine password", NETWORK)):
         await rooms.tags.catalogue(actor, "", 10)
+        await rooms.listing.page(actor, "team", "", 10)
 
 
 async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]]]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, case, delete, select
+from sqlalchemy import bindparam, case, delete, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.accounts.tables import failed_login
@@ -31,6 +31,11 @@ _ADD: Final = Statement(
         },
     )
 )
+_TAKE_BACK: Final = Statement(
+    update(failed_login)
+    .where(failed_login.c.subject == bindparam("subject_"), failed_login.c.failures > literal(0))
+    .values(failures=failed_login.c.failures - 1)
+)
 _FORGET: Final = Statement(delete(failed_login).where(failed_login.c.subject == bindparam("subject_")))
 _PRUNE: Final = Statement(delete(failed_login).where(failed_login.c.last_at < now_us() - bindparam("window_us")))
 
@@ -43,6 +48,11 @@ async def counts(db: Reader, subjects: list[str], window_us: int) -> dict[str, t
 async def add(tx: Transaction, subject: str, window_us: int) -> None:
     """Count a failure; a window begins with the first one after the last window has ended."""
     await tx.run(_ADD, subject=subject, window_us=window_us)
+
+
+async def take_back(tx: Transaction, subject: str) -> None:
+    """Count one failure less."""
+    await tx.run(_TAKE_BACK, subject_=subject)
 
 
 async def forget(tx: Transaction, subject: str) -> None:

@@ -6,6 +6,8 @@ is on, clients of the registry are not let in by the password (`Identity.basic`)
 
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -76,18 +78,15 @@ class SecondFactors(Acting):
             raise SecondFactorThere(name=account.name)
         codes = _new_codes()
 
-        async def turn_on(tx: Transaction, step: int) -> bool:
-            if not (await factors.take(tx, account.id, step) and await factors.confirm(tx, account.id)):
+        async def turn_on(tx: Transaction, step: int | None) -> bool:
+            if step is None or not (await factors.take(tx, account.id, step) and await factors.confirm(tx, account.id)):
                 return False
             await factors.replace_codes(tx, account.id, [_stored(account.id, each) for each in codes])
             await _end_all(tx, account.id)
             await record(tx, Author(account.name, origin=Origin(network)), done(Act.FACTOR_ADD, account.name))
             return True
 
-        await self._throttle.require(_subject(account), network)
-        step = await self._step(account, code)
-        if step is None or not await self._db.write(lambda tx: turn_on(tx, step)):
-            await self._refuse(account, network)
+        await self._try(account, network, partial(turn_on, step=await self._step(account, code)))
         return codes
 
     async def prove(self, account: Account, code: str, network: str) -> None:
@@ -96,16 +95,16 @@ class SecondFactors(Acting):
         Raises:
             CodeRefused, SecondFactorMissing, TooManySignIns
         """
-        await self._throttle.require(_subject(account), network)
         code = "".join(code.split()).replace("-", "").casefold()
-        if code.isdecimal() and len(code) == totp.DIGITS:
-            step = await self._step(account, code)
-            proved = step is not None and await self._db.write(lambda tx: factors.take(tx, account.id, step))
-        else:
-            proved = await self._db.write(lambda tx: factors.use_code(tx, account.id, _stored(account.id, code)))
-        if not proved:
-            await self._refuse(account, network)
-        await self._throttle.succeeded(_subject(account), network)
+        is_of_app = code.isdecimal() and len(code) == totp.DIGITS
+        step = await self._step(account, code) if is_of_app else None
+
+        async def take(tx: Transaction) -> bool:
+            if is_of_app:
+                return step is not None and await factors.take(tx, account.id, step)
+            return await factors.use_code(tx, account.id, _stored(account.id, code))
+
+        await self._try(account, network, take)
 
     async def new_recovery_codes(self, account: Account) -> list[str]:
         """Replace all recovery codes; return them. Raises SecondFactorMissing."""
@@ -133,11 +132,13 @@ class SecondFactors(Acting):
         sealed, _, now_us = found
         return totp.step_of(self._file.ring().open(sealed, _purpose(account.id)), code, now_us // _SECOND_US)
 
-    async def _refuse(self, account: Account, network: str) -> None:
+    async def _try(self, account: Account, network: str, take: Callable[[Transaction], Awaitable[bool]]) -> None:
+        """Take a code, as often as that may be tried. Raises CodeRefused, TooManySignIns."""
         by = Author(ANYONE, origin=Origin(network))
         deed = Deed(Act.SIGN_IN, account.name, account.name, {"with": "code"}, Outcome.REFUSED)
-        await self._throttle.failed(_subject(account), network, lambda tx: record(tx, by, deed))
-        raise CodeRefused
+        await self._throttle.require(_subject(account), network)
+        if not await self._throttle.attempt(_subject(account), network, take, lambda tx: record(tx, by, deed)):
+            raise CodeRefused
 
 
 async def _end_all(tx: Transaction, account: int) -> None:

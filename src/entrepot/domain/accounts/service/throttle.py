@@ -34,10 +34,34 @@ class Throttle:
     async def require(self, name: str, network: str) -> None:
         """Do nothing while there were few failures. Raises TooManySignIns."""
         limits = self._limits(name, network)
-        found = await self._db.read(failures.counts, list(limits), _WINDOW_US)
-        left_us = max((left for subject, (count, left) in found.items() if count >= limits[subject]), default=0)
-        if left_us > 0:
-            raise TooManySignIns(left_us // 1_000_000 + 1)
+        _require(await self._db.read(failures.counts, list(limits), _WINDOW_US), {key: most - 1 for key, most in limits.items()})
+
+    async def attempt(
+        self,
+        name: str,
+        network: str,
+        take: Callable[[Transaction], Awaitable[bool]],
+        failed: Callable[[Transaction], Awaitable[None]],
+    ) -> bool:
+        """Count a try and make it in one transaction: of many at the same time no more are made than one after another.
+
+        `take` tells whether it succeeded, and then nothing is counted; else `failed` is done too. Raises TooManySignIns.
+        """
+        limits = self._limits(name, network)
+
+        async def make(tx: Transaction) -> bool:
+            for subject in sorted(limits):  # in one order, as in `failed`; whoever tries at the same time waits here
+                await failures.add(tx, subject, _WINDOW_US)
+            _require(await failures.counts(tx, list(limits), _WINDOW_US), limits)
+            if not await take(tx):
+                await failed(tx)
+                return False
+            for subject in limits:
+                await failures.take_back(tx, subject)
+            await failures.forget(tx, self._pair(name[:256], network))
+            return True
+
+        return await self._db.write(make)
 
     async def failed(self, name: str, network: str, also: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
         """Count a failure, and do what else belongs to it."""
@@ -73,3 +97,10 @@ class Throttle:
 
     def _subject(self, *parts: str) -> str:
         return msgspec.json.encode((self._purpose, *parts)).decode()
+
+
+def _require(found: Mapping[str, tuple[int, int]], limits: Mapping[str, int]) -> None:
+    """Do nothing while nobody has failed more often than that. Raises TooManySignIns."""
+    left_us = max((left for subject, (count, left) in found.items() if count > limits[subject]), default=0)
+    if left_us > 0:
+        raise TooManySignIns(left_us // 1_000_000 + 1)

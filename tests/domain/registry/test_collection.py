@@ -74,6 +74,7 @@ def files(place: Settings) -> set[str]:
     return {path.name.partition(".")[0] for path in (Path(place.data) / "blobs").rglob("*.*")}
 
 
+@pytest.mark.single  # it looks at the folder of blobs
 def test_what_a_deleted_manifest_named_goes_and_its_bytes_with_it(place: Settings, run: Callable[[Scenario], None]) -> None:
     async def scenario(whole: Parts, collector: Collector) -> None:
         await sweep(collector)
@@ -115,6 +116,7 @@ def test_nothing_goes_while_a_push_to_its_repository_goes_on(place: Settings, ru
     run(scenario)
 
 
+@pytest.mark.single  # it looks at the folder of blobs
 def test_an_upload_that_nobody_continues_is_ended_and_its_bytes_go(place: Settings, run: Callable[[Scenario], None]) -> None:
     async def scenario(whole: Parts, collector: Collector) -> None:
         left, running = [await whole.registry.uploads.start(ANYONE, ONE, "sha256") for _ in range(2)]
@@ -142,6 +144,7 @@ def test_an_upload_that_is_held_does_not_end(place: Settings, run: Callable[[Sce
     run(scenario)
 
 
+@pytest.mark.single  # it looks at the folder of blobs
 def test_what_belongs_to_nobody_goes_after_an_hour(place: Settings, run: Callable[[Scenario], None]) -> None:
     async def scenario(whole: Parts, collector: Collector) -> None:
         digest = await push_blob(whole, ONE.stored, b"somebody's")
@@ -190,6 +193,7 @@ def test_a_sweep_of_many_goes_on_where_it_stopped(
     run(scenario)
 
 
+@pytest.mark.single  # it looks at the folder of blobs
 def test_nothing_is_deleted_or_forgotten_while_the_disk_is_away(place: Settings, run: Callable[[Scenario], None]) -> None:
     async def scenario(whole: Parts, collector: Collector) -> None:
         gone = await push_blob(whole, ONE.stored, b"gone with the disk")

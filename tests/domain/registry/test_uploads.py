@@ -25,9 +25,11 @@ from entrepot.domain.registry.service.uploads import Body
 from entrepot.spec.oci.chunks import Chunk
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
+from support.killing import files
 from support.parts import parts, push_blob, received, sql
 from support.stores import pieces
 
+pytestmark = pytest.mark.single  # they look into the folder of blobs
 ONE: Final = RepositoryName.parse("team/one")
 TWO: Final = RepositoryName.parse("team/two")
 
@@ -35,10 +37,6 @@ TWO: Final = RepositoryName.parse("team/two")
 async def fetched(whole: Parts, name: RepositoryName, digest: Digest) -> bytes:
     link = await whole.registry.blobs.find(ANYONE, name, digest)
     return b"".join([piece async for piece in whole.registry.blobs.read(link, 0, link.size - 1)])
-
-
-def files(place: Settings) -> set[str]:
-    return {path.name for folder in ("blobs", "uploads") for path in (Path(place.data) / folder).rglob("*") if path.is_file()}
 
 
 async def begun(whole: Parts, *content: bytes) -> str:
@@ -70,11 +68,11 @@ def test_the_same_bytes_are_kept_once_whoever_pushes_them(place: Settings, numbe
 
     async def scenario() -> None:
         async with parts(place) as whole:
-            before = files(place)
+            before = files(Path(place.data))
             for name in ("team/one", "team/two", "else/where", "team/one"):
                 await push_blob(whole, name, content)
             await asyncio.gather(*(push_blob(whole, f"team/crowd-{each}", content) for each in range(10)))
-            assert len(files(place) - before) == 1
+            assert len(files(Path(place.data)) - before) == 1
             assert await fetched(whole, TWO, Digest.of(content)) == content
 
     asyncio.run(scenario())
@@ -88,13 +86,13 @@ def test_an_end_that_was_not_recorded_leaves_nothing_when_the_bytes_came_otherwi
 
     async def scenario() -> None:
         async with parts(place) as whole:
-            before, id_ = files(place), await begun(whole, content)
+            before, id_ = files(Path(place.data)), await begun(whole, content)
             handle = (await whole.registry.uploads.status(ANYONE, ONE, id_)).handle
             async with whole.storage.hold(handle, len(content)) as held:
                 await held.finish(digest, len(content))  # and then the process dies
             await push_blob(whole, "team/two", content)
             await whole.registry.uploads.finish(ANYONE, ONE, id_, digest, Body(pieces()))
-            assert len(files(place) - before) == 1
+            assert len(files(Path(place.data)) - before) == 1
             assert await fetched(whole, ONE, digest) == content
 
     asyncio.run(scenario())
@@ -144,12 +142,12 @@ def test_pushing_again_heals_a_blob_whose_bytes_were_lost(place: Settings, numbe
 def test_bytes_of_another_digest_are_discarded_with_their_upload(place: Settings) -> None:
     async def scenario() -> None:
         async with parts(place) as whole:
-            before, id_ = files(place), await begun(whole, b"some")
+            before, id_ = files(Path(place.data)), await begun(whole, b"some")
             with pytest.raises(BlobDigestMismatch):
                 await whole.registry.uploads.finish(ANYONE, ONE, id_, Digest.of(b"others"), Body(pieces()))
             with pytest.raises(UploadUnknown):
                 await whole.registry.uploads.status(ANYONE, ONE, id_)
-            assert files(place) == before
+            assert files(Path(place.data)) == before
 
     asyncio.run(scenario())
 
@@ -212,7 +210,7 @@ def test_an_upload_that_only_its_request_knows_is_discarded_when_it_fails(place:
 
     async def scenario() -> None:
         async with parts(place) as whole:
-            before, id_, slow = files(place), await begun(whole), Slow(content, b"never")
+            before, id_, slow = files(Path(place.data)), await begun(whole), Slow(content, b"never")
             body, error = {
                 "broken": (Body(breaking(content)), Gone),
                 "incomplete": (Body(pieces(content), Chunk(0, 1)), ChunkIncomplete),
@@ -227,7 +225,7 @@ def test_an_upload_that_only_its_request_knows_is_discarded_when_it_fails(place:
                 await task
             with pytest.raises(UploadUnknown):
                 await whole.registry.uploads.status(ANYONE, ONE, id_)
-            assert files(place) == before
+            assert files(Path(place.data)) == before
 
     asyncio.run(scenario())
 

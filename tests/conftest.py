@@ -37,6 +37,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("profile", profiles, indirect=True, scope="module")
 
 
+@pytest.fixture(autouse=True)
+def _mask() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the rights of new files: servers of other users could not be run."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    os.umask(mask)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """A throw-away PostgreSQL, one for each test process, started when the first test needs it."""

@@ -17,13 +17,13 @@ from entrepot.domain.accounts.errors import (
     EmailTaken,
     LanguageUnknown,
     LastAdministrator,
-    LastOwner,
     NameTaken,
     SignInRefused,
 )
-from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Place, Purpose, parse_email
+from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Purpose, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts, links, organisations, sessions
+from entrepot.domain.accounts.service.organisations import require_another_owner
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
 from entrepot.domain.audit.service.acting import Acting
@@ -279,10 +279,7 @@ async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
 async def require_other_owners(tx: Transaction, account: Account) -> None:
     """Do nothing when every organisation that somebody owns has another owner. Raises LastOwner."""
     for id_, name in await organisations.owned_by(tx, account.id):
-        await organisations.lock(tx, id_)
-        is_owner = await organisations.place_of(tx, id_, account.id) is Place.OWNER
-        if is_owner and await organisations.owners(tx, id_) <= 1:
-            raise LastOwner(name=account.name, organisation=name)
+        await require_another_owner(tx, id_, name, account)
 
 
 async def require_another_administrator(tx: Transaction, account: Account) -> None:

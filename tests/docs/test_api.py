@@ -22,6 +22,8 @@ _SECTIONS: Final = (
     "A user, an organisation and a team",
     "Repositories and tags",
     "Tokens and robots",
+    "Invitations, signing up and getting back in",
+    "Plans, names and the audit log",
     "What Docker Hub's scripts ask for",
 )
 _TRIED: Final = {
@@ -66,8 +68,9 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     with Instance(folder / "data", access="accounts", admin_password=PASSWORD) as instance:
         script = ""
         for number, section in enumerate(_SECTIONS):
-            (block,) = _PAGE.blocks(section)
-            script += f"exec >{folder}/{number}\n{block}"
+            blocks = _PAGE.blocks(section)
+            assert blocks
+            script += "\n".join([f"exec >{folder}/{number}", *blocks, ""])
         assert "hub=http://localhost:5000\n" in script
         script = script.replace("http://localhost:5000", instance.url)
         done = subprocess.run(
@@ -95,6 +98,15 @@ def test_what_was_made_is_shown(followed: Followed) -> None:
     token, robot, *listed = followed.said["Tokens and robots"].split("\n", 2)
     assert (token[:8], robot[:8]) == ("ent_pat_", "ent_rob_")
     assert json.loads(listed[0])["items"][0]["secret"] is None
+
+
+def test_somebody_is_invited_and_an_organisation_has_a_plan(followed: Followed) -> None:
+    cleo, found, _ = followed.said["Invitations, signing up and getting back in"].partition("otpauth://totp/")
+    assert (json.loads(cleo)["name"], bool(found)) == ("cleo", True)
+    usage, acme, made, acts, chain = followed.answers("Plans, names and the audit log")
+    assert (usage["plan"]["name"], acme["makes_private"], made["name"]) == ("free", True, "old-name")
+    assert acts["items"][0]["act"] == "namespace.visibility"
+    assert [each["position"] for each in chain["items"]] == list(range(1, len(chain["items"]) + 1))
 
 
 def test_docker_hubs_scripts_are_answered(followed: Followed) -> None:

@@ -63,6 +63,7 @@ async def _organise(who: Accounts) -> None:
     await there.teams("crew")
     await there.team("crew", "devs")
     await there.granted_to_accounts("crew")
+    assert await there.settings("crew") == (True, False)
     await _hand_out(who)
     await there.leave_team("crew", "devs", "bob")
     await there.withdraw_from_team("crew", "devs", "app")

@@ -164,6 +164,8 @@ class Changing(msgspec.Struct, frozen=True):
     users: Users
     organisations: Organisations
     credentials: Credentials
+    plans: Plans
+    people: People
 
 
 class Accounts:
@@ -174,6 +176,7 @@ class Accounts:
 
     def __init__(self, db: Database, settings: Settings, by: Author = HUB) -> None:
         self._db = db
+        self._settings = settings
         self._passwords = Passwords()
         self.users = Users(db, self._passwords, by)
         self.plans = Plans(db, settings.default_plan, by)
@@ -198,7 +201,10 @@ class Accounts:
     def guarded(self) -> "Changing":
         """Return what clients change of accounts: nothing while the registry is read-only."""
         db = Guarded(self._db)
-        return Changing(Users(db, self._passwords), Organisations(db, seat=self._seat), Credentials(db))
+        users = Users(db, self._passwords)
+        people = People(db, self._settings, users, KeyFile(key_file(self._settings)), seat=self._seat)
+        plans = Plans(db, self._settings.default_plan)
+        return Changing(users, Organisations(db, seat=self._seat), Credentials(db), plans, people)
 
     def close(self) -> None:
         """Take no more passwords."""

@@ -29,8 +29,8 @@ class People:
     ) -> None:
         hub = Hub(hub_url(settings), settings.signup, bool(settings.smtp))
         self.factors = SecondFactors(db, keys, by)
-        self.sessions = Sessions(db, users, self.factors)
-        self.invitations = Invitations(db, users, hub, seat)
+        self.sessions = Sessions(db, users, self.factors, by)
+        self.invitations = Invitations(db, users, hub, seat, by)
         self.recovery = Recovery(db, users, hub)
         self.own = OwnAccounts(db, users, self.factors)
         self.post = Post(db, hub, Mailer(parse_smtp(settings.smtp), settings.mail_from) if settings.smtp else None)

@@ -12,6 +12,7 @@ from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
 from entrepot.domain.access.service.permits import Permits
+from entrepot.domain.audit.service.reading import Reading
 from entrepot.domain.plans.model import PRESETS
 from entrepot.domain.plans.service import Allowances
 from entrepot.domain.registry.service.served import is_serving
@@ -107,6 +108,13 @@ def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
         organisations=changing.organisations,
         credentials=changing.credentials,
         registry=parts.registry,
+        names=parts.registry.names,
+        invitations=changing.people.invitations,
+        recovery=changing.people.recovery,
+        own=changing.people.own,
+        enrolling=changing.people.factors,
+        plans=changing.plans,
+        audit=Reading(parts.db),
         tokens=who.tokens,
         signing=who.users,
         identity=who.identity,

@@ -44,6 +44,7 @@ def test_what_people_do_with_their_own_accounts_is_recorded_once(place: Settings
             ("second-factor.add", name, name, "done"),
             ("sign-in", name, name, "done"),
             ("sign-in", "anyone", name, "refused"),
+            ("sign-in", name, name, "done"),
             ("user.delete", name, name, "done"),
         ]
 

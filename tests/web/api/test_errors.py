@@ -7,6 +7,8 @@ import pytest
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access import errors as access
 from entrepot.domain.accounts import errors as accounts
+from entrepot.domain.audit import errors as audit
+from entrepot.domain.plans import errors as plans
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import names
 from entrepot.spec.oci.strict_json import JsonRefused
@@ -25,25 +27,19 @@ pytestmark = pytest.mark.fast
 OF_PUSHES: Final = {
     kind for kind in registry.RegistryError.__subclasses__() if kind not in API_ERRORS and kind.__module__ == registry.__name__
 }
-# What has no address here yet: turning a second factor on, invitations and links.
-OF_PEOPLE: Final = {
-    accounts.SecondFactorThere,
-    *(accounts.LinkInvalid, accounts.InvitationUnknown, accounts.SignUpClosed),
-    *(accounts.AddressMissing, accounts.LanguageUnknown),
-}
-MET: Final = (access, accounts, registry, bodies, api, authorization, calls)
+MET: Final = (access, accounts, audit, plans, registry, bodies, api, authorization, calls)
 
 
 def errors_of(module: object) -> set[type[EntrepotError]]:
     own = (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, EntrepotError))
-    return {kind for kind in own if kind not in (EntrepotError, registry.RegistryError)}
+    return {kind for kind in own if kind not in (EntrepotError, registry.RegistryError, plans.PlanningRefused)}
 
 
 def test_every_error_that_a_request_can_meet_has_a_row_of_its_own_or_of_its_parents() -> None:
     found = set().union(*(errors_of(module) for module in MET))
     found |= {names.NameInvalid, names.NamespaceInvalid, names.TagInvalid, JsonRefused, HostRepeated, BodyTooSlow, TooManyBodies}
     assert len(found) > 40
-    assert {kind for kind in found if not set(kind.__mro__) & set(API_ERRORS)} == OF_PUSHES | OF_PEOPLE
+    assert {kind for kind in found if not set(kind.__mro__) & set(API_ERRORS)} == OF_PUSHES
     assert registry.RepositoryUnknown not in OF_PUSHES
 
 

@@ -11,11 +11,17 @@ from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.access.service.tokens import Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.factors import SecondFactors
+from entrepot.domain.accounts.service.invitations import Invitations
 from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.own import OwnAccounts
+from entrepot.domain.accounts.service.recovery import Recovery
 from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.audit.model import Author
+from entrepot.domain.audit.service.reading import Reading
+from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service import Registry
+from entrepot.domain.registry.service.names import Names
 from entrepot.web.shared.call import Call
 
 SCOPE: Final = "entrepot.asked"
@@ -24,7 +30,8 @@ SCOPE: Final = "entrepot.asked"
 class Verbs(msgspec.Struct, frozen=True):
     """All that can be done here.
 
-    But for what comes behind `tokens`, by which people sign in, nothing is changed while the registry is read-only.
+    But for what comes behind `tokens`, by which people sign in, nothing is changed while the registry is read-only. `factors`
+    is asked for codes, `enrolling` turns two-factor sign-in on and off.
     """
 
     permits: Permits
@@ -32,6 +39,13 @@ class Verbs(msgspec.Struct, frozen=True):
     organisations: Organisations
     credentials: Credentials
     registry: Registry
+    names: Names
+    invitations: Invitations
+    recovery: Recovery
+    own: OwnAccounts
+    enrolling: SecondFactors
+    plans: Plans
+    audit: Reading
     tokens: Tokens
     signing: Users
     identity: Identity
@@ -45,7 +59,11 @@ class Verbs(msgspec.Struct, frozen=True):
             users=self.users.acting(by),
             organisations=self.organisations.acting(by),
             credentials=self.credentials.acting(by),
-            factors=self.factors.acting(by),
+            names=self.names.acting(by),
+            invitations=self.invitations.acting(by),
+            enrolling=self.enrolling.acting(by),
+            plans=self.plans.acting(by),
+            sessions=self.sessions.acting(by),
         )
 
 

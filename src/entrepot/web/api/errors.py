@@ -11,6 +11,8 @@ import msgspec
 from entrepot.base.errors import EntrepotError, Unavailable, shown
 from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
+from entrepot.domain.audit import errors as audit
+from entrepot.domain.plans import errors as plans
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import names
 from entrepot.spec.oci.strict_json import JsonRefused
@@ -99,6 +101,17 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     accounts.MemberUnknown: Row("NOT_FOUND", 404),
     accounts.CredentialUnknown: Row("NOT_FOUND", 404),
     accounts.SessionUnknown: Row("NOT_FOUND", 404),
+    accounts.InvitationUnknown: Row("NOT_FOUND", 404),
+    accounts.SecondFactorThere: Row("CONFLICT", 409),
+    accounts.LinkInvalid: Row("INVALID", 422, "link"),
+    accounts.SignUpClosed: Row("DENIED", 403),
+    accounts.AddressMissing: Row("INVALID", 422, "email"),
+    accounts.LanguageUnknown: Row("INVALID", 422, "language"),
+    audit.ActUnknown: Row("INVALID", 422, "act"),
+    plans.PlanUnknown: Row("NOT_FOUND", 404),
+    plans.SubscriberUnknown: Row("NOT_FOUND", 404),
+    plans.PlanInvalid: Row("INVALID", 422),
+    registry.NameNotHeld: Row("NOT_FOUND", 404),
     registry.RepositoryUnknown: Row("NOT_FOUND", 404),
     registry.ManifestUnknown: Row("NOT_FOUND", 404),
     Renamed: Row("NOT_FOUND", 404),

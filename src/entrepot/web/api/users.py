@@ -125,7 +125,7 @@ async def change_user(asked: Asking, user: Segment, body: UserChange) -> User:
     else:
         if body.email:  # nobody else says of themselves that an address is theirs: that is proved by a link
             await asked.verbs.permits.on_hub(asked.actor)
-        await _require_password(asked, user, body.current_password)
+        await require_password(asked, user, body.current_password)
         if body.password is not None:
             await users.set_password(user, body.password)
         else:
@@ -143,7 +143,7 @@ async def delete_user(asked: Asking, user: Segment) -> None:
     await asked.verbs.users.delete(user)
 
 
-async def _require_password(asked: Asked, user: str, password: str | None) -> None:
+async def require_password(asked: Asked, user: str, password: str | None) -> None:
     """Do nothing when somebody else is changed, or whoever asks gave their own password: a token that was found is not enough."""
     if asked.actor.name != user:
         return

@@ -71,6 +71,21 @@ _REVOKE_ALL: Final = Statement(
     .where(one_time_link.c.account == bindparam("account_"), one_time_link.c.purpose == bindparam("purpose_"), _HOLDS)
     .values(revoked_at=now_us())
 )
+_REVOKE_MADE_BY: Final = Statement(
+    update(one_time_link)
+    .where(one_time_link.c.created_by == bindparam("created_by_"), _IS_INVITATION, _HOLDS)
+    .values(revoked_at=now_us())
+)
+_REVOKE_INTO: Final = Statement(
+    update(one_time_link)
+    .where(
+        one_time_link.c.created_by == bindparam("created_by_"),
+        one_time_link.c.namespace == bindparam("organisation_"),
+        _IS_INVITATION,
+        _HOLDS,
+    )
+    .values(revoked_at=now_us())
+)
 _PRUNE: Final = Statement(delete(one_time_link).where(one_time_link.c.expires_at < now_us() - bindparam("kept_us")))
 
 
@@ -133,6 +148,14 @@ async def revoke(tx: Transaction, id_: str) -> bool:
 async def revoke_all(tx: Transaction, account: int, purpose: Purpose) -> None:
     """Let no link of a user's for that purpose hold any longer."""
     await tx.run(_REVOKE_ALL, account_=account, purpose_=purpose.value)
+
+
+async def revoke_made_by(tx: Transaction, created_by: str, organisation: int | None = None) -> None:
+    """Let no invitation of somebody's hold any longer: into one organisation, or wherever they lead."""
+    if organisation is None:
+        await tx.run(_REVOKE_MADE_BY, created_by_=created_by)
+    else:
+        await tx.run(_REVOKE_INTO, created_by_=created_by, organisation_=organisation)
 
 
 async def prune(tx: Transaction, kept_us: int) -> int:

@@ -107,6 +107,9 @@ _REQUIRE_FACTOR: Final = Statement(
 _ASK_NO_FACTOR: Final = Statement(
     update(namespace).where(namespace.c.id == bindparam("organisation_")).values(second_factor_required_at=None)
 )
+_SETTINGS: Final = Statement(
+    select(namespace.c.visibility, namespace.c.second_factor_required_at).where(namespace.c.id == bindparam("organisation"))
+)
 _PLACE_OF: Final = Statement(
     select(member.c.role).where(member.c.namespace == bindparam("organisation"), member.c.account == _ACCOUNT)
 )
@@ -250,6 +253,12 @@ async def place_of(db: Reader, organisation: int, account_: int) -> Place | None
     """Return what somebody is in an organisation."""
     row = await db.one(_PLACE_OF, organisation=organisation, account=account_)
     return Place(row[0]) if row else None
+
+
+async def settings(db: Reader, organisation: int) -> tuple[bool, bool]:
+    """Return whether repositories that a push makes there are public, and whether members need a second factor."""
+    row = await db.one(_SETTINGS, organisation=organisation)
+    return (row[0] != "private", row[1] is not None) if row else (True, False)
 
 
 async def require_factor(tx: Transaction, organisation: int, *, is_required: bool) -> None:

@@ -101,8 +101,13 @@ class SecondFactors(Acting):
 
         async def take(tx: Transaction) -> bool:
             if is_of_app:
-                return step is not None and await factors.take(tx, account.id, step)
-            return await factors.use_code(tx, account.id, _stored(account.id, code))
+                is_right = step is not None and await factors.take(tx, account.id, step)
+            else:
+                is_right = await factors.use_code(tx, account.id, _stored(account.id, code))
+            if is_right:
+                details = {"with": "code" if is_of_app else "recovery code"}
+                await record(tx, Author(account.name, origin=Origin(network)), done(Act.SIGN_IN, account.name, details))
+            return is_right
 
         await self._try(account, network, take)
 
@@ -111,7 +116,12 @@ class SecondFactors(Acting):
         if account.second_factor_at is None:
             raise SecondFactorMissing(name=account.name)
         codes = _new_codes()
-        await self._db.write(lambda tx: factors.replace_codes(tx, account.id, [_stored(account.id, each) for each in codes]))
+
+        async def replace(tx: Transaction) -> None:
+            await factors.replace_codes(tx, account.id, [_stored(account.id, each) for each in codes])
+            await record(tx, self._by, done(Act.FACTOR_CODES, account.name))
+
+        await self._db.write(replace)
         return codes
 
     async def remove(self, account: Account) -> None:

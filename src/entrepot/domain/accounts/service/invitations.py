@@ -26,7 +26,8 @@ from entrepot.domain.accounts.secrets import new_link_secret, stored
 from entrepot.domain.accounts.service.organisations import Seat, organisation_named
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users, make_user
-from entrepot.domain.audit.model import Act, Author, Origin, done
+from entrepot.domain.audit.model import HUB, Act, Author, Deed, Origin, done
+from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
@@ -44,11 +45,12 @@ def link_address(hub: Hub, secret: str) -> str:
     return f"{hub.url}{_PATH}{secret}"
 
 
-class Invitations:
+class Invitations(Acting):
     """All invitations of the hub."""
 
-    def __init__(self, db: Database, users: Users, hub: Hub, seat: Seat | None = None) -> None:
+    def __init__(self, db: Database, users: Users, hub: Hub, seat: Seat | None = None, by: Author = HUB) -> None:
         """Take what they lean on; `seat` is asked before somebody becomes a member."""
+        super().__init__(by)
         self._db = db
         self._seat = seat
         self._users = users
@@ -170,10 +172,16 @@ class Invitations:
         into = await self._db.read(organisation_named, organisation) if organisation else None
         return await self._db.read(links.invitations, into, limit)
 
-    async def revoke(self, id_: str) -> None:
-        """Let an invitation hold no longer. Raises InvitationUnknown."""
-        if not await self._db.write(lambda tx: links.revoke(tx, id_)):
-            raise InvitationUnknown(id=id_)
+    async def revoke(self, id_: str, organisation: str = "") -> None:
+        """Let an invitation hold no longer, one into that organisation or any. Raises InvitationUnknown."""
+
+        async def end(tx: Transaction) -> None:
+            found = await links.by_id(tx, id_)
+            if found is None or organisation not in ("", found.organisation) or not await links.revoke(tx, id_):
+                raise InvitationUnknown(id=id_)
+            await record(tx, self._by, _about(Act.INVITATION_REVOKE, found))
+
+        await self._db.write(end)
 
     async def prune(self) -> int:
         """Delete links of all kinds that expired a month ago."""
@@ -190,6 +198,7 @@ class Invitations:
 
         async def store(tx: Transaction) -> None:
             await links.add(tx, made, stored(secret) if secret else None, seconds_us(lifetime_s))
+            await record(tx, self._by, _about(Act.INVITATION_ADD, made))
             if made.is_mailed:
                 await enqueue(tx, SendLink(made.id))
 
@@ -209,7 +218,7 @@ class Invitations:
         if self._seat is not None:
             await self._seat(tx, (link.namespace, link.organisation or ""))
         await organisations.set_place(tx, link.namespace, account, link.role)
-        details = {"user": name, "role": link.role.value, "invitation": link.id}
+        details = {"user": name, "role": link.role.value, "invitation": link.id, "invited_by": link.created_by}
         await record(tx, Author(name), done(Act.MEMBER_SET, link.organisation or "", details))
 
 
@@ -218,9 +227,15 @@ async def count_asked(throttle: Throttle, subject: str, network: str) -> None:
     subject = subject.casefold()
     try:
         await throttle.require(subject, network)
+        await throttle.failed(subject, network)
     except TooManySignIns as refused:
         raise TooManyAsked(refused.retry_after_s or 1) from None
-    await throttle.failed(subject, network)
+
+
+def _about(act: Act, link: Link) -> Deed:
+    """Return an act upon an invitation; the address that it is for is personal, and is not written down."""
+    role = link.role.value if link.role else None
+    return Deed(act, link.organisation or "", link.id, {"role": role, "mailed": link.is_mailed})
 
 
 def _draft(purpose: Purpose, email: str, created_by: str) -> Link:

@@ -12,7 +12,7 @@ from entrepot.domain.accounts.errors import (
     TeamUnknown,
 )
 from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
-from entrepot.domain.accounts.queries import accounts, organisations
+from entrepot.domain.accounts.queries import accounts, links, organisations
 from entrepot.domain.audit.model import HUB, Act, Author, done
 from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
@@ -51,11 +51,20 @@ class Organisations(Acting):
 
         await self._db.write(make)
 
+    async def settings(self, organisation: str) -> tuple[bool, bool]:
+        """Return whether repositories that a push makes are public, and whether members need a second factor.
+
+        Raises:
+            OrganisationUnknown
+        """
+        return await self._db.read(organisations.settings, await self._db.read(organisation_named, organisation))
+
     async def set_visibility(self, namespace: str, *, public: bool) -> None:
         """Say what repositories are that a push makes in a user's or an organisation's namespace. Raises OrganisationUnknown."""
 
         async def change(tx: Transaction) -> None:
             await accounts.set_visibility(tx, await _namespace(tx, namespace), "public" if public else "private")
+            await record(tx, self._by, done(Act.NAMESPACE_VISIBILITY, namespace, {"public": public}))
 
         await self._db.write(change)
 
@@ -94,6 +103,8 @@ class Organisations(Acting):
             if place is not Place.OWNER:
                 await require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)
+            if place is not Place.OWNER:
+                await links.revoke_made_by(tx, name, id_)  # who may invite no more has invited nobody
             await record(tx, self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
 
         await self._db.write(change)
@@ -110,6 +121,7 @@ class Organisations(Acting):
             await require_another_owner(tx, id_, organisation, account)
             if not await organisations.leave(tx, id_, account.id):
                 raise MemberUnknown(name=name, organisation=organisation)
+            await links.revoke_made_by(tx, name, id_)
             await record(tx, self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
 
         await self._db.write(change)

@@ -62,6 +62,7 @@ class OwnAccounts:
             await require_another_administrator(tx, proved)
             await require_other_owners(tx, proved)
             if await accounts.delete_account(tx, proved.id):
+                await links.revoke_made_by(tx, proved.name)
                 await record(tx, Author(proved.name, origin=Origin(network)), done(Act.USER_DELETE, proved.name))
 
         await self._db.write(remove)

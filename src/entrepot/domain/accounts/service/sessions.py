@@ -11,6 +11,7 @@ with HTTPS, SameSite=Lax, Path=/); `find` at each request; `end_this` at sign-ou
 
 import time
 import uuid
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,6 +24,9 @@ from entrepot.domain.accounts.queries import accounts, sessions
 from entrepot.domain.accounts.secrets import new_link_secret, stored
 from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.audit.model import HUB, Act, Author, done
+from entrepot.domain.audit.service.acting import Acting
+from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 
 LIFETIME_S: Final = 30 * 86_400
@@ -47,10 +51,11 @@ class Browser(msgspec.Struct, frozen=True):
         return network_of(self.address)
 
 
-class Sessions:
+class Sessions(Acting):
     """All sessions of the hub."""
 
-    def __init__(self, db: Database, users: Users, factors: SecondFactors) -> None:
+    def __init__(self, db: Database, users: Users, factors: SecondFactors, by: Author = HUB) -> None:
+        super().__init__(by)
         self._db = db
         self._users = users
         self._factors = factors
@@ -116,14 +121,14 @@ class Sessions:
 
     async def end(self, account: Account, id_: str) -> None:
         """End a session of a user's. Raises SessionUnknown, also for somebody else's."""
-        if not await self._db.write(lambda tx: sessions.end(tx, id_, account.id)):
-            raise SessionUnknown(id=id_)
+        await self._db.write(partial(self._end, id_=id_, account=account.id))
 
     async def end_any(self, id_: str) -> None:
         """End a session, whosever it is. Raises SessionUnknown."""
         owner = await self._db.read(sessions.account_of, id_)
-        if owner is None or not await self._db.write(lambda tx: sessions.end(tx, id_, owner)):
+        if owner is None:
             raise SessionUnknown(id=id_)
+        await self._db.write(partial(self._end, id_=id_, account=owner))
 
     async def end_this(self, secret: str) -> None:
         """End the session with that secret, if there is one."""
@@ -139,6 +144,7 @@ class Sessions:
         async def change(tx: Transaction) -> None:
             await accounts.renew(tx, account.id)
             await sessions.end_all(tx, account.id)
+            await record(tx, self._by, done(Act.SESSION_END, account.name, {"sessions": "all"}))
 
         await self._db.write(change)
         self._users.forget()
@@ -146,6 +152,13 @@ class Sessions:
     async def prune(self) -> int:
         """Delete those that have ended."""
         return await self._db.write(lambda tx: sessions.prune(tx, IDLE_US), durable=False)
+
+    async def _end(self, tx: Transaction, id_: str, account: int) -> None:
+        """End a session. Raises SessionUnknown."""
+        owner = await accounts.by_id(tx, str(account))
+        if owner is None or not await sessions.end(tx, id_, account):
+            raise SessionUnknown(id=id_)
+        await record(tx, self._by, done(Act.SESSION_END, owner.name, {"session": id_}))
 
     async def _note(self, id_: str, address: str) -> None:
         now = time.monotonic()

@@ -64,15 +64,20 @@ class Throttle:
         return await self._db.write(make)
 
     async def failed(self, name: str, network: str, also: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
-        """Count a failure, and do what else belongs to it."""
+        """Count a failure, and do what else belongs to it; raises TooManySignIns when it was one too many.
 
-        async def count(tx: Transaction) -> None:
-            for subject in sorted(self._limits(name, network)):  # in one order, so that nobody waits for one another for ever
+        So whoever sends many tries at once hears after the last that counts what a right one hears too (`require` behind it).
+        """
+        limits = self._limits(name, network)
+
+        async def count(tx: Transaction) -> Mapping[str, tuple[int, int]]:
+            for subject in sorted(limits):  # in one order, so that nobody waits for one another for ever
                 await failures.add(tx, subject, _WINDOW_US)
             if also is not None:
                 await also(tx)
+            return await failures.counts(tx, list(limits), _WINDOW_US)
 
-        await self._db.write(count, durable=False)
+        _require(await self._db.write(count, durable=False), limits)
 
     async def succeeded(self, name: str, network: str) -> None:
         """Forget the failures of this name from this network: whoever has a password may try others' no more often for it."""

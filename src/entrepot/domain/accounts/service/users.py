@@ -155,6 +155,8 @@ class Users(Acting):
             if not is_admin:
                 await require_another_administrator(tx, account)
             _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
+            if not is_admin:
+                await links.revoke_made_by(tx, name)
             await record(tx, self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
         await self._db.write(change)
@@ -167,6 +169,8 @@ class Users(Acting):
             if not is_active:
                 await require_another_administrator(tx, account)
             _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
+            if not is_active:
+                await links.revoke_made_by(tx, name)
             await record(tx, self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
         await self._db.write(change)
@@ -184,6 +188,7 @@ class Users(Acting):
             await require_another_administrator(tx, account)
             await require_other_owners(tx, account)
             _require(await accounts.delete_account(tx, account.id), name)
+            await links.revoke_made_by(tx, name)
             await record(tx, self._by, done(Act.USER_DELETE, name))
 
         await self._db.write(remove)
@@ -209,6 +214,7 @@ class Users(Acting):
                 name, network, partial(_record_failure, name=account.name if account else "", client=client)
             )
             raise SignInRefused
+        await self._throttle.require(name, network)  # of many tries at once the right one counts as little as the wrong ones
         # Whoever proved who they are may pull, also while nothing can be written down.
         with suppress(Unavailable):
             await self._throttle.succeeded(name, network)
@@ -228,7 +234,8 @@ class Users(Acting):
             if rehashed:
                 await accounts.rehash(tx, account.id, stored, rehashed)
             if is_due:
-                await record(tx, Author(account.name, origin=Origin(client)), done(Act.SIGN_IN, account.name, WITH_PASSWORD))
+                details = WITH_PASSWORD if account.second_factor_at is None else {**WITH_PASSWORD, "code": "asked for"}
+                await record(tx, Author(account.name, origin=Origin(client)), done(Act.SIGN_IN, account.name, details))
 
         await self._db.write(note)
         if is_due:

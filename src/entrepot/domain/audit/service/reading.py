@@ -11,7 +11,7 @@ from entrepot.domain.audit.queries import events
 from entrepot.platform.db.database import Database
 
 _PAGE: Final = 500
-_NEWEST: Final = ((1 << 63) - 1, (1 << 63) - 1)
+NEWEST: Final = ((1 << 63) - 1, (1 << 63) - 1)
 
 
 class Reading:
@@ -20,13 +20,17 @@ class Reading:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def newest(self, wanted: Wanted, limit: int, before: tuple[int, int] = _NEWEST) -> list[Event]:
+    async def newest(self, wanted: Wanted, limit: int, before: tuple[int, int] = NEWEST) -> list[Event]:
         """Return rows, newest first, that come before that time and id; those that wait for the sequencer too.
 
         Raises:
             ActUnknown
         """
         return await self._db.read(events.newest, _known(wanted), before, limit)
+
+    async def chained(self, after: int, limit: int) -> list[Event]:
+        """Return rows of the chain behind a position, in its order."""
+        return await self._db.read(events.chained_after, after, limit)
 
     async def export(self, wanted: Wanted, after: int = 0) -> AsyncIterator[Event]:
         """Yield the rows of the chain behind a position, in its order. Raises ActUnknown."""

@@ -102,6 +102,7 @@ _DROP_CLAIM: Final = Statement(
     delete(namespace).where(namespace.c.name == bindparam("name_"), namespace.c.kind == literal(_CLAIMED))
 )
 _HOLDER: Final = Statement(select(name_hold.c.namespace).where(name_hold.c.name == bindparam("name")))
+_LEADS_TO: Final = Statement(select(namespace.c.name).select_from(_HELD).where(name_hold.c.name == bindparam("name")))
 _HOLD: Final = Statement(insert(name_hold).values(name=bindparam("name"), namespace=bindparam("namespace"), held_at=now_us()))
 _UNHOLD: Final = Statement(delete(name_hold).where(name_hold.c.name == bindparam("name_")))
 _CALL_NAMESPACE: Final = Statement(
@@ -208,6 +209,12 @@ async def holder(db: Reader, name: str) -> int | None:
     """Return the id of the namespace that had this name before."""
     row = await db.one(_HOLDER, name=name)
     return row[0] if row else None
+
+
+async def leads_to(db: Reader, name: str) -> str:
+    """Return the name that whoever had this one before has now; '' where it is nobody's former name."""
+    row = await db.one(_LEADS_TO, name=name)
+    return row[0] if row else ""
 
 
 async def hold(tx: Transaction, name: str, namespace_: int) -> None:

@@ -182,12 +182,17 @@ async def lock(tx: Transaction, name: str) -> Located | None:
     return Located(row[0], row[1], public=row[2] == _PUBLIC) if row else None
 
 
-async def add_namespace(tx: Transaction, name: str, account_: int) -> None:
-    """Make an organisation, unless there is a namespace of that name; it belongs to the user with this id, 0 for nobody."""
+async def add_namespace(tx: Transaction, name: str, account_: int) -> bool:
+    """Make an organisation, unless there is a namespace of that name; it belongs to the user with this id, 0 for nobody.
+
+    Returns:
+        Whether it was made.
+    """
     is_new = await tx.run(_ADD_NAMESPACE, name=name)
     made = await tx.one(_NAMESPACE_ID, name=name)
     if is_new and made and account_ and name != LIBRARY:
         await tx.run(_OWN_NAMESPACE, namespace=made[0], account=account_)
+    return bool(is_new)
 
 
 async def add(tx: Transaction, namespace_: int, name: str, *, public: bool) -> int:

@@ -65,6 +65,10 @@ class Names(Acting):
 
         await self._db.write(remove)
 
+    async def leads_to(self, name: str) -> str:
+        """Return what a namespace is called now that had this name before; '' where it is no former name."""
+        return await self._db.read(names.leads_to, name)
+
     async def held(self, last: str, limit: int) -> Sequence[Former]:
         """Return the names of namespaces that are held, behind `last`, in byte order, at most `limit`."""
         return await self._db.read(names.former_namespaces, last, limit)

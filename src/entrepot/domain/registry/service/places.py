@@ -2,6 +2,8 @@
 
 from entrepot.domain.access.errors import PolicyRefused, Renamed
 from entrepot.domain.access.model import Actor
+from entrepot.domain.audit.model import Act, done
+from entrepot.domain.audit.service.recording import record
 from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.model import Home
 from entrepot.domain.registry.queries import names, repositories
@@ -60,7 +62,8 @@ async def _home(tx: Transaction, name: RepositoryName, actor: Actor) -> Home | N
     if home is not None:
         return home
     await _require_here(tx, name)
-    await repositories.add_namespace(tx, name.namespace, actor.account)
+    if await repositories.add_namespace(tx, name.namespace, actor.account) and actor.is_somebody:
+        await record(tx, actor.author, done(Act.ORGANISATION_ADD, name.namespace, {"owner": actor.name, "by": "push"}))
     await _require_here(tx, name)  # what was held while it was made is seen now, and then it was not made
     return await names.lock_home(tx, name.namespace)
 

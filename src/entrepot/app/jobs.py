@@ -22,7 +22,7 @@ _DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared wi
 def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
     rooms = parts.registry
-    of_registry = RegistryJobs(rooms.collector, rooms.checker, scrub_rate=settings.scrub_rate)
+    of_registry = RegistryJobs(rooms.collector, rooms.checker, rooms.pulls, scrub_rate=settings.scrub_rate)
     who = parts.accounts.people
     of_accounts = AccountJobs(Throttle(parts.db, ""), who.sessions, who.invitations, who.post)
     kept = audit(parts.db, settings)

@@ -133,6 +133,7 @@ class Parts:
 
     async def close(self) -> None:
         """Finish what runs and disconnect."""
+        await self.registry.pulls.close()
         await self.db.close()
         await self.storage.close()
         self.accounts.close()

@@ -82,7 +82,7 @@ def prepare_api(settings: Settings) -> None:
 
 def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
     if settings.access == "open":
-        return Interfaces(Router(parts.registry), OpenGate(settings.public_url))
+        return Interfaces(Router(parts.registry, counts=settings.count_pulls), OpenGate(settings.public_url))
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -93,7 +93,7 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
         preset = PRESETS[settings.limits]
         allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
         limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
-    router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits)
+    router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits, counts=settings.count_pulls)
     return Interfaces(router, gate, _api(settings, parts, gate))
 
 

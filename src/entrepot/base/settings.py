@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits_dry_run: Annotated[
         bool, _expected("true or false", "Refuse no pull beyond the limit, but log it and tell the client what would be left.")
     ] = False
+    count_pulls: Annotated[
+        bool,
+        _expected("true or false", "Count how often each repository is pulled, and who pulled what in the last six hours."),
+    ] = True
     default_plan: Annotated[
         str,
         _expected(

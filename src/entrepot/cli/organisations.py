@@ -8,7 +8,7 @@ import typer
 from entrepot.base.settings import Found
 from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
 from entrepot.cli.opening import by_command, with_accounts, with_registry
-from entrepot.cli.plans import show_usage
+from entrepot.cli.plans import show_pulls, show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 from entrepot.domain.accounts.model import Grant, Held, Place
@@ -61,6 +61,13 @@ def delete(name: _Organisation, *, found: Found, yes: Annotated[bool, typer.Opti
 def usage(name: _Organisation, *, found: Found, as_json: AsJson = False) -> None:
     """Show what an organisation has of what the plan allows."""
     show_usage(found, name, as_json=as_json)
+
+
+@orgs.command()
+@with_settings
+def pulls(name: _Organisation, *, found: Found, as_json: AsJson = False) -> None:
+    """Show the pulls of the last six hours by tokens and robots of an organisation: from where and of what."""
+    show_pulls(found, name, as_json=as_json)
 
 
 @orgs.command()

@@ -7,8 +7,8 @@ import msgspec
 import typer
 
 from entrepot.base.settings import Found
-from entrepot.cli.opening import with_accounts, with_parts
-from entrepot.cli.printing import AsJson, show
+from entrepot.cli.opening import with_accounts, with_parts, with_registry
+from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 from entrepot.domain.plans.model import Plan, Usage
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from entrepot.app.parts import Accounts, Parts
 
 app = typer.Typer(help="Plans: what users and organisations may have.", no_args_is_help=True)
+_MOST: Final = 10_000
 _ANY: Final = "any"
 _HEADS: Final = ("plan", "private repositories", "storage", "pulls in 6 hours", "seats", "priority", "features")
 _NEW: Final = Plan("new", 100, None, None, None, None, 0, ())
@@ -105,9 +106,19 @@ def show_usage(found: Found, namespace: str, *, as_json: bool) -> None:
         ["private repositories", usage.private_repositories, f"of {_shown(plan.private_repositories)}"],
         ["bytes", usage.storage_bytes, f"of {_shown(plan.storage_bytes)}"],
         ["members", usage.seats, f"of {_shown(plan.seats)}"],
-        ["pulls in 6 hours", "-", f"{_shown(plan.pulls)} by an account"],
+        ["pulls in 6 hours", usage.pulls, f"of {_shown(plan.pulls)} by an account"],
     ]
     show(usage, rows, as_json=as_json)
+
+
+def show_pulls(found: Found, namespace: str, *, as_json: bool) -> None:
+    """Show who pulled what in the last six hours: a user, or the tokens and robots of a namespace."""
+    pulls = with_registry(found.settings, lambda registry: registry.pulls.recent(namespace, _MOST))
+    rows = [
+        [f"from {instant(each.began_at)}", each.repository, each.source, each.token or each.credential or "password", each.pulls]
+        for each in pulls
+    ]
+    show(pulls, rows, as_json=as_json)
 
 
 def _row(plan: Plan) -> Sequence[object]:

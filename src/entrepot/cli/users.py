@@ -8,7 +8,7 @@ import typer
 from entrepot.base.settings import Found
 from entrepot.cli.names import NewName, Visibility, rename_namespace, set_default_visibility
 from entrepot.cli.opening import with_accounts
-from entrepot.cli.plans import show_usage
+from entrepot.cli.plans import show_pulls, show_usage
 from entrepot.cli.printing import AsJson, instant, show
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 
@@ -120,6 +120,13 @@ def rename(name: _Name, new: NewName, *, found: Found) -> None:
 def usage(name: _Name, *, found: Found, as_json: AsJson = False) -> None:
     """Show what a user has of what the plan allows."""
     show_usage(found, name, as_json=as_json)
+
+
+@app.command()
+@with_settings
+def pulls(name: _Name, *, found: Found, as_json: AsJson = False) -> None:
+    """Show the pulls of the last six hours by a user, in spans of five minutes: from where, with which token, and of what."""
+    show_pulls(found, name, as_json=as_json)
 
 
 @app.command()

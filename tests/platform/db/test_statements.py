@@ -15,7 +15,7 @@ from entrepot.app.audit import audit
 from entrepot.app.parts import Accounts, Parts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.model import ANYONE
+from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.access.service.modes import Modes
 from entrepot.domain.access.service.rule import AccountsRule, OpenRule
 from entrepot.domain.plans.service import Plans
@@ -168,6 +168,17 @@ async def clean_up(whole: Parts, settings: Settings) -> None:
     assert (await rooms.collector.delete_condemned()).objects == 2
 
 
+async def pulls(whole: Parts) -> None:
+    """Count pulls by somebody with a token and by nobody, and look at them."""
+    counts = whole.registry.pulls
+    for _ in range(2):
+        counts.note(Actor("acme+ci", credential="é", owner="acme"), ONE.stored, NETWORK)
+        counts.note(ANYONE, "team/none", NETWORK)
+        await counts.flush()
+    assert [(each.repository, each.pulls) for each in await counts.recent("acme", 10)] == [(ONE.stored, 2)]
+    assert await counts.forget() == 0
+
+
 async def changes_of_mode(whole: Parts) -> None:
     """Make the registry read-only, and normal again."""
     modes = Modes(whole.db)
@@ -197,6 +208,7 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await pushes(whole)
         await readings(whole)
         await troubles(whole, settings)
+        await pulls(whole)
         await changes_of_mode(whole)
         await whole.registry.repositories.set_visibility(ANYONE, TWO, public=False)
         assert not await whole.registry.repositories.is_public(ANYONE, TWO)

@@ -56,13 +56,14 @@ class Pulls(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a namespace has of what its plan limits; storage is in bytes, each blob counted once."""
+    """What a namespace has of what its plan limits; storage is in bytes, each blob counted once; pulls are those of six hours."""
 
     plan: Plan
     private_repositories: int
     public_repositories: int
     storage_bytes: int
     seats: int
+    pulls: int
 
 
 def checked(plan: Plan) -> Plan:

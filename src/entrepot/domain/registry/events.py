@@ -43,6 +43,13 @@ class DeleteRepositories(Job, frozen=True):
     queue: ClassVar[str] = CLEAN_UP
 
 
+class ForgetPulls(Job, frozen=True):
+    """Delete who pulled what longer ago than is kept."""
+
+    kind: ClassVar[str] = "registry.forget_pulls"
+    queue: ClassVar[str] = CLEAN_UP
+
+
 class Scrub(Job, frozen=True):
     """Read every blob once, slowly, and set aside what is damaged."""
 

@@ -12,16 +12,19 @@ from entrepot.domain.registry.events import (
     DeleteOrphans,
     DeleteRepositories,
     ExpireUploads,
+    ForgetPulls,
     Scrub,
 )
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector, Swept
 from entrepot.domain.registry.service.pace import Pace
+from entrepot.domain.registry.service.pulls import PullCounts
 from entrepot.platform.jobs import Context, Job, Kind, Schedule
 
 _log: Final = logging.getLogger(__name__)
 LIMITS: Final = {CLEAN_UP: 1, Scrub.queue: 1}
 _EXPIRE_EVERY_S: Final = 600
+_FORGET_EVERY_S: Final = 1800
 _ORPHANS_EVERY_S: Final = 24 * 3600
 _BURIED_EVERY_S: Final = 3600
 _SCRUB_EVERY_S: Final = 7 * 24 * 3600
@@ -50,7 +53,8 @@ class Read(msgspec.Struct, frozen=True):
 class RegistryJobs:
     """The handlers, one for each kind of job; a scrub reads at most `scrub_rate` bytes in a second."""
 
-    def __init__(self, collector: Collector, checker: Checker, *, scrub_rate: int) -> None:
+    def __init__(self, collector: Collector, checker: Checker, pulls: PullCounts, *, scrub_rate: int) -> None:
+        self._pulls = pulls
         self._collector = collector
         self._checker = checker
         self._scrub_rate = scrub_rate
@@ -63,6 +67,7 @@ class RegistryJobs:
             Kind(ExpireUploads, self.expire_uploads),
             Kind(DeleteOrphans, self.delete_orphans),
             Kind(DeleteRepositories, self.delete_repositories),
+            Kind(ForgetPulls, self.forget_pulls),
             Kind(Scrub, self.scrub),
         ]
 
@@ -74,6 +79,7 @@ class RegistryJobs:
             *scrubs,
             Schedule("collect", gc_grace_s, Collect()),
             Schedule("delete-condemned", soon, DeleteCondemned()),
+            Schedule("forget-pulls", _FORGET_EVERY_S, ForgetPulls()),
             Schedule("expire-uploads", _EXPIRE_EVERY_S, ExpireUploads()),
             # A deletion asks for it at once: here uploads to what was deleted have ended meanwhile.
             Schedule("delete-repositories", _BURIED_EVERY_S, DeleteRepositories()),
@@ -110,6 +116,10 @@ class RegistryJobs:
             ended += some
             await context.progress(ended, note="uploads ended")
             await context.rest()
+
+    async def forget_pulls(self, context: Context, _job: Job) -> None:
+        """Delete what is too old."""
+        await context.progress(await self._pulls.forget(), note="rows deleted")
 
     async def delete_orphans(self, context: Context, _job: Job) -> None:
         """Look through the whole store."""

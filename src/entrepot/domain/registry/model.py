@@ -1,6 +1,6 @@
 """The registry's rows as values."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -137,13 +137,38 @@ class Page(msgspec.Struct, frozen=True):
     more: bool
 
 
+class Pulling(NamedTuple):
+    """By what pulls are summed: whose namespace pulled, from which address, with which token, and what."""
+
+    owner: str
+    source: str
+    credential: str
+    repository: str
+
+
+class RecentPulls(msgspec.Struct, frozen=True):
+    """Pulls in the five minutes that began then (microseconds UTC); `token` is what `credential` is called, if it is one."""
+
+    began_at: int
+    source: str
+    credential: str
+    token: str | None
+    repository: str
+    pulls: int
+
+
 class Listed(msgspec.Struct, frozen=True):
-    """A repository as it is listed; times are microseconds UTC, `pushed_at` that of the last push, to the minute."""
+    """A repository as it is listed; times are microseconds UTC, `pushed_at` that of the last push, to the minute.
+
+    `pulled_at` is None for one that was never pulled.
+    """
 
     name: str
     public: bool
     created_at: int
     pushed_at: int
+    pulls: int = 0
+    pulled_at: int | None = None
 
 
 class TagDetail(msgspec.Struct, frozen=True):

@@ -81,6 +81,25 @@ tag: Final = Table(
     number("manifest", ForeignKey("manifest.id")),
     instant("pushed_at"),
 )
+# How often it was pulled; without a row never. Pushes lock a repository's row, and are not to wait for counts.
+pull_total: Final = Table(
+    "pull_total",
+    METADATA,
+    number("repository", ForeignKey("repository.id"), primary_key=True),
+    number("pulls"),
+    instant("pulled_at"),
+)
+# Of the last hours, in spans of five minutes: whose (the name of a namespace), from where, with what, and of which repository.
+recent_pull: Final = Table(
+    "recent_pull",
+    METADATA,
+    exact("owner", primary_key=True),
+    Column("began_at", BIG, primary_key=True, autoincrement=False),
+    exact("source", primary_key=True),
+    exact("credential", primary_key=True),  # '' for a password
+    exact("repository", primary_key=True),
+    number("pulls"),
+)
 tag_move: Final = Table(
     "tag_move",
     METADATA,

@@ -1,5 +1,6 @@
 """Plans, who has which, and what of it is used."""
 
+from datetime import datetime
 from typing import Annotated, Final, Self
 
 from pydantic import Field
@@ -7,12 +8,14 @@ from pydantic import Field
 from entrepot.domain.access.model import Action
 from entrepot.domain.plans.model import Plan as Found
 from entrepot.domain.plans.model import Usage as Used
+from entrepot.domain.registry.model import RecentPulls
 from entrepot.web.api.asking import Asking
 from entrepot.web.api.credentials import require_no_token
-from entrepot.web.api.models import Page, Segment, Sent, Shown
+from entrepot.web.api.models import Page, Segment, Sent, Shown, instant
 from entrepot.web.api.routing import PREFIX, Noun
 
 _noun: Final = Noun("plans", PREFIX)
+_MOST: Final = 1000
 _Number = Annotated[int, Field(ge=0, le=2**53)]
 _Limit = _Number | None
 
@@ -75,6 +78,7 @@ class Usage(Shown):
     public_repositories: int
     storage_bytes: int
     seats: int
+    pulls: int = Field(description="In the last six hours, by the user, or by tokens and robots of the namespace.")
 
     @classmethod
     def of(cls, found: Used) -> Self:
@@ -85,6 +89,30 @@ class Usage(Shown):
             public_repositories=found.public_repositories,
             storage_bytes=found.storage_bytes,
             seats=found.seats,
+            pulls=found.pulls,
+        )
+
+
+class Pulls(Shown):
+    """Pulls of a repository in the five minutes that began then: from where, and with which token, null for a password."""
+
+    began_at: datetime
+    source: str
+    token: str | None
+    token_name: str | None
+    repository: str
+    pulls: int
+
+    @classmethod
+    def of(cls, found: RecentPulls) -> Self:
+        """Return what is shown of them."""
+        return cls(
+            began_at=instant(found.began_at),
+            source=found.source,
+            token=found.credential or None,
+            token_name=found.token,
+            repository=found.repository,
+            pulls=found.pulls,
         )
 
 
@@ -125,9 +153,16 @@ async def delete_plan(asked: Asking, plan: Segment) -> None:
 async def get_usage(asked: Asking, namespace: Segment) -> Usage:
     """Show what a user or an organisation has of what their plan allows. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, namespace, "namespace")
-    plans = asked.verbs.plans
+    plans, rooms = asked.verbs.plans, asked.verbs.registry
     plan, seats = await plans.of(namespace), await plans.seats(namespace)
-    return Usage.of(await asked.verbs.registry.repositories.usage(namespace, plan, seats))
+    return Usage.of(await rooms.repositories.usage(namespace, plan, seats))
+
+
+@_noun.get("/namespaces/{namespace}/pulls")
+async def list_pulls(asked: Asking, namespace: Segment) -> Page[Pulls]:
+    """List the pulls of the last six hours, newest first: a user's, or those by tokens and robots of a namespace. For owners."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, namespace, "namespace")
+    return Page(items=[Pulls.of(each) for each in await asked.verbs.registry.pulls.recent(namespace, _MOST)])
 
 
 @_noun.put("/namespaces/{namespace}/plan")

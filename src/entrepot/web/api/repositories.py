@@ -11,7 +11,7 @@ from entrepot.domain.registry.model import Listed
 from entrepot.domain.registry.service.repositories import LONGEST_DESCRIPTION, LONGEST_README
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.api.asking import Asked, Asking
-from entrepot.web.api.models import After, FewerLimit, Page, Segment, Sent, Shown, instant, repository_name
+from entrepot.web.api.models import After, FewerLimit, Page, Segment, Sent, Shown, instant, instant_or_none, repository_name
 from entrepot.web.api.routing import PREFIX, Noun
 
 _noun: Final = Noun("repositories", f"{PREFIX}/repositories")
@@ -24,6 +24,8 @@ class Repository(Shown):
     is_private: bool
     created_at: datetime
     pushed_at: datetime
+    pulls: int = Field(description="How often it was pulled, but for the last seconds; with `--count-pulls`.")
+    pulled_at: datetime | None
 
     @classmethod
     def of(cls, found: Listed) -> Self:
@@ -33,6 +35,8 @@ class Repository(Shown):
             is_private=not found.public,
             created_at=instant(found.created_at),
             pushed_at=instant(found.pushed_at),
+            pulls=found.pulls,
+            pulled_at=instant_or_none(found.pulled_at),
         )
 
 

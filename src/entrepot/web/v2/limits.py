@@ -1,16 +1,13 @@
 """Limits on pulls, as Docker Hub counts and tells them.
 
-A pull is a GET that was answered 200 with a manifest of an image: no index, nothing that belongs to another image (a subject, an
-attestation, a tag that begins with `sha256-`). An index is refused too when nothing is left, because what follows it would be.
+What a pull is stands in `pulls`. An index is refused too when nothing is left, because what follows it would be.
 HEAD is never counted. The permit is taken before the manifest is read, so that many at once are no more than the limit.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.access.model import Actor
@@ -21,6 +18,7 @@ from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
 from entrepot.web.shared.origin import is_neighbour
 from entrepot.web.v2.manifests import get_manifest
+from entrepot.web.v2.pulls import is_pull
 from entrepot.web.v2.wire import SAFE
 
 OfAccount = Callable[[int, str], Awaitable[int | None]]  # by an account's id, and by the namespace that a robot belongs to
@@ -30,10 +28,6 @@ _OK: Final = 200
 _PREVIEW: Final = "ratelimitpreview/test"
 _PREVIEWED: Final = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
-_IMAGES: Final = frozenset(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
-_ATTESTATION: Final = "application/vnd.in-toto+json"
-_MOST_SEEN: Final = 20_000
-_seen: dict[str, bool] = {}
 
 
 class TooManyPulls(EntrepotError):
@@ -49,15 +43,6 @@ class TooManyPulls(EntrepotError):
         super().__init__(limit=limit, retry_after_s=taken.retry_after_s, hint=hint)
         self.retry_after_s = taken.retry_after_s
         self.headers = _headers(limit, taken, source)
-
-
-class _Layer(msgspec.Struct):
-    media_type: str = msgspec.field(default="", name="mediaType")
-
-
-class _Manifest(msgspec.Struct):
-    layers: list[_Layer] = []
-    subject: dict[str, Any] | None = None
 
 
 class _Permit(NamedTuple):
@@ -94,12 +79,12 @@ class PullLimits:
         if permit is None or not is_counted:
             answer = _preview() if is_preview else await get_manifest(call, registry, name, last)
             return answer if permit is None else _told(answer, permit, call)
-        is_pull = False
+        pulled = False
         try:
             answer = await get_manifest(call, registry, name, last)
-            is_pull = answer.status == _OK and _is_pull(answer, last)
+            pulled = is_pull(answer, last)
         finally:
-            if not is_pull:
+            if not pulled:
                 permit = await self._given_back(call, permit)
         return _told(answer, permit, call)
 
@@ -156,31 +141,6 @@ def _headers(limit: int, taken: Taken, source: str) -> list[Header]:
         (b"ratelimit-remaining", b"%d;w=%d" % (taken.remaining, WINDOW_S)),
         (b"docker-ratelimit-source", source.encode()),
     ]
-
-
-def _is_pull(answer: Answer, last: str) -> bool:
-    headers = dict(answer.headers)
-    if last.startswith("sha256-") or headers[b"content-type"].decode() not in _IMAGES:
-        return False
-    return _is_image(headers[b"docker-content-digest"].decode(), answer.body)
-
-
-def _is_image(digest: str, content: bytes) -> bool:
-    """Tell whether a manifest is an image of its own, and belongs to no other; the last few thousand are remembered."""
-    found = _seen.get(digest)
-    if found is None:
-        if len(_seen) >= _MOST_SEEN:
-            _seen.clear()
-        found = _seen[digest] = _looks_like_one(content)
-    return found
-
-
-def _looks_like_one(content: bytes) -> bool:
-    try:
-        manifest = msgspec.json.decode(content, type=_Manifest)
-    except msgspec.DecodeError:
-        return True
-    return manifest.subject is None and all(layer.media_type != _ATTESTATION for layer in manifest.layers)
 
 
 def _preview() -> Answer:

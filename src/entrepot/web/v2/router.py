@@ -16,6 +16,7 @@ from entrepot.web.shared.call import Answer, Call
 from entrepot.web.v2 import blobs, manifests, referrers, tags, uploads
 from entrepot.web.v2.errors import oci_error
 from entrepot.web.v2.limits import PullLimits
+from entrepot.web.v2.pulls import counting
 from entrepot.web.v2.requests import MethodUnknown, RouteUnknown, unquoted
 from entrepot.web.v2.tokens import TokenService
 
@@ -57,9 +58,13 @@ _PREFIX: Final = len("/v2/")
 class Router:
     """Answers every request under /v2/, the mistaken ones too."""
 
-    def __init__(self, registry: Registry, tokens: TokenService | None = None, limits: PullLimits | None = None) -> None:
+    def __init__(
+        self, registry: Registry, tokens: TokenService | None = None, limits: PullLimits | None = None, *, counts: bool = True
+    ) -> None:
+        """Take what answers; with `counts` pulls are counted."""
         self._registry = registry
-        self._limits = limits
+        pull = limits.get_manifest if limits else manifests.get_manifest
+        self._pull = counting(pull) if counts else pull
         # Addresses of this interface that lie beside /v2/.
         self.beside: dict[bytes, Callable[[Call], Awaitable[Answer]]] = (
             {} if tokens is None else {b"/token": tokens.answer, b"/.well-known/jwks.json": tokens.keys}
@@ -79,8 +84,8 @@ class Router:
             handler = methods.get(call.method)
             if handler is None:
                 raise MethodUnknown(call.method, ", ".join(methods))
-            if handler is manifests.get_manifest and self._limits is not None:
-                handler = self._limits.get_manifest
+            if handler is manifests.get_manifest:
+                handler = self._pull
             if "%" in name:
                 raise NameInvalid(name=name)
             return await self._done(call, handler, RepositoryName.parse(name), last)

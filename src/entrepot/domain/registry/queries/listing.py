@@ -6,19 +6,24 @@ from typing import Final
 from sqlalchemy import bindparam, func, literal, select
 
 from entrepot.domain.registry.model import Listed
-from entrepot.domain.registry.tables import repository
+from entrepot.domain.registry.tables import pull_total, repository
 from entrepot.platform.db.database import Reader
 from entrepot.platform.db.statements import ListStatement, Row, Statement
 
 _PUBLIC: Final = "public"
 _BEHIND_SLASH: Final = "0"
-_LISTED: Final = select(
+_SEEN: Final = select(
     repository.c.name,
     repository.c.visibility,
     repository.c.created_at,
     repository.c.first_pushed_at,
     func.coalesce(repository.c.uploaded_at, repository.c.first_pushed_at),
-).where(repository.c.first_pushed_at.is_not(None))
+    pull_total.c.pulls,
+    pull_total.c.pulled_at,
+)
+_LISTED: Final = _SEEN.select_from(repository.outerjoin(pull_total, pull_total.c.repository == repository.c.id)).where(
+    repository.c.first_pushed_at.is_not(None)
+)
 _ONE: Final = Statement(_LISTED.where(repository.c.name == bindparam("name")))
 _ALL: Final = ListStatement(lambda names: _LISTED.where(repository.c.name.in_(names)))
 # Names in a namespace begin with it and a slash: they end before those in which another letter stands there.
@@ -55,5 +60,5 @@ async def in_namespace(db: Reader, namespace: str, last: str, limit: int, *, pub
 
 
 def _listed(row: Row) -> Listed:
-    name, visibility, created_at, first_pushed_at, pushed_at = row
-    return Listed(name, visibility == _PUBLIC, created_at, max(first_pushed_at, pushed_at))
+    name, visibility, created_at, first_pushed_at, pushed_at, pulls, pulled_at = row
+    return Listed(name, visibility == _PUBLIC, created_at, max(first_pushed_at, pushed_at), pulls or 0, pulled_at)

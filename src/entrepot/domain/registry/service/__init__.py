@@ -12,6 +12,7 @@ from entrepot.domain.registry.service.listing import Listing
 from entrepot.domain.registry.service.manifests import Manifests
 from entrepot.domain.registry.service.names import Names
 from entrepot.domain.registry.service.places import Places
+from entrepot.domain.registry.service.pulls import PullCounts
 from entrepot.domain.registry.service.repositories import Repositories
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.stores import Stores
@@ -48,6 +49,7 @@ class Registry(msgspec.Struct, frozen=True):
     collector: Collector
     checker: Checker
     stores: Stores
+    pulls: PullCounts
 
 
 def registry(
@@ -75,4 +77,5 @@ def registry(
         collector=Collector(db, storage, blobs, gc_grace_s=rules.gc_grace_s),
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),
+        pulls=PullCounts(db),
     )

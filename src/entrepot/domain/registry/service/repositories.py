@@ -10,8 +10,9 @@ from entrepot.domain.plans.model import Plan, Usage
 from entrepot.domain.registry.errors import NamespaceUnknown, RepositoryExists, RepositoryUnknown, TextTooLong
 from entrepot.domain.registry.events import DeleteRepositories
 from entrepot.domain.registry.model import About, Home, Located
-from entrepot.domain.registry.queries import names, repositories
+from entrepot.domain.registry.queries import names, pulls, repositories
 from entrepot.domain.registry.service.places import Places
+from entrepot.domain.registry.service.pulls import KEPT_US
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
 from entrepot.spec.oci.names import RepositoryName
@@ -48,7 +49,7 @@ class Repositories:
     async def usage(self, namespace: str, plan: Plan, seats: int) -> Usage:
         """Return what a namespace has of what its plan limits; who may see it is decided above."""
         public, private, size = await self._db.read(repositories.usage, namespace)
-        return Usage(plan, private, public, size, seats)
+        return Usage(plan, private, public, size, seats, await self._db.read(pulls.count, namespace, KEPT_US))
 
     async def add(self, actor: Actor, name: RepositoryName, *, public: bool, description: str = "") -> None:
         """Make a repository; what its name led to before it leads to no more.

@@ -30,7 +30,7 @@ class HubRepository(Shown):
     description: str = ""
     full_description: str = ""
     star_count: int = 0
-    pull_count: int = 0
+    pull_count: int
     is_automated: bool = False
     last_updated: datetime
     date_registered: datetime
@@ -45,6 +45,7 @@ class HubRepository(Shown):
             name=name,
             namespace=namespace,
             is_private=not found.public,
+            pull_count=found.pulls,
             last_updated=instant(found.pushed_at),
             date_registered=instant(found.created_at),
         )

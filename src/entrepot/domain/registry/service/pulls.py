@@ -1,0 +1,111 @@
+"""How often repositories are pulled, and by whom in the last six hours: counted in memory, and added up in the database.
+
+A pull writes nothing: sums are written every five seconds, so that whoever kills the process takes five seconds of counts with it
+and nothing else. While nothing can be written they wait, as long as there is room for them.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Final, TypeVar
+
+from entrepot.base.clock import seconds_us
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.access.model import Actor
+from entrepot.domain.registry.model import Pulling, RecentPulls
+from entrepot.domain.registry.queries import pulls
+from entrepot.platform.db.database import Database, Transaction
+
+_log: Final = logging.getLogger(__name__)
+KEPT_US: Final = seconds_us(6 * 3600)
+_SPAN_US: Final = seconds_us(300)
+_EVERY_S: Final = 5.0
+_MOST: Final = 20_000  # of either sum; what comes beyond is not counted
+_AT_ONCE: Final = 100
+_K = TypeVar("_K", str, Pulling)
+
+
+class PullCounts:
+    """The counts of one process. Used by one event loop."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._totals: Counter[str] = Counter()
+        self._recent: Counter[Pulling] = Counter()
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, actor: Actor, repository: str, source: str) -> None:
+        """Count a pull of a repository, whose stored name is given, by somebody at an address."""
+        if repository in self._totals or len(self._totals) < _MOST:
+            self._totals[repository] += 1
+        if actor.is_somebody:
+            pulling = Pulling(actor.owner or actor.name, source, actor.credential, repository)
+            if pulling in self._recent or len(self._recent) < _MOST:
+                self._recent[pulling] += 1
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def flush(self) -> None:
+        """Write down what was counted. Raises RegistryReadOnly, Unavailable: then what was not written is kept."""
+        for names in _parts(self._totals):
+
+            async def add_totals(tx: Transaction, names: dict[str, int] = names) -> None:
+                for name, count in names.items():
+                    await pulls.add_total(tx, name, count)
+
+            await self._db.write(add_totals, durable=False)
+            _take(self._totals, names)
+        for pullings in _parts(self._recent):
+
+            async def add_recent(tx: Transaction, pullings: dict[Pulling, int] = pullings) -> None:
+                for pulling, count in pullings.items():
+                    await pulls.add_recent(tx, pulling, count, _SPAN_US)
+
+            await self._db.write(add_recent, durable=False)
+            _take(self._recent, pullings)
+
+    async def close(self) -> None:
+        """Write down what is left, if that can be done."""
+        if self._writing is not None:
+            self._writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writing
+        with suppress(EntrepotError):
+            await self.flush()
+
+    async def recent(self, owner: str, limit: int) -> list[RecentPulls]:
+        """Return the pulls of the last six hours by a user, or by the tokens and robots of an organisation, newest first."""
+        return await self._db.read(pulls.recent, owner, KEPT_US, limit)
+
+    async def forget(self) -> int:
+        """Delete what is older than that; return how many rows."""
+        return await self._db.write(lambda tx: pulls.forget(tx, KEPT_US + _SPAN_US), durable=False)
+
+    async def _write(self) -> None:
+        try:
+            while self._totals or self._recent:
+                await asyncio.sleep(_EVERY_S)
+                try:
+                    await self.flush()
+                except EntrepotError as error:  # read-only, or the database is away: they wait
+                    _log.debug("pulls_not_written", extra={"reason": error.message})
+        finally:
+            self._writing = None
+
+
+def _parts(counted: Counter[_K]) -> Iterator[dict[_K, int]]:
+    """Yield what is counted now, some at a time, in one order: no two processes wait for one another for ever."""
+    ordered = iter(sorted(counted.items()))
+    while some := dict(islice(ordered, _AT_ONCE)):
+        yield some
+
+
+def _take(counted: Counter[_K], written: dict[_K, int]) -> None:
+    """Take what was written off what was counted, some of it meanwhile."""
+    for key, count in written.items():
+        counted[key] -= count
+        if not counted[key]:
+            del counted[key]

@@ -10,12 +10,16 @@ import msgspec
 
 from entrepot.app.parts import Accounts, key_file
 from entrepot.base.settings import Settings
-from entrepot.domain.accounts.jobs import AccountJobs
+from entrepot.domain.access.service.tokens import PURPOSE
+from entrepot.domain.accounts.jobs import AccountJobs, Forgetting
 from entrepot.domain.accounts.model import Account
+from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.accounts.service.upkeep import AccountUpkeep
 from entrepot.platform.db.database import Database
 from entrepot.platform.jobs import Engine, Setup, queries
 from entrepot.platform.secrets.keys import ensure_key
+from entrepot.platform.secrets.rotation import KeyFile
 from entrepot.spec.otp import totp
 from support.accounts import NETWORK, PASSWORD
 from support.mailbox import SENDER, Mailbox, mailbox
@@ -33,10 +37,15 @@ class Scene(msgspec.Struct, frozen=True):
     box: Mailbox
     place: Settings
 
+    def forgetting(self) -> Forgetting:
+        """Return where something is forgotten."""
+        people = self.who.people
+        return Forgetting(Throttle(self.db, ""), people.sessions, people.invitations, AccountUpkeep(self.db), 90)
+
     async def deliver(self) -> int:
         """Run the jobs that wait, those that failed too, and those that they make; return how many."""
         people = self.who.people
-        kinds = AccountJobs(Throttle(self.db, ""), people.sessions, people.invitations, people.post).kinds()
+        kinds = AccountJobs(self.forgetting(), people.post, Keys(self.db, KeyFile(key_file(self.place)), PURPOSE)).kinds()
         engine, count = Engine(self.db, Setup(kinds), 8), 0
         await self.db.write(partial(queries.add_queues, names=["default", "mail"]))
         await sql(self.place, "UPDATE job SET run_at = 1 WHERE state = 'ready'")

@@ -4,11 +4,14 @@ import time
 
 import msgspec
 
-from entrepot.app.parts import Accounts
+from entrepot.app.parts import Accounts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.model import Place, Terms
+from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.sessions import Browser
+from entrepot.domain.accounts.service.upkeep import AccountUpkeep
 from entrepot.platform.db.database import Database
+from entrepot.platform.secrets.rotation import KeyFile
 from entrepot.spec.otp import totp
 from support.accounts import NETWORK, PASSWORD
 from support.mailbox import SENDER, mailbox
@@ -70,4 +73,15 @@ async def _proofs(scene: Scene) -> None:
     await people.sessions.prune()
     secret_of_session = await people.sessions.start(account, here)
     assert await people.sessions.find(secret_of_session, NETWORK) is not None
+    await sql(scene.place, "UPDATE session SET seen_at = seen_at - 86400000000, address = '192.0.2.1'")
+    await sql(scene.place, "UPDATE credential SET used_at = 1, used_from = '192.0.2.1' WHERE name = 'laptop'")
+    upkeep = AccountUpkeep(scene.db)
+    assert await upkeep.cut_addresses(1) >= 2
+    await upkeep.prune_credentials()
+    keys = Keys(scene.db, KeyFile(key_file(scene.place)), "a test")
+    await keys.newest()
+    await sql(scene.place, "UPDATE signing_key SET created_at = 1 WHERE purpose = 'a test'")
+    assert await keys.rotate() == 1
+    await sql(scene.place, "UPDATE signing_key SET created_at = created_at - 90000000000 WHERE purpose = 'a test'")
+    assert await keys.rotate() == 1
     await people.sessions.end_all(account)

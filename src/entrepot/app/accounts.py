@@ -38,6 +38,7 @@ def ensure_administrator(settings: Settings) -> FirstAdministrator | None:
     What was pushed while access was open becomes theirs.
 
     Raises:
+        PlanUnknown: there is no plan of the name that `--default-plan` has.
         PasswordTooShort, PasswordKnown, and what `opened_database` does
     """
     return asyncio.run(_ensure(settings, Path(settings.data).resolve() / PASSWORD_FILE))
@@ -45,6 +46,7 @@ def ensure_administrator(settings: Settings) -> FirstAdministrator | None:
 
 async def _ensure(settings: Settings, file: Path) -> FirstAdministrator | None:
     async with accounts(settings, HUB) as who:
+        await who.plans.find(settings.default_plan)  # or nobody would be held to any
         if not await who.users.is_empty():
             return None
         password = settings.admin_password or _new_password()

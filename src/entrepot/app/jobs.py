@@ -4,16 +4,20 @@ import asyncio
 from typing import Final
 
 from entrepot.app.audit import audit
-from entrepot.app.parts import Parts
+from entrepot.app.parts import Parts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.service.modes import pauses_jobs
+from entrepot.domain.access.service.tokens import PURPOSE
 from entrepot.domain.accounts.events import MAIL
-from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs
+from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs, Forgetting
+from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.accounts.service.upkeep import AccountUpkeep
 from entrepot.domain.audit.jobs import AuditJobs
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
 from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
+from entrepot.platform.secrets.rotation import KeyFile
 
 _MAILS_AT_ONCE: Final = 2  # a server that hangs leaves places for other jobs
 _DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared with `serve`, say none
@@ -24,7 +28,8 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     rooms = parts.registry
     of_registry = RegistryJobs(rooms.collector, rooms.checker, rooms.pulls, scrub_rate=settings.scrub_rate)
     who = parts.accounts.people
-    of_accounts = AccountJobs(Throttle(parts.db, ""), who.sessions, who.invitations, who.post)
+    forgetting = Forgetting(Throttle(parts.db, ""), who.sessions, who.invitations, AccountUpkeep(parts.db), settings.address_days)
+    of_accounts = AccountJobs(forgetting, who.post, Keys(parts.db, KeyFile(key_file(settings)), PURPOSE))
     kept = audit(parts.db, settings)
     of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(

@@ -6,7 +6,7 @@ import pytest
 
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.errors import LinkInvalid
-from entrepot.domain.accounts.model import Terms
+from entrepot.domain.accounts.model import Grant, Held, Place, Scope, Terms
 from entrepot.domain.accounts.service.post import MailNotSet
 from support.parts import sql
 from support.people import NETWORK, PASSWORD, SENDER, URL, Scene, play
@@ -75,11 +75,35 @@ def test_an_owner_is_told_before_a_token_expires_twice(place: Settings, number: 
     play(place, scenario)
 
 
-async def _pass(place: Settings, days: int) -> None:
+def test_owners_of_an_organisation_are_told_of_its_tokens_and_robots(place: Settings, number: Iterator[int]) -> None:
+    names, team = [f"dan{next(number)}" for _ in range(3)], f"crew{next(number)}"
+
+    async def scenario(scene: Scene) -> None:
+        who = scene.who
+        for name in names:
+            await who.users.add(name, PASSWORD, email=f"{name}@example.com")
+        await who.organisations.add(team, names[0])
+        await who.organisations.set_member(team, names[1], Place.OWNER)
+        await who.organisations.set_member(team, names[2], Place.EDITOR)
+        robot = Terms(Scope.DELETE, grants=(Held("app", Grant.READ),))
+        await who.credentials.add_organisation(team, "deploy", Terms(), created_by=names[0], lifetime_s=20 * DAY_S)
+        await who.credentials.add_robot(team, "deploy", robot, created_by=names[0], lifetime_s=20 * DAY_S)
+        await who.credentials.add_robot(names[2], "deploy", robot, created_by=names[2], lifetime_s=20 * DAY_S)
+        await _pass(place, 7, "deploy")
+        assert await who.people.post.notice_tokens() == 5
+        assert await scene.deliver() == 5
+        assert sorted(each["To"] for each in scene.box.mails) == sorted(
+            f"{name}@example.com" for name in (names[0], names[0], names[1], names[1], names[2])
+        )
+
+    play(place, scenario)
+
+
+async def _pass(place: Settings, days: int, name: str = "laptop") -> None:
     """Let days pass for the tokens."""
     us = days * DAY_S * 1_000_000
     change = f"created_at = created_at - {us}, expires_at = expires_at - {us}"
-    await sql(place, f"UPDATE credential SET {change} WHERE name = 'laptop'")  # noqa: S608 - our own numbers
+    await sql(place, f"UPDATE credential SET {change} WHERE name = $1", name)  # noqa: S608 - our own numbers
 
 
 def test_a_mail_says_who_sends_it_and_wants_no_answer_of_a_machine(place: Settings) -> None:

@@ -1,5 +1,6 @@
 """Users: made, changed, deleted, and signing in, on both databases."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,7 @@ from entrepot.domain.accounts.model import Place, Scope, Terms
 from entrepot.domain.accounts.service import throttle
 from entrepot.spec.oci.names import NameReserved, NamespaceInvalid
 from support.accounts import NETWORK, PASSWORD, with_accounts
+from support.parts import sql
 
 
 def test_a_user_signs_in_by_name_or_address_and_by_no_other_password(place: Settings, number: Iterator[int]) -> None:
@@ -135,8 +137,40 @@ def test_after_ten_failures_no_more_are_tried_and_nobody_is_told_who_exists(
                 await who.users.sign_in(tried, PASSWORD, "198.51.100.7")
             assert 0 < refused.value.retry_after_s <= 900
         await who.users.sign_in(name, PASSWORD, "198.51.100.8")  # from elsewhere
-        monkeypatch.setattr(throttle, "_WINDOW_US", 1)  # a quarter of an hour later
+        monkeypatch.setattr(throttle, "WINDOW_US", 1)  # a quarter of an hour later
         await who.users.sign_in(name, PASSWORD, "198.51.100.7")
+
+    with_accounts(place, scenario)
+
+
+def test_of_many_tries_at_once_a_right_one_is_let_in_no_later_than_the_tenth(place: Settings, number: Iterator[int]) -> None:
+    name = f"fay{next(number)}"
+
+    async def scenario(who: Accounts) -> None:
+        await who.users.add(name, PASSWORD)
+        wrong = [who.users.sign_in(name, f"wrong password {each}", "198.51.100.7") for each in range(20)]
+        tried = await asyncio.gather(*wrong, who.users.sign_in(name, PASSWORD, "198.51.100.7"), return_exceptions=True)
+        kinds = [type(each) for each in tried]
+        assert kinds.count(SignInRefused) == 10
+        assert kinds[-1] is TooManySignIns
+        assert kinds.count(TooManySignIns) == 11
+
+    with_accounts(place, scenario)
+
+
+def test_of_very_many_failures_not_all_are_written_down(
+    place: Settings, number: Iterator[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"gil{next(number)}"
+    monkeypatch.setattr("entrepot.domain.accounts.service.users._MOST_RECORDED", 3)
+
+    async def scenario(who: Accounts) -> None:
+        await who.users.add(name, PASSWORD)
+        for each in range(5):
+            with pytest.raises(SignInRefused):
+                await who.users.sign_in(name, "wrong password", f"198.51.100.{each}")
+        rows = await sql(place, "SELECT count(*) FROM audit_event WHERE target = $1 AND outcome = 'refused'", name)
+        assert rows[0][0] <= 3
 
     with_accounts(place, scenario)
 

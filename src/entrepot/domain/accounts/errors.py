@@ -63,6 +63,12 @@ class LastAdministrator(EntrepotError):
     summary = "'{name}' is the last administrator who can sign in: make somebody else one first"
 
 
+class TooMany(EntrepotError):
+    """There are as many of something as are kept."""
+
+    summary = "{owner} has {most} {what} already, and no more are kept: remove one first"
+
+
 class CredentialUnknown(EntrepotError):
     """There is no such token or robot."""
 

@@ -20,6 +20,12 @@ class ForgetEnded(Job, frozen=True):
     kind: ClassVar[str] = "accounts.forget_ended"
 
 
+class RotateKeys(Job, frozen=True):
+    """Make a new key for the registry's tokens when the one of now is old."""
+
+    kind: ClassVar[str] = "accounts.rotate_keys"
+
+
 class NoticeTokens(Job, frozen=True):
     """Write to those whose tokens expire soon."""
 

@@ -165,14 +165,13 @@ class Credential(msgspec.Struct, frozen=True):
 
 
 class Expiring(msgspec.Struct, frozen=True):
-    """A user's token that expires soon, and where to tell them."""
+    """A token or a robot that expires soon; `owner` is the name of the `namespace` that it belongs to."""
 
     id: str
+    namespace: int
     owner: str
     name: str
     expires_at: int
-    email: str
-    language: Language
 
 
 class Purpose(StrEnum):

@@ -44,6 +44,12 @@ class NamespaceTaken(NamingRefused):
     summary = "the name '{name}' is taken: choose another one"
 
 
+class NameTooLong(NamingRefused):
+    """A repository's whole name would be too long."""
+
+    summary = "'{name}' is too long: with it the name of a repository would have more than {most} characters"
+
+
 class NameNotHeld(NamingRefused):
     """The name is in use, or nobody ever had it."""
 

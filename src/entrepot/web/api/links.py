@@ -98,7 +98,7 @@ async def sign_up(asked: Asking, body: SignUp) -> User:
     verbs = asked.verbs.invitations
     if body.link:
         secret = GivenLink(link=body.link).secret
-        return User.of(await verbs.accept(secret, body.name, body.password))
+        return User.of(await verbs.accept(secret, body.name, body.password, asked.call.client))
     return User.of(await verbs.sign_up(body.name, body.password, _network(asked)))
 
 
@@ -107,7 +107,7 @@ async def join_organisation(asked: Asking, body: GivenLink) -> Membership:
     """Join the organisation that an invitation leads into; whoever is in it already keeps their role."""
     await _require_self(asked)
     account = await asked.verbs.users.find(asked.actor.name)
-    link = await asked.verbs.invitations.join(body.secret, account)
+    link = await asked.verbs.invitations.join(body.secret, account, asked.call.client)
     found = await asked.verbs.organisations.of_account(account.id)
     return next(Membership.of(each) for each in found if each.name == link.organisation)
 
@@ -115,13 +115,13 @@ async def join_organisation(asked: Asking, body: GivenLink) -> Membership:
 @_noun.put("/password")
 async def reset_password(asked: Asking, body: NewPassword) -> None:
     """Choose another password by a link; all that was signed in with the one before ends, and tokens stay."""
-    await asked.verbs.recovery.reset(body.secret, body.password)
+    await asked.verbs.recovery.reset(body.secret, body.password, asked.call.client)
 
 
 @_noun.put("/email")
 async def confirm_email(asked: Asking, body: GivenLink) -> None:
     """Show that an address is one's own, by the link that was sent there."""
-    await asked.verbs.recovery.confirm_address(body.secret)
+    await asked.verbs.recovery.confirm_address(body.secret, asked.call.client)
 
 
 def _network(asked: Asked) -> str:

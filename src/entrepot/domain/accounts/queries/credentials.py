@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
 
-from entrepot.domain.accounts.model import Credential, Expiring, Kind, Language, Terms
-from entrepot.domain.accounts.tables import account, credential, namespace
+from entrepot.domain.accounts.model import Credential, Expiring, Kind, Language, Place, Terms
+from entrepot.domain.accounts.tables import account, credential, member, namespace
 from entrepot.platform.db.columns import now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
@@ -78,10 +78,8 @@ _NOTE_USE: Final = Statement(
 )
 _DAYS_US: Final = bindparam("days_us", type_=credential.c.expires_at.type)
 _EXPIRING: Final = Statement(
-    select(credential.c.id, namespace.c.name, credential.c.name, credential.c.expires_at, account.c.email, account.c.language)
-    .select_from(
-        credential.join(account, account.c.id == credential.c.account).join(namespace, namespace.c.id == account.c.namespace)
-    )
+    select(credential.c.id, namespace.c.id, namespace.c.name, credential.c.name, credential.c.expires_at)
+    .select_from(credential.join(namespace, namespace.c.id == credential.c.namespace))
     .where(
         credential.c.expires_at > now_us(),
         credential.c.expires_at <= now_us() + _DAYS_US,
@@ -89,14 +87,49 @@ _EXPIRING: Final = Statement(
         credential.c.expires_at - credential.c.created_at > _DAYS_US,
         credential.c.revoked_at.is_(None),
         or_(credential.c.noticed_days.is_(None), credential.c.noticed_days > bindparam("days")),
-        account.c.email.is_not(None),
-        account.c.is_active == 1,
     )
     .order_by(credential.c.expires_at, credential.c.id)
     .limit(bindparam("limit"))
 )
+# Whoever owns a namespace: its user, or the organisation's owners.
+_TOLD: Final = Statement(
+    select(account.c.email, account.c.language)
+    .where(
+        account.c.email.is_not(None),
+        account.c.is_active == 1,
+        or_(
+            account.c.namespace == bindparam("namespace"),
+            account.c.id.in_(
+                select(member.c.account).where(
+                    member.c.namespace == bindparam("namespace"), member.c.role == literal(Place.OWNER.value)
+                )
+            ),
+        ),
+    )
+    .order_by(account.c.id)
+)
 _NOTE_NOTICE: Final = Statement(
     update(credential).where(credential.c.id == bindparam("id_")).values(noticed_days=bindparam("days"))
+)
+_AGE_US: Final = bindparam("age_us", type_=credential.c.used_at.type)
+# One that was cut is written as a network.
+_IS_WHOLE: Final = and_(credential.c.used_from.is_not(None), ~credential.c.used_from.contains("/"))
+_WHOLE: Final = Statement(
+    select(credential.c.id, credential.c.used_from)
+    .where(credential.c.used_at < now_us() - _AGE_US, _IS_WHOLE, credential.c.used_from != "")
+    .order_by(credential.c.id)
+    .limit(bindparam("limit"))
+)
+_CUT: Final = Statement(
+    update(credential)
+    .where(credential.c.id == bindparam("id_"), credential.c.used_from == bindparam("address_"))
+    .values(used_from=bindparam("cut_"))
+)
+_PRUNE: Final = Statement(
+    delete(credential).where(or_(credential.c.revoked_at < now_us() - _AGE_US, credential.c.expires_at < now_us() - _AGE_US))
+)
+_COUNT: Final = Statement(
+    select(func.count()).select_from(credential).where(credential.c.namespace == bindparam("namespace"), _HOLDS)
 )
 _DAY_US: Final = 86_400_000_000
 
@@ -166,12 +199,34 @@ async def note_use(tx: Transaction, id_: str, used_from: str) -> None:
 
 
 async def expiring(db: Reader, days: int, limit: int) -> list[Expiring]:
-    """Return users' tokens that expire within so many days and whose owners were not told so yet, at most `limit`."""
-    rows = await db.all(_EXPIRING, days=days, days_us=days * _DAY_US, limit=limit)
-    return [
-        Expiring(id_, owner, name, expires_at, email, Language(language) if language else Language.ENGLISH)
-        for id_, owner, name, expires_at, email, language in rows
-    ]
+    """Return tokens and robots that expire within so many days and whose owners were not told so yet, at most `limit`."""
+    return [Expiring(*row) for row in await db.all(_EXPIRING, days=days, days_us=days * _DAY_US, limit=limit)]
+
+
+async def told(db: Reader, namespace_: int) -> list[tuple[str, Language]]:
+    """Return the addresses of those who own a namespace, and in which language each is written to."""
+    return [(row[0], Language(row[1] or Language.ENGLISH)) for row in await db.all(_TOLD, namespace=namespace_)]
+
+
+async def with_whole_address(db: Reader, age_us: int, limit: int) -> list[tuple[str, str]]:
+    """Return the ids of credentials that were used last so long ago, and from where, unless that was cut already."""
+    return [(row[0], row[1]) for row in await db.all(_WHOLE, age_us=age_us, limit=limit)]
+
+
+async def cut(tx: Transaction, id_: str, address: str, shortened: str) -> int:
+    """Leave of an address, if it is still the one of the last use, what is kept for long; return of how many."""
+    return await tx.run(_CUT, id_=id_, address_=address, cut_=shortened)
+
+
+async def prune(tx: Transaction, age_us: int) -> int:
+    """Delete those that were revoked or expired so long ago; return how many."""
+    return await tx.run(_PRUNE, age_us=age_us)
+
+
+async def count(db: Reader, namespace_: int) -> int:
+    """Return how many of a namespace hold: its own, its robots, and its user's."""
+    row = await db.one(_COUNT, namespace=namespace_)
+    return row[0] if row else 0
 
 
 async def note_notice(tx: Transaction, id_: str, days: int) -> None:

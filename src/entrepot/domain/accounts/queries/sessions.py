@@ -66,6 +66,21 @@ _TRIM: Final = Statement(
         ),
     )
 )
+_WHOLE: Final = Statement(
+    select(session.c.id, session.c.address)
+    .where(
+        session.c.seen_at < now_us() - bindparam("age_us", type_=session.c.seen_at.type),
+        ~session.c.address.contains("/"),
+        session.c.address != "",
+    )
+    .order_by(session.c.id)
+    .limit(bindparam("limit"))
+)
+_CUT: Final = Statement(
+    update(session)
+    .where(session.c.id == bindparam("id_"), session.c.address == bindparam("address_"))
+    .values(address=bindparam("cut_"))
+)
 _BY_ID: Final = Statement(select(session.c.account).where(session.c.id == bindparam("id")))
 _PRUNE: Final = Statement(
     delete(session).where((session.c.ends_at < now_us()) | (session.c.seen_at < now_us() - bindparam("idle_us")))
@@ -129,6 +144,16 @@ async def end_by_secret(tx: Transaction, secret: str) -> None:
 async def end_all(tx: Transaction, account_: int, but: str = "") -> int:
     """End all sessions of a user but one; return how many."""
     return await tx.run(_END_ALL, account_=account_, but_=but)
+
+
+async def with_whole_address(db: Reader, age_us: int, limit: int) -> list[tuple[str, str]]:
+    """Return the ids of sessions that were seen last so long ago, and from where, unless that was cut already."""
+    return [(row[0], row[1]) for row in await db.all(_WHOLE, age_us=age_us, limit=limit)]
+
+
+async def cut(tx: Transaction, id_: str, address: str, shortened: str) -> int:
+    """Leave of an address, if it is still the last one, what is kept for long; return of how many."""
+    return await tx.run(_CUT, id_=id_, address_=address, cut_=shortened)
 
 
 async def prune(tx: Transaction, idle_us: int) -> int:

@@ -16,6 +16,7 @@ from entrepot.domain.accounts.errors import (
     RobotExists,
     SignInRefused,
     TermsInvalid,
+    TooMany,
 )
 from entrepot.domain.accounts.model import Account, Credential, Kind, Terms, checked
 from entrepot.domain.accounts.queries import accounts, credentials, organisations
@@ -27,6 +28,7 @@ from entrepot.domain.audit.service.seldom import Seldom
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import parse_segment
 
+_MOST: Final = 1000  # that hold, of a user or an organisation
 _NOTED_EVERY_S: Final = 60.0
 _MOST_NOTED: Final = 10_000
 _LONGEST_NAME: Final = 100
@@ -188,6 +190,8 @@ class Credentials(Acting):
                 await organisations.lock(tx, namespace)
                 if await credentials.robot(tx, namespace, made.name) is not None:
                     raise RobotExists(name=made.name)
+            if await credentials.count(tx, namespace) >= _MOST:
+                raise TooMany(owner=made.owner, most=_MOST, what="tokens and robots")
             await credentials.add(tx, made, namespace, stored(secret), lifetime_s and lifetime_s * 1_000_000)
             act = Act.ROBOT_ADD if made.kind is Kind.ROBOT else Act.TOKEN_ADD
             await record(tx, self._by, Deed(act, made.owner, made.id, _about(made)))

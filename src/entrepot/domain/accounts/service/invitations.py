@@ -130,7 +130,7 @@ class Invitations(Acting):
             raise LinkInvalid
         return found
 
-    async def accept(self, secret: str, name: str, password: str) -> Account:
+    async def accept(self, secret: str, name: str, password: str, client: str = "") -> Account:
         """Make an account by an invitation, and join the organisation that it leads into.
 
         Raises:
@@ -145,15 +145,16 @@ class Invitations(Acting):
         async def make(tx: Transaction) -> None:
             if not await links.use(tx, link.id):
                 raise LinkInvalid
-            made = await make_user(tx, draft, Author(name))
+            by = Author(name, origin=Origin(client))
+            made = await make_user(tx, draft, by)
             if link.is_mailed and link.email:
                 await accounts.verify_email(tx, made, link.email)
-            await self._join(tx, link, made, name)
+            await self._join(tx, link, made, by)
 
         await self._db.write(make)
         return await self._users.find(name)
 
-    async def join(self, secret: str, account: Account) -> Link:
+    async def join(self, secret: str, account: Account, client: str = "") -> Link:
         """Let somebody who has an account into the organisation that an invitation leads into. Raises LinkInvalid."""
         link = await self.look(secret)
         if link.purpose is not Purpose.MEMBER or link.account not in (None, account.id):
@@ -162,7 +163,7 @@ class Invitations(Acting):
         async def change(tx: Transaction) -> None:
             if not await links.use(tx, link.id):
                 raise LinkInvalid
-            await self._join(tx, link, account.id, account.name)
+            await self._join(tx, link, account.id, Author(account.name, origin=Origin(client)))
 
         await self._db.write(change)
         return link
@@ -208,7 +209,7 @@ class Invitations(Acting):
             raise InvitationUnknown(id=made.id)
         return kept, link_address(self._hub, secret) if secret else ""
 
-    async def _join(self, tx: Transaction, link: Link, account: int, name: str) -> None:
+    async def _join(self, tx: Transaction, link: Link, account: int, by: Author) -> None:
         """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
         if link.namespace is None or link.role is None:
             return
@@ -218,8 +219,8 @@ class Invitations(Acting):
         if self._seat is not None:
             await self._seat(tx, (link.namespace, link.organisation or ""))
         await organisations.set_place(tx, link.namespace, account, link.role)
-        details = {"user": name, "role": link.role.value, "invitation": link.id, "invited_by": link.created_by}
-        await record(tx, Author(name), done(Act.MEMBER_SET, link.organisation or "", details))
+        details = {"user": by.name, "role": link.role.value, "invitation": link.id, "invited_by": link.created_by}
+        await record(tx, by, done(Act.MEMBER_SET, link.organisation or "", details))
 
 
 async def count_asked(throttle: Throttle, subject: str, network: str) -> None:

@@ -4,11 +4,14 @@ import json
 import time
 from typing import Final
 
+from entrepot.base.clock import seconds_us
 from entrepot.domain.accounts.queries import keys
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.secrets.rotation import KeyFile
 from entrepot.platform.secrets.signed import SigningKey, new_key
 
+_SIGNS_FOR_US: Final = seconds_us(90 * 86_400)
+_PROVES_FOR_US: Final = seconds_us(86_400)
 _LOOKED_AGAIN_S: Final = 60.0
 _MISSING_AGAIN_S: Final = 1.0  # a token that names a key of nobody's does not make us ask the database each time
 
@@ -57,6 +60,25 @@ class Keys:
         await self._db.write(store)
         await self._look()
         return key
+
+    async def rotate(self) -> int:
+        """Make a new key when the newest one is old, and a day later delete those of before; return how many keys changed.
+
+        For tokens that hold for minutes: what is deleted has signed nothing that still holds.
+        """
+        age_us = await self._db.read(keys.age_of_newest, self._purpose)
+        if age_us is None:
+            return 0
+        if age_us > _SIGNS_FOR_US:
+            await self.add()
+            return 1
+        if age_us < _PROVES_FOR_US:
+            return 0
+        await self._look()
+        newest = await self.newest()
+        dropped = await self._db.write(lambda tx: keys.drop_others(tx, self._purpose, newest.id))
+        await self._look()
+        return dropped
 
     async def _look(self) -> None:
         found = await self._db.read(keys.of_purpose, self._purpose)

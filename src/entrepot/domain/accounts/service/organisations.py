@@ -1,6 +1,7 @@
 """Organisations: their members and teams, and what is granted to whom."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from entrepot.domain.accounts.errors import (
     AccountUnknown,
@@ -10,6 +11,7 @@ from entrepot.domain.accounts.errors import (
     OrganisationUnknown,
     TeamExists,
     TeamUnknown,
+    TooMany,
 )
 from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
 from entrepot.domain.accounts.queries import accounts, links, organisations
@@ -19,6 +21,8 @@ from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Reader, Transaction
 from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
 
+_MOST_TEAMS: Final = 1000
+_MOST_GRANTS: Final = 1000
 Seat = Callable[[Transaction, tuple[int, str]], Awaitable[None]]
 
 
@@ -153,7 +157,10 @@ class Organisations(Acting):
         parse_segment(name)
 
         async def make(tx: Transaction) -> None:
-            if not await organisations.add_team(tx, await organisation_named(tx, organisation), name, description):
+            id_ = await organisation_named(tx, organisation)
+            if len(await organisations.teams(tx, id_)) >= _MOST_TEAMS:
+                raise TooMany(owner=organisation, most=_MOST_TEAMS, what="teams")
+            if not await organisations.add_team(tx, id_, name, description):
                 raise TeamExists(organisation=organisation, name=name)
             await record(tx, self._by, done(Act.TEAM_ADD, f"{organisation}/{name}"))
 
@@ -196,7 +203,10 @@ class Organisations(Acting):
         check_pattern(held.pattern)
 
         async def change(tx: Transaction) -> None:
-            await organisations.grant_to_team(tx, (await _team(tx, organisation, team)).id, held)
+            id_ = (await _team(tx, organisation, team)).id
+            if len(await organisations.granted_to_team(tx, id_)) >= _MOST_GRANTS:
+                raise TooMany(owner=f"{organisation}/{team}", most=_MOST_GRANTS, what="grants")
+            await organisations.grant_to_team(tx, id_, held)
             details = {"team": team, "role": held.role.value}
             await record(tx, self._by, done(Act.GRANT_SET, f"{organisation}/{held.pattern}", details))
 
@@ -220,7 +230,10 @@ class Organisations(Acting):
         check_pattern(held.pattern)
 
         async def change(tx: Transaction) -> None:
-            await organisations.grant_to_account(tx, await _namespace(tx, namespace), (await _account(tx, name)).id, held)
+            id_ = await _namespace(tx, namespace)
+            if len(await organisations.granted_to_accounts(tx, id_)) >= _MOST_GRANTS:
+                raise TooMany(owner=namespace, most=_MOST_GRANTS, what="grants to single users")
+            await organisations.grant_to_account(tx, id_, (await _account(tx, name)).id, held)
             details = {"user": name, "role": held.role.value}
             await record(tx, self._by, done(Act.GRANT_SET, f"{namespace}/{held.pattern}", details))
 

@@ -77,8 +77,8 @@ class Post:
         """Have those written to whose tokens expire soon, once 14 and once 3 days before; return how many."""
         count = 0
         for days in _DAYS:
-            while noticed := await self._db.write(partial(_notice, days=days)):
-                count += noticed
+            while mails := await self._db.write(partial(_notice, days=days)):
+                count += sum(mails)
         return count
 
     @property
@@ -97,14 +97,18 @@ class Post:
             _log.warning("mail_refused", extra={"occasion": occasion.value, "reason": refused.message})
 
 
-async def _notice(tx: Transaction, days: int) -> int:
-    """Have some told; a token counts as told of in the transaction that enqueues the mail."""
+async def _notice(tx: Transaction, days: int) -> list[int]:
+    """Have some told, and return how many are for each token; one counts as told of in the transaction that enqueues the mail."""
     found = await credentials.expiring(tx, days, _BATCH)
+    mails = []
     for each in found:
         await credentials.note_notice(tx, each.id, days)
         facts = {"name": each.owner, "token": each.name, "until": _day(each.expires_at)}
-        await enqueue(tx, SendNotice(each.email, Notice.TOKEN_EXPIRES, facts, each.language))
-    return len(found)
+        told = await credentials.told(tx, each.namespace)
+        mails.append(len(told))
+        for email, language in told:
+            await enqueue(tx, SendNotice(email, Notice.TOKEN_EXPIRES, facts, language))
+    return mails
 
 
 def _day(at_us: int, *, with_time: bool = False) -> str:

@@ -17,7 +17,7 @@ from entrepot.domain.accounts.secrets import stored
 from entrepot.domain.accounts.service.invitations import LIFETIME_S, count_asked
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users
-from entrepot.domain.audit.model import Act, Author, done
+from entrepot.domain.audit.model import Act, Author, Origin, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import enqueue
@@ -50,7 +50,7 @@ class Recovery:
         """Have a link sent to an address, which is the user's from when they follow it. Raises EmailInvalid, TooManyAsked."""
         await self._ask(LinkAsked(Purpose.ADDRESS, parse_email(email), account.id), network)
 
-    async def reset(self, secret: str, password: str) -> Account:
+    async def reset(self, secret: str, password: str, client: str = "") -> Account:
         """Replace the password of whoever was sent that link, and end all that they are signed in with; tokens stay.
 
         The second factor stays too: who reads somebody's mail has not got their phone.
@@ -66,7 +66,7 @@ class Recovery:
                 raise LinkInvalid
             await accounts.set_password(tx, account.id, hashed)
             await sessions.end_all(tx, account.id)
-            await record(tx, Author(account.name), done(Act.USER_PASSWORD, account.name, {"by": "link"}))
+            await record(tx, Author(account.name, origin=Origin(client)), done(Act.USER_PASSWORD, account.name, {"by": "link"}))
             await links.revoke_all(tx, account.id, Purpose.RESET)
             if link.email and self._hub.mails:
                 await enqueue(tx, SendNotice(link.email, Notice.PASSWORD_CHANGED, {"name": account.name}, account.language))
@@ -75,7 +75,7 @@ class Recovery:
         self._users.forget()
         return account
 
-    async def confirm_address(self, secret: str) -> Account:
+    async def confirm_address(self, secret: str, client: str = "") -> Account:
         """Make the address to which a link was sent its owner's. Raises EmailTaken, LinkInvalid."""
         link, account = await self._linked(secret, Purpose.ADDRESS)
 
@@ -86,7 +86,7 @@ class Recovery:
             if other is not None and other.id != account.id:
                 raise EmailTaken(email=link.email)
             await accounts.verify_email(tx, account.id, link.email)
-            await record(tx, Author(account.name), done(Act.USER_EMAIL, account.name, {"by": "link"}))
+            await record(tx, Author(account.name, origin=Origin(client)), done(Act.USER_EMAIL, account.name, {"by": "link"}))
             await links.revoke_all(tx, account.id, Purpose.ADDRESS)
             await links.revoke_all(tx, account.id, Purpose.RESET)  # they were sent to the address of before
 

@@ -17,7 +17,7 @@ from entrepot.domain.accounts.errors import TooManySignIns
 from entrepot.domain.accounts.queries import failures
 from entrepot.platform.db.database import Database, Transaction
 
-_WINDOW_US: Final = 15 * 60 * 1_000_000
+WINDOW_US: Final = 15 * 60 * 1_000_000
 _PAIR: Final = 10
 _NETWORK: Final = 50
 _NAME: Final = 100  # NIST SP 800-63B, 3.2.2: no more than 100 failures in a row
@@ -34,7 +34,7 @@ class Throttle:
     async def require(self, name: str, network: str) -> None:
         """Do nothing while there were few failures. Raises TooManySignIns."""
         limits = self._limits(name, network)
-        _require(await self._db.read(failures.counts, list(limits), _WINDOW_US), {key: most - 1 for key, most in limits.items()})
+        _require(await self._db.read(failures.counts, list(limits), WINDOW_US), {key: most - 1 for key, most in limits.items()})
 
     async def attempt(
         self,
@@ -51,8 +51,8 @@ class Throttle:
 
         async def make(tx: Transaction) -> bool:
             for subject in sorted(limits):  # in one order, as in `failed`; whoever tries at the same time waits here
-                await failures.add(tx, subject, _WINDOW_US)
-            _require(await failures.counts(tx, list(limits), _WINDOW_US), limits)
+                await failures.add(tx, subject, WINDOW_US)
+            _require(await failures.counts(tx, list(limits), WINDOW_US), limits)
             if not await take(tx):
                 await failed(tx)
                 return False
@@ -72,22 +72,22 @@ class Throttle:
 
         async def count(tx: Transaction) -> Mapping[str, tuple[int, int]]:
             for subject in sorted(limits):  # in one order, so that nobody waits for one another for ever
-                await failures.add(tx, subject, _WINDOW_US)
+                await failures.add(tx, subject, WINDOW_US)
             if also is not None:
                 await also(tx)
-            return await failures.counts(tx, list(limits), _WINDOW_US)
+            return await failures.counts(tx, list(limits), WINDOW_US)
 
         _require(await self._db.write(count, durable=False), limits)
 
     async def succeeded(self, name: str, network: str) -> None:
         """Forget the failures of this name from this network: whoever has a password may try others' no more often for it."""
         pair = self._pair(name[:256], network)
-        if await self._db.read(failures.counts, [pair], _WINDOW_US):
+        if await self._db.read(failures.counts, [pair], WINDOW_US):
             await self._db.write(lambda tx: failures.forget(tx, pair), durable=False)
 
     async def prune(self) -> int:
         """Delete what no window counts any more."""
-        return await self._db.write(lambda tx: failures.prune(tx, _WINDOW_US), durable=False)
+        return await self._db.write(lambda tx: failures.prune(tx, WINDOW_US), durable=False)
 
     def _limits(self, name: str, network: str) -> Mapping[str, int]:
         name = name[:256]

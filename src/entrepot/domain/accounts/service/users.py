@@ -22,9 +22,9 @@ from entrepot.domain.accounts.errors import (
 )
 from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Purpose, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
-from entrepot.domain.accounts.queries import accounts, links, organisations, sessions
+from entrepot.domain.accounts.queries import accounts, failures, links, organisations, sessions
 from entrepot.domain.accounts.service.organisations import require_another_owner
-from entrepot.domain.accounts.service.throttle import Throttle
+from entrepot.domain.accounts.service.throttle import WINDOW_US, Throttle
 from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
 from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
@@ -35,6 +35,8 @@ from entrepot.spec.oci.names import LIBRARY, parse_namespace
 
 _PROVED_S: Final = 60.0
 _MOST_PROVED: Final = 1000
+_ALL_RECORDED: Final = "recorded"  # no JSON, as the subjects are that somebody typed
+_MOST_RECORDED: Final = 2000
 WITH_PASSWORD: Final = {"with": "password"}
 
 
@@ -264,7 +266,14 @@ def _require(is_there: bool, name: str) -> None:  # noqa: FBT001 - what a statem
 
 
 async def _record_failure(tx: Transaction, name: str, client: str) -> None:
-    """Record a sign-in that failed; a name that nobody has is not written down, since it may be a password in the wrong field."""
+    """Record a sign-in that failed; a name that nobody has is not written down, since it may be a password in the wrong field.
+
+    Of very many within a quarter of an hour no more are: whoever has many addresses does not fill the disk.
+    """
+    await failures.add(tx, _ALL_RECORDED, WINDOW_US)
+    counted = await failures.counts(tx, [_ALL_RECORDED], WINDOW_US)
+    if counted.get(_ALL_RECORDED, (0, 0))[0] > _MOST_RECORDED:
+        return
     await record(tx, Author(ANYONE, origin=Origin(client)), Deed(Act.SIGN_IN, name, name, WITH_PASSWORD, Outcome.REFUSED))
 
 

@@ -113,6 +113,11 @@ _FREE: Final = Statement(
     .where(namespace.c.id == bindparam("id_"))
     .values(name=bindparam("name_", type_=EXACT_TEXT), kind=literal(_FREED))
 )
+_LONGEST_IN: Final = Statement(
+    select(func.max(func.length(repository.c.name))).where(
+        repository.c.name > bindparam("first"), repository.c.name < bindparam("behind")
+    )
+)
 _CALL_REPOSITORIES: Final = Statement(
     update(repository)
     .where(repository.c.name > bindparam("first"), repository.c.name < bindparam("behind"))
@@ -240,6 +245,12 @@ async def free(tx: Transaction, namespace_: int) -> None:
 async def call_repositories(tx: Transaction, old: str, new: str) -> int:
     """Give all repositories of a namespace the names that they have when it is called `new`; return how many."""
     return await tx.run(_CALL_REPOSITORIES, new=new, skipped=len(old) + 2, **_inside(old))
+
+
+async def longest_in(db: Reader, name: str) -> int:
+    """Return how long the longest name of a repository in a namespace is."""
+    row = await db.one(_LONGEST_IN, **_inside(name))
+    return (row[0] if row else None) or 0
 
 
 async def delete_organisation(tx: Transaction, namespace_: int) -> None:

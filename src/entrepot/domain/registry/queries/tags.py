@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, cast, delete, func, insert, select, update
 
 from entrepot.domain.registry.model import Page, TagDetail, TagMove
-from entrepot.domain.registry.tables import blob, manifest, manifest_reference, tag, tag_move
+from entrepot.domain.registry.tables import blob, manifest, manifest_reference, repository_blob, tag, tag_move
 from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
@@ -18,10 +18,15 @@ _NAMES: Final = Statement(
     .order_by(tag.c.name)
     .limit(bindparam("limit"))
 )
-# What a manifest names lies in the repository as blobs; condemned rows of the same digest are another one's bytes.
+# What a manifest names lies in the repository as blobs; what lies elsewhere in the hub tells nobody here how large it is.
 _NAMED_BYTES: Final = (
     select(func.coalesce(func.sum(blob.c.size), 0))
-    .select_from(manifest_reference.join(blob, blob.c.digest == manifest_reference.c.digest))
+    .select_from(
+        manifest_reference.join(blob, blob.c.digest == manifest_reference.c.digest).join(
+            repository_blob,
+            and_(repository_blob.c.blob == blob.c.id, repository_blob.c.repository == manifest_reference.c.repository),
+        )
+    )
     .where(manifest_reference.c.manifest == manifest.c.id, blob.c.condemned_at.is_(None))
     .scalar_subquery()
 )

@@ -10,11 +10,18 @@ from entrepot.domain.accounts.model import ORGANISATION
 from entrepot.domain.audit.model import HUB, Act, Author, done
 from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
-from entrepot.domain.registry.errors import NameNotHeld, NamespaceNotEmpty, NamespaceTaken, NamespaceUnknown, RepositoryUnknown
+from entrepot.domain.registry.errors import (
+    NameNotHeld,
+    NamespaceNotEmpty,
+    NamespaceTaken,
+    NamespaceUnknown,
+    NameTooLong,
+    RepositoryUnknown,
+)
 from entrepot.domain.registry.model import Former, Home
 from entrepot.domain.registry.queries import names
 from entrepot.platform.db.database import Database, Transaction
-from entrepot.spec.oci.names import LIBRARY, RepositoryName, parse_namespace
+from entrepot.spec.oci.names import LIBRARY, MAX_NAME_LENGTH, RepositoryName, parse_namespace
 
 
 class Names(Acting):
@@ -31,6 +38,7 @@ class Names(Acting):
 
         Raises:
             NamespaceUnknown: there is no namespace of that kind, or its user was deleted.
+            NameTooLong: a repository's name would be longer than names may be.
             NamespaceTaken, NamespaceInvalid, NameReserved
         """
         if parse_namespace(new) == LIBRARY:
@@ -40,6 +48,8 @@ class Names(Acting):
             home = await names.lock_home(tx, old, alone=True)
             if home is None or home.kind != kind or home.ownerless or old == LIBRARY:
                 raise NamespaceUnknown(name=old)
+            if await names.longest_in(tx, old) + len(new) - len(old) > MAX_NAME_LENGTH:
+                raise NameTooLong(name=new, most=MAX_NAME_LENGTH)
             await _take(tx, home, new)
             await names.hold(tx, old, home.id)
             await record(tx, self._by, done(Act.NAMESPACE_RENAME, old, {"new": new}))

@@ -22,6 +22,7 @@ from entrepot.domain.registry.errors import (
     NamespaceNotEmpty,
     NamespaceTaken,
     NamespaceUnknown,
+    NameTooLong,
     NamingRefused,
     RepositoryExists,
     RepositoryUnknown,
@@ -216,6 +217,20 @@ def test_an_organisation_is_deleted_when_it_is_empty_and_leaves_its_name(place: 
         await there.add(team, owner)
 
     run(place, scenario)
+
+
+def test_no_name_becomes_longer_than_names_may_be(place: Settings, number: Iterator[int]) -> None:
+    short, long = f"s{next(number)}", f"{'l' * 40}{next(number)}"
+
+    async def scenario() -> None:
+        async with parts(place) as whole:
+            longest = f"{short}/{'a' * (255 - len(short) - 1)}"
+            await push_blob(whole, longest, b"layer")
+            with pytest.raises(NameTooLong, match="255"):
+                await whole.registry.names.rename(short, long, "organisation")
+            assert await sql(place, "SELECT count(*) FROM namespace WHERE name = $1", long) == [(0,)]
+
+    asyncio.run(scenario())
 
 
 def test_only_what_is_held_is_released(place: Settings, number: Iterator[int]) -> None:

@@ -1,6 +1,7 @@
 """What accounts cost: pulls with a token of the registry's own, pulls that are counted, tokens issued.
 
-Two registries hold the same images and are asked in turn; one has 100,000 users and 1,000,000 repositories beside them.
+Three registries hold the same images and are asked in turn; one has 100,000 users and 1,000,000 repositories beside them, and
+one counts no pulls.
 """
 
 import shutil
@@ -23,13 +24,14 @@ from bench.fleet import Fleet
 from bench.images import Repository
 from bench.processes import cpu_s
 from bench.progress import say
-from bench.servers import ENTREPOT, ENTREPOT_MANY, Server
+from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, Server
 from entrepot.domain.accounts.model import ADMINISTRATOR, Scope, Terms
 from support.accounts import basic, with_accounts
 
 NOBODY: Final = "without a login"
 BEARER: Final = "with a bearer token"
 PRIVATE: Final = "of a private repository, with a bearer token"
+UNCOUNTED: Final = "with a bearer token, nothing counted"
 COUNTED: Final = "counted for an address"
 _PRIVATE: Final = 4  # every fourth repository is private
 _PASSWORD: Final = "a password for benchmarks"  # noqa: S105 - of a registry that the run made
@@ -44,9 +46,10 @@ def pulls(fleet: Fleet, book: Book) -> None:
     if fleet.on_cluster:
         raise BenchmarkFailed("it is measured on SQLite alone")
     few = _served(fleet)
-    many = _with_many(fleet, few)
+    uncounted, many = _beside(fleet, few)
     ways = [(way, server) for way in (NOBODY, BEARER, PRIVATE, COUNTED, TOKENS) for server in (few, many)]
-    made = {server.name: _paths(fleet, server) for server in (few, many)}
+    ways.insert(ways.index((BEARER, few)), (UNCOUNTED, uncounted))
+    made = {server.name: _paths(fleet, server) for server in (few, many, uncounted)}
     for way, server in fleet.rounds(ways):
         paths = made[server.name][way]()
         wrk.run(server.port, paths, _WARM_UP_S)
@@ -75,16 +78,19 @@ def _served(fleet: Fleet) -> Server:
     return server
 
 
-def _with_many(fleet: Fleet, few: Server) -> Server:
-    """Return a copy of the server with very many accounts and repositories beside its own."""
+def _beside(fleet: Fleet, few: Server) -> tuple[Server, Server]:
+    """Return two copies of the server: one that counts nothing, one with very many accounts and repositories beside its own."""
     few.stop()
-    many = fleet.made(ENTREPOT_MANY)
-    shutil.copytree(few.data, many.data, dirs_exist_ok=True)
+    uncounted, many = fleet.made(ENTREPOT_UNCOUNTED), fleet.made(ENTREPOT_MANY)
+    for server in (uncounted, many):
+        shutil.copytree(few.data, server.data, dirs_exist_ok=True)
     with closing(sqlite3.connect(many.data / "entrepot.db")) as database, database:
         database.executescript(_MANY.read_text("utf-8"))
+    about = {"access": "accounts", "admin_password": _PASSWORD, "trusted_proxies": "127.0.0.1/32"}
     for server in (few, many):
-        server.restart_with(access="accounts", admin_password=_PASSWORD, trusted_proxies="127.0.0.1/32")
-    return many
+        server.restart_with(**about)
+    uncounted.restart_with(**about, count_pulls="false")
+    return uncounted, many
 
 
 def _paths(fleet: Fleet, server: Server) -> dict[str, Paths]:
@@ -101,6 +107,7 @@ def _paths(fleet: Fleet, server: Server) -> dict[str, Paths]:
     return {
         NOBODY: lambda: write(plain),
         BEARER: lambda: write(_with_tokens(server, public, secret)),
+        UNCOUNTED: lambda: write(_with_tokens(server, public, secret)),
         PRIVATE: lambda: write(_with_tokens(server, private, secret)),
         COUNTED: lambda: write(counted),
         TOKENS: lambda: write(asked),

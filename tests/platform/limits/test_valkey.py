@@ -4,16 +4,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from entrepot.platform.limits import valkey
 from entrepot.platform.limits.valkey import ValkeyWindows
-from entrepot.platform.limits.windows import BUCKET_S, LimitsAway
+from entrepot.platform.limits.windows import BUCKET_S, WINDOW_S, LimitsAway
+from support.counts import examples
 from support.valkey import Valkey
 
 SUBJECT: Final = "address 192.0.2.1"
+_numbers: Final = count()
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +68,43 @@ def test_the_window_passes(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> N
             assert 1 <= refused.retry_after_s <= 3
             await asyncio.sleep(refused.retry_after_s + 0.1)
             assert (await windows.take("c", 1)).allowed
+
+    asyncio.run(scenario())
+
+
+TIME_OF: Final = "redis.call('TIME')[1]"
+SHIFTED: Final = valkey._ASK.replace(TIME_OF, f"{TIME_OF} + (redis.call('GET', 'shift') or 0)")
+
+
+def test_the_clock_of_the_next_test_is_the_script_s_own() -> None:
+    assert SHIFTED.count("'shift'") == valkey._ASK.count("'TIME'") == 1
+    assert "TIME" not in valkey._GIVE_BACK
+
+
+@given(st.lists(st.integers(0, 4000), min_size=20, max_size=60), st.integers(1, 6))
+@settings(max_examples=examples(15, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_any_six_hours_no_more_than_the_limit_are_allowed(
+    server: Valkey, monkeypatch: pytest.MonkeyPatch, pauses: list[int], limit: int
+) -> None:
+    subject = f"clock {next(_numbers)}"
+    monkeypatch.setattr(valkey, "_ASK", SHIFTED)
+
+    async def scenario() -> None:
+        async with opened(server) as windows, Redis.from_url(server.url) as clock:
+            allowed: list[float] = []
+            gone = 0
+            for pause in pauses:
+                gone += pause
+                await clock.set("shift", gone)
+                before = int(time.time()) + gone
+                taken = await windows.take(subject, limit)
+                after = int(time.time()) + gone
+                # What happens while it is asked counts for whoever asks.
+                recent = sum(moment > after - WINDOW_S for moment in allowed)
+                longer = sum(moment > before - WINDOW_S - BUCKET_S for moment in allowed)
+                assert recent < limit if taken.allowed else longer >= limit
+                if taken.allowed:
+                    allowed.append(before)
 
     asyncio.run(scenario())
 

@@ -1,5 +1,6 @@
 """The README's tour followed word for word: a docker daemon of our own, the page's commands, another port and folder."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from support.containers import Containers
 from support.daemons import DockerDaemon, docker
 from support.instance import Instance, as_people_have
 from support.pages import Page
@@ -30,9 +32,9 @@ class Reader:
     docker: Program
     port: int
 
-    def types(self, commands: str) -> subprocess.CompletedProcess[str]:
-        """Run commands of the page in a shell in the project's folder."""
-        own = self.docker.surroundings(HOME=str(self.folder))
+    def types(self, commands: str, others: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run commands of the page in a shell in the project's folder, with Docker's environment or another one."""
+        own = others or self.docker.surroundings(HOME=str(self.folder))
         environment = as_people_have(**own) | {"PATH": f"{self.docker.path.parent}:{os.environ['PATH']}"}
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands.replace("localhost:5000", f"localhost:{self.port}")],
@@ -85,6 +87,30 @@ def test_the_tour_of_the_readme_goes_as_it_says(reader: Reader) -> None:
     assert (refused.returncode, "in\n" in refused.stdout) == (1, True), refused.stderr
     absent = reader.types(pull.replace("acme/app", "acme/none"))
     assert refused.stderr.splitlines()[-1] == absent.stderr.splitlines()[-1].replace("acme/none", "acme/app")
+
+
+def test_other_clients_sign_in_push_and_pull_as_it_says(reader: Reader) -> None:
+    podman, skopeo, helm, oras = _PAGE.blocks("Other clients")
+    with tempfile.TemporaryDirectory(prefix="entrepot-", ignore_cleanup_errors=True) as short:
+        containers = Containers(Path(short))
+        try:
+            saved = Path(short) / "alpine.tar"
+            saved.write_bytes(gzip.decompress(_ALPINE.read_bytes()))
+            containers.podman("load", "--quiet", "--input", str(saved))
+            containers.podman("tag", "alpine:3.10", "hello-world")
+            reached = ":".join(str(program(name).path.parent) for name in ("skopeo", "helm", "oras"))
+            chart = reader.folder / "mychart"
+            (chart / "templates").mkdir(parents=True)
+            (chart / "Chart.yaml").write_text("apiVersion: v2\nname: mychart\nversion: 0.1.0\n", "utf-8")
+            for name in ("notes.txt", "review.txt"):
+                (reader.folder / name).write_text(name, "utf-8")
+            commands = f"{containers.shell}{podman}\n{skopeo}\nhelm package mychart\n{helm}\n{oras}"
+            followed = reader.types(f'PATH="{reached}:$PATH"\n{commands}', containers.surroundings)
+            assert followed.returncode == 0, followed.stdout + followed.stderr
+            assert '"v2"' in followed.stdout
+            assert "Attached" in followed.stdout
+        finally:
+            containers.close()
 
 
 def test_the_101st_pull_of_a_stranger_is_refused_with_the_headers_that_clients_know(instance: Instance, reader: Reader) -> None:

@@ -32,6 +32,16 @@ class Containers:
         self._driver = "overlay" if partial else "vfs"
         self._write_settings(partial=partial)
 
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The environment in which podman, and skopeo too, know nothing of this machine."""
+        return self._podman.surroundings()
+
+    @property
+    def shell(self) -> str:
+        """Return what a shell is told first, so that `podman` there is this one."""
+        return f'podman() {{ "{self._podman.path}" --tmpdir "{self._folder / "libpod"}" "$@"; }}\n'
+
     def podman(self, *words: str, check: bool = True) -> str:
         """Run podman and return what it printed."""
         return _told(self._podman.run("--tmpdir", str(self._folder / "libpod"), *words, check=check, limit_s=_LONG_S))

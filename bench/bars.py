@@ -145,6 +145,7 @@ BARS: Final = (
     Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="with a bearer token"),
     Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="of a private repository, with a bearer token", is_aim=True),
     Bar(ACCESS, CPU, _AT_MOST, 1.1, _NOBODY, subject="counted for an address"),
+    Bar(ACCESS, CPU, _AT_MOST, 1, "docker-registry, with a bearer token", subject="with a bearer token", is_aim=True),
     Bar(ACCESS, CPU, _AT_MOST, 1.05, "with a bearer token, nothing counted", subject="with a bearer token"),
     *(Bar(ACCESS_MANY, CPU, _AT_MOST, 1.2, way, ACCESS, subject=way) for way in _WAYS),
     Bar(TOKENS, RATE, _AT_LEAST, 2000),

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -81,9 +81,13 @@ class Server:
 
     def restart_with(self, **settings: object) -> None:
         """Start it anew with these settings of Entrepot, beside those that it has."""
+        self.restart_in({f"ENTREPOT_{name.upper()}": str(value) for name, value in settings.items()}, "/readyz")
+
+    def restart_in(self, environment: Mapping[str, str], path: str) -> None:
+        """Start it anew with more in its environment, and wait until the path is answered 200."""
         self.stop()
-        self._recipe.environment.update({f"ENTREPOT_{name.upper()}": str(value) for name, value in settings.items()})
-        self.start("/readyz")
+        self._recipe.environment.update(environment)
+        self.start(path)
 
     def stop(self) -> None:
         """End it; the data stays."""

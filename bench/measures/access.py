@@ -24,7 +24,8 @@ from bench.fleet import Fleet
 from bench.images import Repository
 from bench.processes import cpu_s
 from bench.progress import say
-from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, Server
+from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, REGISTRY, Server
+from bench.token_auth import Authority
 from entrepot.domain.accounts.model import ADMINISTRATOR, Scope, Terms
 from support.accounts import basic, with_accounts
 
@@ -33,6 +34,7 @@ BEARER: Final = "with a bearer token"
 PRIVATE: Final = "of a private repository, with a bearer token"
 UNCOUNTED: Final = "with a bearer token, nothing counted"
 COUNTED: Final = "counted for an address"
+DOCKERS: Final = "docker-registry, with a bearer token"
 _PRIVATE: Final = 4  # every fourth repository is private
 _PASSWORD: Final = "a password for benchmarks"  # noqa: S105 - of a registry that the run made
 _ADDRESSES: Final = 20_000  # so that none of them comes to its limit
@@ -50,6 +52,11 @@ def pulls(fleet: Fleet, book: Book) -> None:
     ways = [(way, server) for way in (NOBODY, BEARER, PRIVATE, COUNTED, TOKENS) for server in (few, many)]
     ways.insert(ways.index((BEARER, few)), (UNCOUNTED, uncounted))
     made = {server.name: _paths(fleet, server) for server in (few, many, uncounted)}
+    registry = _docker_s(fleet)
+    if registry is not None:
+        docker_s, its_paths = registry
+        ways.insert(ways.index((BEARER, few)), (DOCKERS, docker_s))
+        made[docker_s.name] = {DOCKERS: its_paths}
     for way, server in fleet.rounds(ways):
         paths = made[server.name][way]()
         wrk.run(server.port, paths, _WARM_UP_S)
@@ -91,6 +98,25 @@ def _beside(fleet: Fleet, few: Server) -> tuple[Server, Server]:
         server.restart_with(**about)
     uncounted.restart_with(**about, count_pulls="false")
     return uncounted, many
+
+
+def _docker_s(fleet: Fleet) -> tuple[Server, Paths] | None:
+    """Return Docker's registry with the images and token authentication, if it is to be had, and what writes down its paths."""
+    for server in fleet.with_images(REGISTRY):
+        authority = Authority(fleet.folder)
+        server.restart_in(authority.environment, "/")
+        public = [each for place, each in enumerate(fleet.repositories) if place % _PRIVATE]
+        lines = [
+            f"{path}\tAuthorization: Bearer {token}"
+            for each, token in ((each, authority.token(each.name)) for each in public)
+            for path in _manifests(each)
+        ]
+        with connected(server.port) as client:
+            path, _, header = lines[0].partition("\t")
+            client.ask("GET", path).expect(401)
+            client.ask("GET", path, headers=dict([header.split(": ", 1)])).expect(200)
+        return server, partial(wrk.write_paths, fleet.folder / "accounts", lines)
+    return None
 
 
 def _paths(fleet: Fleet, server: Server) -> dict[str, Paths]:

@@ -1,5 +1,6 @@
 """Repositories as they are listed, and made before anything is pushed to them."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -45,6 +46,7 @@ class Listing:
             found = await self._db.read(read, namespace, last, _LOOKED_AT)
             seen += [each for each in found if await self._sees(actor, each)]
             is_more, last = len(found) == _LOOKED_AT, found[-1].name if found else last
+            await asyncio.sleep(0)  # whoever sees few of very many keeps nobody else waiting
         return seen[:limit], len(seen) > limit
 
     async def add(self, actor: Actor, name: RepositoryName, *, public: bool) -> Listed:

@@ -1,5 +1,6 @@
 """Tags and the catalogue of repositories: listing, moving and deleting, and the record of every move."""
 
+import asyncio
 from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
@@ -115,6 +116,7 @@ class Tags:
                 if is_public or await self._rule.may(actor, Action.PULL, RepositoryName.parse(stored)):
                     names.append(stored)
             is_more, last = len(found) == _LOOKED_AT, found[-1][0] if found else last
+            await asyncio.sleep(0)  # whoever sees few of very many keeps nobody else waiting
         return Page(names[:limit], more=len(names) > limit)
 
     async def _pushed(self, name: RepositoryName) -> int:

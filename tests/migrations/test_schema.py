@@ -37,6 +37,7 @@ INDEXES: Final = {
     "name_hold_namespace": ("name_hold", ["namespace"], False, ""),
     "repository_private": ("repository", ["namespace"], False, "visibility = 'private'"),
     "subscription_plan": ("subscription", ["plan"], False, ""),
+    "one_time_link_inviter": ("one_time_link", ["inviter"], False, ""),
     "recent_pull_began_at": ("recent_pull", ["began_at"], False, ""),
     "repository_alias_repository": ("repository_alias", ["repository"], False, ""),
     "member_account": ("member", ["account"], False, ""),

@@ -45,7 +45,7 @@ async def name_history(rooms: Registry, who: Accounts) -> None:
         await there.set_archived(ANYONE, name("present/uno"), archived=archived)
     assert (await there.find(ANYONE, name("present/uno"))).readme == "# A"
     assert "past" in {each.name for each in await rooms.names.held("", 10)}
-    assert await rooms.names.leads_to("past")
+    assert await rooms.names.held_by(await rooms.names.leads_to("past"))
     assert len(await rooms.names.held_in("present", "", 10)) == 2
     await rooms.names.release("present/one")
     await rooms.names.release("past")

@@ -1,12 +1,14 @@
 """A scenario that runs every statement about sessions, second factors, links and mail once, for users that are there."""
 
 import time
+from functools import partial
 
 import msgspec
 
 from entrepot.app.parts import Accounts, key_file
 from entrepot.base.settings import Settings
 from entrepot.domain.accounts.model import Place, Terms
+from entrepot.domain.accounts.queries import credentials
 from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.sessions import Browser
 from entrepot.domain.accounts.service.upkeep import AccountUpkeep
@@ -78,6 +80,7 @@ async def _proofs(scene: Scene) -> None:
     upkeep = AccountUpkeep(scene.db)
     assert await upkeep.cut_addresses(1) >= 2
     await upkeep.prune_credentials()
+    await scene.db.write(partial(credentials.prune_of, namespace_=account.namespace))
     keys = Keys(scene.db, KeyFile(key_file(scene.place)), "a test")
     await keys.newest()
     await sql(scene.place, "UPDATE signing_key SET created_at = 1 WHERE purpose = 'a test'")

@@ -114,10 +114,16 @@ def test_there_is_an_end_to_tokens_teams_and_grants(
             await who.credentials.add_personal(name, "one more", Terms())
         await who.credentials.revoke(made[0][0].id)
         await who.credentials.add_personal(name, "another", Terms())
+        monkeypatch.setattr("entrepot.domain.accounts.service.credentials._MOST_STORED", 3)
+        await who.credentials.revoke(made[1][0].id)
+        await who.credentials.add_personal(name, "a third", Terms())
+        assert len(await who.credentials.of_account(await who.users.find(name))) == 2, "those that held no more are gone"
         for each in ("a", "b"):
             await who.organisations.add_team(team, each)
             await who.organisations.grant_to_team(team, "a", Held(each, Grant.READ))
             await who.organisations.grant_to_account(team, name, Held(each, Grant.READ))
+        await who.organisations.grant_to_team(team, "a", Held("a", Grant.WRITE))
+        await who.organisations.grant_to_account(team, name, Held("b", Grant.WRITE))
         for refused in (
             who.organisations.add_team(team, "c"),
             who.organisations.grant_to_team(team, "a", Held("c", Grant.READ)),

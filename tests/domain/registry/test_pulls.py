@@ -69,6 +69,9 @@ def test_sums_of_several_processes_are_added_and_follow_a_rename(place: Settings
             assert (await told(whole, moved)).pulls == 301
             for each in several:
                 await each.close()
+            whole.registry.pulls.note(ann, moved.stored, "192.0.2.1")
+            await asyncio.gather(whole.registry.pulls.flush(), asyncio.sleep(0))
+            assert (await told(whole, moved)).pulls == 302
 
     asyncio.run(scenario())
 

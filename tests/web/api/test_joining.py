@@ -87,9 +87,20 @@ def test_an_invitation_makes_an_account_and_a_member_once(tmp_path: Path) -> Non
         assert (await ask("ann", "PUT", "/organisations/acme/members/bob", {"role": "member"})).status == 204
         listed = (await ask("ann", "GET", "/organisations/acme/invitations")).json["items"]
         assert [each["invited_by"] for each in listed] == ["ann"]
+        assert (await ask("ann", "PUT", "/organisations/acme/members/bob", {"role": "owner"})).status == 204
+        late = (await ask("bob", "POST", "/organisations/acme/invitations", {"invited": "x@example.com", "role": "owner"})).json
+        assert (await ask("bob", "PUT", "/users/bob/name", {"name": "rob", "current_password": PASSWORD})).status == 204
+        assert (await ask("admin", "POST", "/links/look", body_of(late["link"]))).status == 200
+        # As if they had lost it in the very moment in which the link is used.
+        await sql(ask.scene.place, "UPDATE member SET role = 'editor' WHERE account = (SELECT max(id) - 1 FROM account)")
+        assert (await ask("rob", "POST", "/join", body_of(late["link"]))).status == 422
+        assert (await ask("ann", "PUT", "/organisations/acme/members/rob", {"role": "member"})).status == 204
+        assert late["id"] not in {
+            each["id"] for each in (await ask("ann", "GET", "/organisations/acme/invitations")).json["items"]
+        }
         assert (await ask("ann", "DELETE", f"/organisations/acme/invitations/{listed[0]['id']}")).status == 204
         assert (await ask("ann", "DELETE", f"/organisations/acme/invitations/{listed[0]['id']}")).status == 404
-        acts = [each["act"] for each in (await ask("ann", "GET", "/organisations/acme/audit")).json["items"]]
+        acts = [each["act"] for each in (await ask("ann", "GET", "/namespaces/acme/audit")).json["items"]]
         assert {"invitation.add", "invitation.revoke", "member.set", "organisation.add"} <= set(acts)
 
     asked(tmp_path, scenario)
@@ -186,8 +197,16 @@ def test_names_plans_and_settings_of_an_organisation_are_changed(tmp_path: Path)
         assert (await ask("ann", "GET", "/organisations/zenith")).json["makes_private"] is True
         listed = (await ask("admin", "GET", "/names")).json["items"]
         assert [(each["name"], each["leads_to"]) for each in listed] == [("acme", "zenith")]
-        for who, status in ((None, 401), ("bob", 404), ("ann", 204), ("ann", 404)):
-            assert (await ask(who, "DELETE", "/names?name=acme")).status == status, who
+        for who in (None, "bob"):
+            held, absent = [await ask(who, "DELETE", f"/names?name={name}") for name in ("acme", "zzzz")]
+            assert held.status == absent.status == (401 if who is None else 404)
+            assert held.content == absent.content.replace(b"zzzz", b"acme"), "what it leads to is told to nobody else"
+        acts = (await ask("ann", "GET", "/namespaces/zenith/audit")).json["items"]
+        assert {"namespace.rename", "organisation.add"} <= {each["act"] for each in acts}, "under the former name too"
+        assert [(await ask("ann", "DELETE", "/names?name=acme")).status for _ in range(2)] == [204, 404]
+        await ask.scene.who.organisations.add("acme", "bob")
+        acts = (await ask("bob", "GET", "/namespaces/acme/audit")).json["items"]
+        assert [each["act"] for each in acts] == ["organisation.add", "name.release"], "what was done before is another one's"
         assert (await ask("bob", "PUT", "/users/bob/name", {"name": "rob"})).status == 403
         assert (await ask("bob", "PUT", "/users/bob/name", {"name": "rob", "current_password": PASSWORD})).status == 204
         assert (await ask("rob", "GET", "/user")).json["name"] == "rob"

@@ -86,7 +86,7 @@ def in_organisation() -> list[Action]:
         Action("m", "GET", f"{team}/invitations", 200),
         Action("m", "POST", f"{team}/invitations", 201, {"invited": f"someone{number}@example.com"}),
         Action("m", "DELETE", f"{team}/invitations/none", 404),
-        Action("m", "GET", f"{team}/audit?limit=2", 200),
+        Action("m", "GET", "/api/v1/namespaces/team/audit?limit=2", 200),
         Action("m", "GET", "/api/v1/namespaces/team/usage", 200),
         Action("m", "GET", "/api/v1/namespaces/team/names", 200),
         Action("m", "PATCH", team, 200, {"makes_private": False}),

@@ -206,6 +206,7 @@ class Link(msgspec.Struct, frozen=True):
     expires_at: int = 0
     used_at: int | None = None
     revoked_at: int | None = None
+    inviter: int | None = None  # the account of whoever invites; None for a command
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -155,4 +155,5 @@ one_time_link: Final = Table(
     instant("expires_at"),
     instant("used_at", nullable=True),
     instant("revoked_at", nullable=True),
+    Column("inviter", BIG, nullable=True),  # the account of whoever invites; without it a command did
 )

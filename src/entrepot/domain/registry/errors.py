@@ -50,6 +50,12 @@ class NameTooLong(NamingRefused):
     summary = "'{name}' is too long: with it the name of a repository would have more than {most} characters"
 
 
+class TooManyHeld(NamingRefused):
+    """As many former names are held for a namespace as may be."""
+
+    summary = "'{name}' has {most} former names, which are held for it: release one first"
+
+
 class NameNotHeld(NamingRefused):
     """The name is in use, or nobody ever had it."""
 

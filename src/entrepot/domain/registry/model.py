@@ -138,9 +138,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Pulling(NamedTuple):
-    """By what pulls are summed: whose namespace pulled, from which address, with which token, and what."""
+    """By what pulls are summed: whose namespace, since when (microseconds UTC), from which address, with which token, what."""
 
     owner: str
+    began_at: int
     source: str
     credential: str
     repository: str

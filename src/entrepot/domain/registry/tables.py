@@ -85,7 +85,7 @@ tag: Final = Table(
 pull_total: Final = Table(
     "pull_total",
     METADATA,
-    number("repository", ForeignKey("repository.id"), primary_key=True),
+    number("repository", ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
     number("pulls"),
     instant("pulled_at"),
 )

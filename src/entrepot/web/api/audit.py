@@ -1,6 +1,7 @@
 """The audit log, for administrators and for owners of organisations."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from entrepot.domain.access.model import Action
 from entrepot.domain.audit.model import Event, Wanted
 from entrepot.domain.audit.service.reading import NEWEST, as_json
-from entrepot.web.api.asking import Asked, Asking
+from entrepot.web.api.asking import Asking
+from entrepot.web.api.credentials import require_no_token
 from entrepot.web.api.errors import FieldInvalid
 from entrepot.web.api.models import Page, Segment, Shown, instant
 from entrepot.web.api.routing import PREFIX, Noun
@@ -69,20 +71,24 @@ class Entry(Shown):
 async def list_audit(asked: Asking, wanted: Annotated[HubFilter, Query()]) -> Page[Entry]:
     """List acts, newest first. For administrators."""
     await asked.verbs.permits.on_hub(asked.actor)
-    return await _page(asked, wanted, wanted.namespace)
+    found = await asked.verbs.audit.newest(_wanted(wanted, wanted.namespace), wanted.limit + 1, _before(wanted.after))
+    return _page(found, wanted.limit)
 
 
-@_noun.get("/organisations/{organisation}/audit")
-async def list_organisation_audit(asked: Asking, organisation: Segment, wanted: Annotated[Filter, Query()]) -> Page[Entry]:
-    """List what was done in an organisation, newest first. For owners."""
-    await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
-    return await _page(asked, wanted, organisation)
+@_noun.get("/namespaces/{namespace}/audit")
+async def list_namespace_audit(asked: Asking, namespace: Segment, wanted: Annotated[Filter, Query()]) -> Page[Entry]:
+    """List what was done in a namespace, under its former names too, newest first. For owners."""
+    await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, namespace, "namespace")
+    require_no_token(asked)
+    names = [namespace, *await asked.verbs.names.held_by(namespace)]
+    found = await asked.verbs.audit.of_namespace(names, _wanted(wanted, ""), wanted.limit + 1, _before(wanted.after))
+    return _page(found, wanted.limit)
 
 
 @_noun.get("/audit/chain")
 async def list_chain(
     asked: Asking,
-    after: Annotated[int, Query(ge=0, description="The last position that the caller has.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The last position that the caller has.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at the most.")] = 100,
 ) -> Page[dict[str, Any]]:
     """Give acts in the order of the chain, with all that their digests cover, for whoever keeps a copy. For administrators."""
@@ -92,9 +98,9 @@ async def list_chain(
     return Page(items=shown, next=str(shown[-1]["position"]) if len(found) > limit else None)
 
 
-async def _page(asked: Asked, wanted: Filter, namespace: str) -> Page[Entry]:
-    found = await asked.verbs.audit.newest(_wanted(wanted, namespace), wanted.limit + 1, _before(wanted.after))
-    shown = found[: wanted.limit]
+def _page(found: Sequence[Event], limit: int) -> Page[Entry]:
+    """Return a page of what was asked for with one more than `limit`."""
+    shown = found[:limit]
     following = f"{shown[-1].happened_at}.{shown[-1].id}" if len(found) > len(shown) else None
     return Page(items=[Entry.of(each) for each in shown], next=following)
 

@@ -112,6 +112,7 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     plans.SubscriberUnknown: Row("NOT_FOUND", 404),
     plans.PlanInvalid: Row("INVALID", 422),
     registry.NameNotHeld: Row("NOT_FOUND", 404),
+    registry.TooManyHeld: Row("CONFLICT", 409),
     registry.NameTooLong: Row("INVALID", 422, "name"),
     registry.RepositoryUnknown: Row("NOT_FOUND", 404),
     registry.ManifestUnknown: Row("NOT_FOUND", 404),

@@ -79,6 +79,7 @@ async def invite_user(asked: Asking, body: NewInvitation) -> Invitation:
         body.email,
         asked.actor.name,
         by_administrator=_administers(asked),
+        inviter=asked.actor.account,
         lifetime_s=body.expires_in_days * _DAY_S,
     )
     return Invitation.of(made, link)
@@ -104,7 +105,12 @@ async def invite_member(asked: Asking, organisation: Segment, body: NewMember) -
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, organisation)
     require_no_token(asked)
     made, link = await asked.verbs.invitations.invite_member(
-        organisation, body.invited, body.role, asked.actor.name, by_administrator=_administers(asked)
+        organisation,
+        body.invited,
+        body.role,
+        asked.actor.name,
+        by_administrator=_administers(asked),
+        inviter=asked.actor.account,
     )
     return Invitation.of(made, link)
 

@@ -99,7 +99,7 @@ async def sign_up(asked: Asking, body: SignUp) -> User:
     if body.link:
         secret = GivenLink(link=body.link).secret
         return User.of(await verbs.accept(secret, body.name, body.password, asked.call.client))
-    return User.of(await verbs.sign_up(body.name, body.password, _network(asked)))
+    return User.of(await verbs.sign_up(body.name, body.password, asked.call.client))
 
 
 @_noun.post("/join")

@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import Annotated, Final, Self
 
 from fastapi import Query
+from msgspec.structs import replace
 from pydantic import Field
 
+from entrepot.domain.access.errors import Denied, Hidden, Unproven
 from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.model import ORGANISATION, USER
 from entrepot.domain.registry.model import Former
+from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.credentials import require_no_token
 from entrepot.web.api.models import After, Limit, Page, Segment, Sent, Shown, instant, paged
@@ -20,7 +23,7 @@ _Text = Annotated[str, Field(max_length=1000)]
 
 
 class FormerName(Shown):
-    """A name that nobody else is given: what it leads to, null for that of somebody who was deleted."""
+    """A name that nobody else is given: what it leads to, null if that is not for whoever asks, or was deleted."""
 
     name: str
     leads_to: str | None
@@ -55,7 +58,7 @@ async def list_names(asked: Asking, after: After = "", limit: Limit = 100) -> Pa
 async def list_repository_names(asked: Asking, namespace: Segment, after: After = "", limit: Limit = 100) -> Page[FormerName]:
     """List the former names of repositories in a namespace; `after` is one without the namespace. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, namespace, "namespace")
-    found = await asked.verbs.names.held_in(namespace, after, limit + 1)
+    found = [await _as_seen(asked, each) for each in await asked.verbs.names.held_in(namespace, after, limit + 1)]
     return paged(found, limit, FormerName.of, lambda each: each.name.partition("/")[2])
 
 
@@ -63,9 +66,14 @@ async def list_repository_names(asked: Asking, namespace: Segment, after: After 
 async def release_name(
     asked: Asking, name: Annotated[str, Query(max_length=255, description="Of a namespace, or the whole name of a repository.")]
 ) -> None:
-    """Let a former name lead nowhere, and others have it. For whoever owns what it leads to, and for administrators."""
+    """Let a former name lead nowhere, and others have it. For owners of the namespace that had it, or in which it lies."""
+    if not asked.actor.is_somebody:
+        raise Unproven(action=Action.MANAGE.value, repository=name, scope="")
     owner = name.partition("/")[0] if "/" in name else await asked.verbs.names.leads_to(name) or name
-    await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, owner, "name")
+    try:
+        await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, owner, "name")
+    except (Denied, Hidden):  # what it leads to is told to nobody else
+        raise Hidden("name", name) from None
     require_no_token(asked)
     await asked.verbs.names.release(name)
 
@@ -83,6 +91,17 @@ async def rename_user(asked: Asking, user: Segment, body: NewUserName) -> None:
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, user, "user")
     await require_password(asked, user, body.current_password)
     await _rename(asked, user, body.name, USER)
+
+
+async def _as_seen(asked: Asked, found: Former) -> Former:
+    """Return a former name, without what it leads to where whoever asks may not see that: it is somebody else's now."""
+    if found.leads_to.partition("/")[0] == found.name.partition("/")[0]:
+        return found
+    try:
+        await asked.verbs.permits.in_repository(asked.actor, Action.PULL, RepositoryName.parse(found.leads_to))
+    except (Denied, Hidden):
+        return replace(found, leads_to="")
+    return found
 
 
 async def _rename(asked: Asked, old: str, new: str, kind: str) -> None:

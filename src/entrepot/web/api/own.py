@@ -9,7 +9,6 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from entrepot.base.addresses import network_of
 from entrepot.domain.access.errors import PolicyRefused
 from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.model import Account
@@ -17,8 +16,10 @@ from entrepot.web.api.asking import Asked, Asking
 from entrepot.web.api.credentials import Credential, require_no_token
 from entrepot.web.api.models import Segment, Sent, Shown, instant, instant_or_none
 from entrepot.web.api.organisations import Membership
+from entrepot.web.api.plans import MOST_PULLS, Pulls
 from entrepot.web.api.routing import PREFIX, Noun
 from entrepot.web.api.sessions import Session
+from entrepot.web.api.teams import Granted
 from entrepot.web.api.users import User, require_password
 
 _noun: Final = Noun("own account", f"{PREFIX}/users/{{user}}")
@@ -77,15 +78,18 @@ class SentLink(Shown):
 
 
 class OwnData(Shown):
-    """All that is known of a user; no secret is in it."""
+    """All that is known of a user, but for the audit log and what lies in repositories; no secret is in it."""
 
     user: User
     organisations: list[Membership]
+    language: str
     teams: list[OwnTeam]
+    grants: list[Granted]
     tokens: list[Credential]
     sessions: list[Session]
     links: list[SentLink]
     second_factor: SecondFactor
+    pulls: list[Pulls]
 
 
 @_noun.get("/export")
@@ -97,6 +101,9 @@ async def export_user(asked: Asking, user: Segment) -> OwnData:
     return OwnData(
         user=User.of(found.account),
         organisations=[Membership.of(each) for each in found.organisations],
+        language=found.account.language.value,
+        grants=[Granted(pattern=each.pattern, role=each.role) for each in found.grants],
+        pulls=[Pulls.of(each) for each in await asked.verbs.registry.pulls.recent(user, MOST_PULLS)],
         teams=[OwnTeam(organisation=each.organisation, team=each.team) for each in found.teams],
         tokens=[Credential.of(each) for each in found.tokens],
         sessions=[Session.of(each) for each in found.sessions],
@@ -145,7 +152,7 @@ async def begin_second_factor(asked: Asking, user: Segment, body: Proof) -> Enro
 async def confirm_second_factor(asked: Asking, user: Segment, body: Code) -> RecoveryCodes:
     """Turn two-factor sign-in on by a code of the app; all that one is signed in with ends but personal tokens."""
     account = await _self(asked, user)
-    codes = await asked.verbs.enrolling.confirm(account, body.code, network_of(asked.call.client))
+    codes = await asked.verbs.enrolling.confirm(account, body.code, asked.call.client)
     return RecoveryCodes(recovery_codes=codes)
 
 

@@ -15,7 +15,7 @@ from entrepot.web.api.models import Page, Segment, Sent, Shown, instant
 from entrepot.web.api.routing import PREFIX, Noun
 
 _noun: Final = Noun("plans", PREFIX)
-_MOST: Final = 1000
+MOST_PULLS: Final = 1000
 _Number = Annotated[int, Field(ge=0, le=2**53)]
 _Limit = _Number | None
 
@@ -160,9 +160,9 @@ async def get_usage(asked: Asking, namespace: Segment) -> Usage:
 
 @_noun.get("/namespaces/{namespace}/pulls")
 async def list_pulls(asked: Asking, namespace: Segment) -> Page[Pulls]:
-    """List the pulls of the last six hours, newest first: a user's, or those by tokens and robots of a namespace. For owners."""
+    """List the last thousand sums of pulls in six hours: of a user, or of a namespace's tokens and robots. For owners."""
     await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, namespace, "namespace")
-    return Page(items=[Pulls.of(each) for each in await asked.verbs.registry.pulls.recent(namespace, _MOST)])
+    return Page(items=[Pulls.of(each) for each in await asked.verbs.registry.pulls.recent(namespace, MOST_PULLS)])
 
 
 @_noun.put("/namespaces/{namespace}/plan")

@@ -131,6 +131,13 @@ _PRUNE: Final = Statement(
 _COUNT: Final = Statement(
     select(func.count()).select_from(credential).where(credential.c.namespace == bindparam("namespace"), _HOLDS)
 )
+_STORED: Final = Statement(select(func.count()).select_from(credential).where(credential.c.namespace == bindparam("namespace")))
+_PRUNE_OF: Final = Statement(
+    delete(credential).where(
+        credential.c.namespace == bindparam("namespace_"),
+        or_(credential.c.revoked_at.is_not(None), credential.c.expires_at <= now_us()),
+    )
+)
 _DAY_US: Final = 86_400_000_000
 
 
@@ -227,6 +234,17 @@ async def count(db: Reader, namespace_: int) -> int:
     """Return how many of a namespace hold: its own, its robots, and its user's."""
     row = await db.one(_COUNT, namespace=namespace_)
     return row[0] if row else 0
+
+
+async def count_stored(db: Reader, namespace_: int) -> int:
+    """Return how many of a namespace there are, those too that hold no more."""
+    row = await db.one(_STORED, namespace=namespace_)
+    return row[0] if row else 0
+
+
+async def prune_of(tx: Transaction, namespace_: int) -> int:
+    """Delete those of a namespace that hold no more; return how many."""
+    return await tx.run(_PRUNE_OF, namespace_=namespace_)
 
 
 async def note_notice(tx: Transaction, id_: str, days: int) -> None:

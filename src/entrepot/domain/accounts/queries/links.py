@@ -25,6 +25,7 @@ _SEEN: Final = (
     one_time_link.c.expires_at,
     one_time_link.c.used_at,
     one_time_link.c.revoked_at,
+    one_time_link.c.inviter,
 )
 _ALL: Final = select(*_SEEN).select_from(one_time_link.outerjoin(namespace, namespace.c.id == one_time_link.c.namespace))
 _HOLDS: Final = and_(
@@ -60,6 +61,7 @@ _ADD: Final = Statement(
         expires_at=now_us() + bindparam("lifetime_us"),
         used_at=None,
         revoked_at=None,
+        inviter=bindparam("inviter"),
     )
 )
 _OURS: Final = one_time_link.c.id == bindparam("id_")
@@ -73,13 +75,13 @@ _REVOKE_ALL: Final = Statement(
 )
 _REVOKE_MADE_BY: Final = Statement(
     update(one_time_link)
-    .where(one_time_link.c.created_by == bindparam("created_by_"), _IS_INVITATION, _HOLDS)
+    .where(one_time_link.c.inviter == bindparam("inviter_"), _IS_INVITATION, _HOLDS)
     .values(revoked_at=now_us())
 )
 _REVOKE_INTO: Final = Statement(
     update(one_time_link)
     .where(
-        one_time_link.c.created_by == bindparam("created_by_"),
+        one_time_link.c.inviter == bindparam("inviter_"),
         one_time_link.c.namespace == bindparam("organisation_"),
         _IS_INVITATION,
         _HOLDS,
@@ -126,6 +128,7 @@ async def add(tx: Transaction, made: Link, secret: str | None, lifetime_us: int)
         is_mailed=int(made.is_mailed),
         makes_account=int(made.makes_account),
         created_by=made.created_by,
+        inviter=made.inviter,
         lifetime_us=lifetime_us,
     )
 
@@ -150,12 +153,11 @@ async def revoke_all(tx: Transaction, account: int, purpose: Purpose) -> None:
     await tx.run(_REVOKE_ALL, account_=account, purpose_=purpose.value)
 
 
-async def revoke_made_by(tx: Transaction, created_by: str, organisation: int | None = None) -> None:
-    """Let no invitation of somebody's hold any longer: into one organisation, or wherever they lead."""
+async def revoke_made_by(tx: Transaction, inviter: int, organisation: int | None = None) -> int:
+    """Let no invitation of somebody's hold any longer, into one organisation or wherever they lead; return how many did."""
     if organisation is None:
-        await tx.run(_REVOKE_MADE_BY, created_by_=created_by)
-    else:
-        await tx.run(_REVOKE_INTO, created_by_=created_by, organisation_=organisation)
+        return await tx.run(_REVOKE_MADE_BY, inviter_=inviter)
+    return await tx.run(_REVOKE_INTO, inviter_=inviter, organisation_=organisation)
 
 
 async def prune(tx: Transaction, kept_us: int) -> int:

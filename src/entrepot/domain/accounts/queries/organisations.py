@@ -107,6 +107,12 @@ _REQUIRE_FACTOR: Final = Statement(
 _ASK_NO_FACTOR: Final = Statement(
     update(namespace).where(namespace.c.id == bindparam("organisation_")).values(second_factor_required_at=None)
 )
+_GRANTS_OF: Final = Statement(
+    select(namespace.c.name, account_grant.c.pattern, account_grant.c.role)
+    .select_from(account_grant.join(namespace, namespace.c.id == account_grant.c.namespace))
+    .where(account_grant.c.account == _ACCOUNT)
+    .order_by(namespace.c.name, account_grant.c.pattern)
+)
 _SETTINGS: Final = Statement(
     select(namespace.c.visibility, namespace.c.second_factor_required_at).where(namespace.c.id == bindparam("organisation"))
 )
@@ -231,6 +237,12 @@ async def owned_by(db: Reader, account_: int) -> list[tuple[int, str]]:
 async def teams_of(db: Reader, account_: int) -> list[InTeam]:
     """Return the teams that a user is in."""
     return [InTeam(*row) for row in await db.all(_TEAMS_OF, account=account_)]
+
+
+async def grants_of(db: Reader, account_: int) -> list[Held]:
+    """Return what is granted to a user alone, with the names of the namespaces."""
+    rows = await db.all(_GRANTS_OF, account=account_)
+    return [Held(f"{name}/{pattern}", Grant(role)) for name, pattern, role in rows]
 
 
 async def lock(tx: Transaction, organisation: int) -> None:

@@ -29,6 +29,7 @@ from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import parse_segment
 
 _MOST: Final = 1000  # that hold, of a user or an organisation
+_MOST_STORED: Final = 2000  # with those that hold no more
 _NOTED_EVERY_S: Final = 60.0
 _MOST_NOTED: Final = 10_000
 _LONGEST_NAME: Final = 100
@@ -192,6 +193,8 @@ class Credentials(Acting):
                     raise RobotExists(name=made.name)
             if await credentials.count(tx, namespace) >= _MOST:
                 raise TooMany(owner=made.owner, most=_MOST, what="tokens and robots")
+            if await credentials.count_stored(tx, namespace) >= _MOST_STORED:
+                await credentials.prune_of(tx, namespace)  # before their ninety days are over: lists are to have an end
             await credentials.add(tx, made, namespace, stored(secret), lifetime_s and lifetime_s * 1_000_000)
             act = Act.ROBOT_ADD if made.kind is Kind.ROBOT else Act.TOKEN_ADD
             await record(tx, self._by, Deed(act, made.owner, made.id, _about(made)))

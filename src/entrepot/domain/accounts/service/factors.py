@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from entrepot.base.addresses import network_of
 from entrepot.domain.accounts.errors import CodeRefused, SecondFactorMissing, SecondFactorThere
 from entrepot.domain.accounts.model import Account
 from entrepot.domain.accounts.queries import accounts, factors, sessions
@@ -68,7 +69,7 @@ class SecondFactors(Acting):
             raise SecondFactorThere(name=account.name)
         return Enrolment(totp.written(secret), totp.address(secret, _ISSUER, account.name))
 
-    async def confirm(self, account: Account, code: str, network: str) -> list[str]:
+    async def confirm(self, account: Account, code: str, client: str) -> list[str]:
         """Turn the second factor on that was begun; return the recovery codes, which are never shown again.
 
         Raises:
@@ -83,13 +84,13 @@ class SecondFactors(Acting):
                 return False
             await factors.replace_codes(tx, account.id, [_stored(account.id, each) for each in codes])
             await _end_all(tx, account.id)
-            await record(tx, Author(account.name, origin=Origin(network)), done(Act.FACTOR_ADD, account.name))
+            await record(tx, Author(account.name, origin=Origin(client)), done(Act.FACTOR_ADD, account.name))
             return True
 
-        await self._try(account, network, partial(turn_on, step=await self._step(account, code)))
+        await self._try(account, client, partial(turn_on, step=await self._step(account, code)))
         return codes
 
-    async def prove(self, account: Account, code: str, network: str) -> None:
+    async def prove(self, account: Account, code: str, client: str) -> None:
         """Do nothing when the code is the app's or a recovery code that was not used; either is used up by that.
 
         Raises:
@@ -106,10 +107,10 @@ class SecondFactors(Acting):
                 is_right = await factors.use_code(tx, account.id, _stored(account.id, code))
             if is_right:
                 details = {"with": "code" if is_of_app else "recovery code"}
-                await record(tx, Author(account.name, origin=Origin(network)), done(Act.SIGN_IN, account.name, details))
+                await record(tx, Author(account.name, origin=Origin(client)), done(Act.SIGN_IN, account.name, details))
             return is_right
 
-        await self._try(account, network, take)
+        await self._try(account, client, take)
 
     async def new_recovery_codes(self, account: Account) -> list[str]:
         """Replace all recovery codes; return them. Raises SecondFactorMissing."""
@@ -142,9 +143,9 @@ class SecondFactors(Acting):
         sealed, _, now_us = found
         return totp.step_of(self._file.ring().open(sealed, _purpose(account.id)), code, now_us // _SECOND_US)
 
-    async def _try(self, account: Account, network: str, take: Callable[[Transaction], Awaitable[bool]]) -> None:
+    async def _try(self, account: Account, client: str, take: Callable[[Transaction], Awaitable[bool]]) -> None:
         """Take a code, as often as that may be tried. Raises CodeRefused, TooManySignIns."""
-        by = Author(ANYONE, origin=Origin(network))
+        by, network = Author(ANYONE, origin=Origin(client)), network_of(client)
         deed = Deed(Act.SIGN_IN, account.name, account.name, {"with": "code"}, Outcome.REFUSED)
         await self._throttle.require(_subject(account), network)
         if not await self._throttle.attempt(_subject(account), network, take, lambda tx: record(tx, by, deed)):

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from entrepot.base.addresses import network_of
 from entrepot.base.clock import seconds_us
 from entrepot.domain.accounts.errors import (
     AddressMissing,
@@ -23,6 +24,7 @@ from entrepot.domain.accounts.events import LinkAsked, SendLink
 from entrepot.domain.accounts.model import Account, Hub, Link, Place, Purpose, parse_email
 from entrepot.domain.accounts.queries import accounts, links, organisations
 from entrepot.domain.accounts.secrets import new_link_secret, stored
+from entrepot.domain.accounts.service.inviting import may_still_invite
 from entrepot.domain.accounts.service.organisations import Seat, organisation_named
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.users import Users, make_user
@@ -59,9 +61,11 @@ class Invitations(Acting):
         self._inviting = Throttle(db, "invitation", _MOST_INVITED)
 
     async def invite_user(
-        self, email: str, created_by: str, *, by_administrator: bool, lifetime_s: int = LIFETIME_S
+        self, email: str, created_by: str, *, by_administrator: bool, inviter: int | None = None, lifetime_s: int = LIFETIME_S
     ) -> tuple[Link, str]:
         """Invite somebody to make an account; return the invitation, and its address when it was not sent.
+
+        `inviter` is the account of whoever invites, under the name `created_by`; None for a command.
 
         Raises:
             EmailInvalid, SignUpClosed, TooManyAsked
@@ -70,10 +74,10 @@ class Invitations(Acting):
             raise SignUpClosed
         if not by_administrator:
             await self._count_invited(created_by)
-        return await self._invite(_draft(Purpose.USER, email, created_by), lifetime_s)
+        return await self._invite(_draft(Purpose.USER, email, created_by, inviter), lifetime_s)
 
     async def invite_member(
-        self, organisation: str, whom: str, place: Place, created_by: str, *, by_administrator: bool
+        self, organisation: str, whom: str, place: Place, created_by: str, *, by_administrator: bool, inviter: int | None = None
     ) -> tuple[Link, str]:
         """Invite a user, or whoever has an address of mail, into an organisation; return the same as `invite_user`.
 
@@ -86,7 +90,7 @@ class Invitations(Acting):
             await self._count_invited(created_by)
         namespace = await self._db.read(organisation_named, organisation)
         account = None if "@" in whom else await self._users.find(whom)
-        made = _draft(Purpose.MEMBER, whom if account is None else account.email or "", created_by)
+        made = _draft(Purpose.MEMBER, whom if account is None else account.email or "", created_by, inviter)
         made = replace(
             made,
             namespace=namespace,
@@ -109,7 +113,7 @@ class Invitations(Acting):
         asked = LinkAsked(Purpose.USER, parse_email(email))
         await self._db.write(lambda tx: enqueue(tx, asked))
 
-    async def sign_up(self, name: str, password: str, network: str) -> Account:
+    async def sign_up(self, name: str, password: str, client: str) -> Account:
         """Make an account without an invitation, where everyone may and no mail can be sent.
 
         Raises:
@@ -120,8 +124,8 @@ class Invitations(Acting):
             raise SignUpClosed
         if self._hub.mails:
             raise AddressMissing
-        await count_asked(self._throttle, f"an account from {network}", network)
-        return await self._users.acting(Author(name, origin=Origin(network))).add(name, password)
+        await count_asked(self._throttle, f"an account from {network_of(client)}", network_of(client))
+        return await self._users.acting(Author(name, origin=Origin(client))).add(name, password)
 
     async def look(self, secret: str) -> Link:
         """Return the invitation whose secret this is. Raises LinkInvalid."""
@@ -140,13 +144,14 @@ class Invitations(Acting):
         link = await self.look(secret)
         if not link.makes_account:
             raise LinkInvalid
-        draft = await self._users.draft(name, password, email=link.email)
+        # An address that nobody has shown to be theirs is not kept, and nobody is told whether somebody has it.
+        email = link.email if link.is_mailed or link.inviter is None else None
+        draft = await self._users.draft(name, password, email=email)
 
         async def make(tx: Transaction) -> None:
-            if not await links.use(tx, link.id):
-                raise LinkInvalid
+            await self._use(tx, link)
             by = Author(name, origin=Origin(client))
-            made = await make_user(tx, draft, by)
+            made = await make_user(tx, draft, by, {"invitation": link.id})
             if link.is_mailed and link.email:
                 await accounts.verify_email(tx, made, link.email)
             await self._join(tx, link, made, by)
@@ -161,8 +166,7 @@ class Invitations(Acting):
             raise LinkInvalid
 
         async def change(tx: Transaction) -> None:
-            if not await links.use(tx, link.id):
-                raise LinkInvalid
+            await self._use(tx, link)
             await self._join(tx, link, account.id, Author(account.name, origin=Origin(client)))
 
         await self._db.write(change)
@@ -209,11 +213,18 @@ class Invitations(Acting):
             raise InvitationUnknown(id=made.id)
         return kept, link_address(self._hub, secret) if secret else ""
 
+    async def _use(self, tx: Transaction, link: Link) -> None:
+        """Use an invitation up whose maker may still invite; the organisation is locked. Raises LinkInvalid."""
+        if link.namespace is not None:
+            await organisations.lock(tx, link.namespace)
+        is_good = await may_still_invite(tx, link, is_closed=self._hub.signup == CLOSED)
+        if not is_good or not await links.use(tx, link.id):
+            raise LinkInvalid
+
     async def _join(self, tx: Transaction, link: Link, account: int, by: Author) -> None:
         """Make somebody a member; whoever is one already keeps their place, so that nobody is made less by a link."""
         if link.namespace is None or link.role is None:
             return
-        await organisations.lock(tx, link.namespace)
         if await organisations.place_of(tx, link.namespace, account) is not None:
             return
         if self._seat is not None:
@@ -239,7 +250,7 @@ def _about(act: Act, link: Link) -> Deed:
     return Deed(act, link.organisation or "", link.id, {"role": role, "mailed": link.is_mailed})
 
 
-def _draft(purpose: Purpose, email: str, created_by: str) -> Link:
+def _draft(purpose: Purpose, email: str, created_by: str, inviter: int | None) -> Link:
     return Link(
         str(uuid.uuid4()),
         purpose,
@@ -251,4 +262,5 @@ def _draft(purpose: Purpose, email: str, created_by: str) -> Link:
         is_mailed=False,
         makes_account=True,
         created_by=created_by,
+        inviter=inviter,
     )

@@ -14,7 +14,8 @@ from entrepot.domain.accounts.errors import (
     TooMany,
 )
 from entrepot.domain.accounts.model import ORGANISATION, Account, Held, InNamespace, Member, Place, Team, check_pattern
-from entrepot.domain.accounts.queries import accounts, links, organisations
+from entrepot.domain.accounts.queries import accounts, organisations
+from entrepot.domain.accounts.service.inviting import end_invitations
 from entrepot.domain.audit.model import HUB, Act, Author, done
 from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
@@ -108,7 +109,7 @@ class Organisations(Acting):
                 await require_another_owner(tx, id_, organisation, account)
             await organisations.set_place(tx, id_, account.id, place)
             if place is not Place.OWNER:
-                await links.revoke_made_by(tx, name, id_)  # who may invite no more has invited nobody
+                await end_invitations(tx, self._by, (account.id, name), (id_, organisation))
             await record(tx, self._by, done(Act.MEMBER_SET, organisation, {"user": name, "role": place.value}))
 
         await self._db.write(change)
@@ -125,7 +126,7 @@ class Organisations(Acting):
             await require_another_owner(tx, id_, organisation, account)
             if not await organisations.leave(tx, id_, account.id):
                 raise MemberUnknown(name=name, organisation=organisation)
-            await links.revoke_made_by(tx, name, id_)
+            await end_invitations(tx, self._by, (account.id, name), (id_, organisation))
             await record(tx, self._by, done(Act.MEMBER_REMOVE, organisation, {"user": name}))
 
         await self._db.write(change)
@@ -204,7 +205,8 @@ class Organisations(Acting):
 
         async def change(tx: Transaction) -> None:
             id_ = (await _team(tx, organisation, team)).id
-            if len(await organisations.granted_to_team(tx, id_)) >= _MOST_GRANTS:
+            granted = {each.pattern for each in await organisations.granted_to_team(tx, id_)}
+            if len(granted) >= _MOST_GRANTS and held.pattern not in granted:
                 raise TooMany(owner=f"{organisation}/{team}", most=_MOST_GRANTS, what="grants")
             await organisations.grant_to_team(tx, id_, held)
             details = {"team": team, "role": held.role.value}
@@ -231,7 +233,8 @@ class Organisations(Acting):
 
         async def change(tx: Transaction) -> None:
             id_ = await _namespace(tx, namespace)
-            if len(await organisations.granted_to_accounts(tx, id_)) >= _MOST_GRANTS:
+            granted = {(whose, each.pattern) for whose, each in await organisations.granted_to_accounts(tx, id_)}
+            if len(granted) >= _MOST_GRANTS and (name, held.pattern) not in granted:
                 raise TooMany(owner=namespace, most=_MOST_GRANTS, what="grants to single users")
             await organisations.grant_to_account(tx, id_, (await _account(tx, name)).id, held)
             details = {"user": name, "role": held.role.value}

@@ -82,7 +82,7 @@ class Sessions(Acting):
         if account.second_factor_at is not None:
             if not code:
                 raise CodeNeeded
-            await self._factors.prove(account, code, network_of(client))
+            await self._factors.prove(account, code, client)
         return account
 
     async def start(self, account: Account, browser: Browser) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -23,9 +24,10 @@ from entrepot.domain.accounts.errors import (
 from entrepot.domain.accounts.model import ADMINISTRATOR, USER, Account, Language, Purpose, parse_email
 from entrepot.domain.accounts.passwords import MOST, check_password, normalized
 from entrepot.domain.accounts.queries import accounts, failures, links, organisations, sessions
+from entrepot.domain.accounts.service.inviting import end_invitations
 from entrepot.domain.accounts.service.organisations import require_another_owner
 from entrepot.domain.accounts.service.throttle import WINDOW_US, Throttle
-from entrepot.domain.audit.model import ANYONE, HUB, Act, Author, Deed, Origin, Outcome, done
+from entrepot.domain.audit.model import ANYONE, HUB, NOTHING, Act, Author, Deed, Detail, Origin, Outcome, done
 from entrepot.domain.audit.service.acting import Acting
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.audit.service.seldom import Seldom
@@ -158,7 +160,7 @@ class Users(Acting):
                 await require_another_administrator(tx, account)
             _require(await accounts.set_admin(tx, account.id, is_admin=is_admin), name)
             if not is_admin:
-                await links.revoke_made_by(tx, name)
+                await end_invitations(tx, self._by, (account.id, name))
             await record(tx, self._by, done(Act.USER_PROMOTE if is_admin else Act.USER_DEMOTE, name))
 
         await self._db.write(change)
@@ -172,7 +174,7 @@ class Users(Acting):
                 await require_another_administrator(tx, account)
             _require(await accounts.set_active(tx, account.id, is_active=is_active), name)
             if not is_active:
-                await links.revoke_made_by(tx, name)
+                await end_invitations(tx, self._by, (account.id, name))
             await record(tx, self._by, done(Act.USER_UNLOCK if is_active else Act.USER_LOCK, name))
 
         await self._db.write(change)
@@ -190,7 +192,7 @@ class Users(Acting):
             await require_another_administrator(tx, account)
             await require_other_owners(tx, account)
             _require(await accounts.delete_account(tx, account.id), name)
-            await links.revoke_made_by(tx, name)
+            await end_invitations(tx, self._by, (account.id, name))
             await record(tx, self._by, done(Act.USER_DELETE, name))
 
         await self._db.write(remove)
@@ -277,8 +279,8 @@ async def _record_failure(tx: Transaction, name: str, client: str) -> None:
     await record(tx, Author(ANYONE, origin=Origin(client)), Deed(Act.SIGN_IN, name, name, WITH_PASSWORD, Outcome.REFUSED))
 
 
-async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
-    """Make a user and return their id. Raises EmailTaken, NameTaken."""
+async def make_user(tx: Transaction, draft: Draft, by: Author, more: Mapping[str, Detail] = NOTHING) -> int:
+    """Make a user and return their id; `more` is recorded beside it. Raises EmailTaken, NameTaken."""
     if draft.email and await accounts.by_email(tx, draft.email) is not None:
         raise EmailTaken(email=draft.email)
     namespace = await accounts.add_namespace(tx, draft.name, USER)
@@ -288,7 +290,7 @@ async def make_user(tx: Transaction, draft: Draft, by: Author) -> int:
     made = await accounts.by_name(tx, draft.name)
     if made is None:
         raise AssertionError("a user who was inserted is not there")
-    await record(tx, by, done(Act.USER_ADD, draft.name, {"administrator": draft.is_admin}))
+    await record(tx, by, done(Act.USER_ADD, draft.name, {"administrator": draft.is_admin, **more}))
     return made.id
 
 

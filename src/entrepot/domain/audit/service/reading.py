@@ -2,8 +2,10 @@
 
 import difflib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from entrepot.domain.audit.errors import ActUnknown
 from entrepot.domain.audit.model import Act, Event, Wanted
@@ -28,6 +30,19 @@ class Reading:
         """
         return await self._db.read(events.newest, _known(wanted), before, limit)
 
+    async def of_namespace(
+        self, names: Sequence[str], wanted: Wanted, limit: int, before: tuple[int, int] = NEWEST
+    ) -> list[Event]:
+        """Return what was done in a namespace, newest first, by the names that it has and had.
+
+        Of a name that was given free, what was done in it before that is another one's. Raises ActUnknown.
+        """
+        found: list[Event] = []
+        for name in names:
+            since = max(wanted.since, await self._released_at(name))
+            found += await self.newest(replace(wanted, namespace=name, since=since), limit, before)
+        return sorted(found, key=lambda event: (event.happened_at, event.id), reverse=True)[:limit]
+
     async def chained(self, after: int, limit: int) -> list[Event]:
         """Return rows of the chain behind a position, in its order."""
         return await self._db.read(events.chained_after, after, limit)
@@ -41,6 +56,16 @@ class Reading:
                 if wanted.has(event):
                     yield event
             after = page[-1].position or 0
+
+    async def _released_at(self, name: str) -> int:
+        """Return when a namespace's name was given free last; 0 if it never was."""
+        wanted, before = Wanted(act=Act.NAME_RELEASE, namespace=name), NEWEST
+        while page := await self._db.read(events.newest, wanted, before, _PAGE):
+            for event in page:
+                if event.target == name:  # and not the former name of a repository in it
+                    return event.happened_at
+            before = (page[-1].happened_at, page[-1].id)
+        return 0
 
 
 def as_json(event: Event) -> dict[str, Any]:

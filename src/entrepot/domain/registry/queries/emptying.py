@@ -9,7 +9,6 @@ from entrepot.domain.registry.queries.repositories import BURIED
 from entrepot.domain.registry.tables import (
     manifest,
     manifest_reference,
-    pull_total,
     repository,
     repository_blob,
     tag,
@@ -59,7 +58,6 @@ _MOVES: Final = Statement(select(tag_move.c.id).where(tag_move.c.repository == _
 _DELETE_MOVES: Final = ListStatement(lambda values: delete(tag_move).where(tag_move.c.id.in_(values)).returning(tag_move.c.id))
 _EXPIRE: Final = Statement(update(upload).where(upload.c.repository == _OF).values(expires_at=0))
 _UPLOAD: Final = Statement(select(upload.c.id).where(upload.c.repository == _OF).limit(1))
-_DELETE_TOTAL: Final = Statement(delete(pull_total).where(pull_total.c.repository == _OF))
 _DELETE: Final = Statement(delete(repository).where(repository.c.id == _OF, repository.c.name > BURIED))
 # In this order, because each names the next ones.
 _STEPS: Final = (
@@ -94,7 +92,6 @@ async def end(tx: Transaction, repository_: int) -> bool:
     await tx.run(_EXPIRE, repository_=repository_)
     if await tx.one(_UPLOAD, repository_=repository_) is not None:
         return False
-    await tx.run(_DELETE_TOTAL, repository_=repository_)
     return await tx.run(_DELETE, repository_=repository_) > 0
 
 

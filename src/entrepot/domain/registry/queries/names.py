@@ -103,6 +103,10 @@ _DROP_CLAIM: Final = Statement(
 )
 _HOLDER: Final = Statement(select(name_hold.c.namespace).where(name_hold.c.name == bindparam("name")))
 _LEADS_TO: Final = Statement(select(namespace.c.name).select_from(_HELD).where(name_hold.c.name == bindparam("name")))
+_COUNT_HELD: Final = Statement(select(func.count()).select_from(name_hold).where(name_hold.c.namespace == bindparam("namespace")))
+_HELD_BY: Final = Statement(
+    select(name_hold.c.name).where(name_hold.c.namespace == bindparam("namespace")).order_by(name_hold.c.name)
+)
 _HOLD: Final = Statement(insert(name_hold).values(name=bindparam("name"), namespace=bindparam("namespace"), held_at=now_us()))
 _UNHOLD: Final = Statement(delete(name_hold).where(name_hold.c.name == bindparam("name_")))
 _CALL_NAMESPACE: Final = Statement(
@@ -220,6 +224,18 @@ async def leads_to(db: Reader, name: str) -> str:
     """Return the name that whoever had this one before has now; '' where it is nobody's former name."""
     row = await db.one(_LEADS_TO, name=name)
     return row[0] if row else ""
+
+
+async def count_held(db: Reader, namespace_: int) -> int:
+    """Return how many former names are held for a namespace."""
+    row = await db.one(_COUNT_HELD, namespace=namespace_)
+    return row[0] if row else 0
+
+
+async def held_by(db: Reader, name: str) -> list[str]:
+    """Return the former names that are held for the namespace of that name."""
+    found = await db.one(_NAMESPACE_ID, name=name)
+    return [] if found is None else [row[0] for row in await db.all(_HELD_BY, namespace=found[0])]
 
 
 async def hold(tx: Transaction, name: str, namespace_: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, cast, delete, func, select
+from sqlalchemy import bindparam, case, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.accounts.tables import credential
@@ -12,30 +12,29 @@ from entrepot.platform.db.columns import BIG, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
 
-_SPAN_US: Final = bindparam("span_us", type_=BIG)
-_SPAN: Final = (now_us() // _SPAN_US) * _SPAN_US
 _COUNTED: Final = insert_or_replace(pull_total).from_select(
     ["repository", "pulls", "pulled_at"],
-    select(repository.c.id, bindparam("count", type_=BIG), now_us()).where(repository.c.name == bindparam("name")),
+    select(repository.c.id, bindparam("count", type_=BIG), bindparam("at", type_=BIG)).where(
+        repository.c.name == bindparam("name")
+    ),
 )
+_LATER: Final = _COUNTED.excluded.pulled_at > pull_total.c.pulled_at
 _ADD_TOTAL: Final = Statement(
     _COUNTED.on_conflict_do_update(
         index_elements=[pull_total.c.repository],
-        set_={"pulls": pull_total.c.pulls + _COUNTED.excluded.pulls, "pulled_at": _COUNTED.excluded.pulled_at},
+        set_={
+            "pulls": pull_total.c.pulls + _COUNTED.excluded.pulls,
+            "pulled_at": case((_LATER, _COUNTED.excluded.pulled_at), else_=pull_total.c.pulled_at),
+        },
     )
 )
-# `inline`, or the compiler would have the key returned, since its time is the database's.
-_PULLED: Final = (
-    insert_or_replace(recent_pull)
-    .inline()
-    .values(
-        owner=bindparam("owner"),
-        began_at=_SPAN,
-        source=bindparam("source"),
-        credential=bindparam("credential"),
-        repository=bindparam("repository"),
-        pulls=bindparam("count"),
-    )
+_PULLED: Final = insert_or_replace(recent_pull).values(
+    owner=bindparam("owner"),
+    began_at=bindparam("began_at"),
+    source=bindparam("source"),
+    credential=bindparam("credential"),
+    repository=bindparam("repository"),
+    pulls=bindparam("count"),
 )
 _ADD_RECENT: Final = Statement(
     _PULLED.on_conflict_do_update(
@@ -59,24 +58,28 @@ _RECENT: Final = Statement(
     .limit(bindparam("limit"))
 )
 _COUNT: Final = Statement(select(cast(func.coalesce(func.sum(recent_pull.c.pulls), 0), BIG)).where(*_WITHIN))
+_FORGET_OWNER: Final = Statement(delete(recent_pull).where(recent_pull.c.owner == bindparam("owner_")))
+_CALL_OWNER: Final = Statement(
+    update(recent_pull).where(recent_pull.c.owner == bindparam("owner_")).values(owner=bindparam("new"))
+)
 _FORGET: Final = Statement(delete(recent_pull).where(recent_pull.c.began_at < now_us() - bindparam("age_us_", type_=BIG)))
 
 
-async def add_total(tx: Transaction, name: str, count: int) -> None:
-    """Add pulls of a repository; of one that is no longer there they are not counted."""
-    await tx.run(_ADD_TOTAL, name=name, count=count)
+async def add_total(tx: Transaction, name: str, count: int, at_us: int) -> None:
+    """Add pulls of a repository, the last of them then; of one that is no longer there they are not counted."""
+    await tx.run(_ADD_TOTAL, name=name, count=count, at=at_us)
 
 
-async def add_recent(tx: Transaction, pulling: Pulling, count: int, span_us: int) -> None:
-    """Add somebody's pulls to the span of time that it is now."""
+async def add_recent(tx: Transaction, pulling: Pulling, count: int) -> None:
+    """Add somebody's pulls in a span of time."""
     await tx.run(
         _ADD_RECENT,
         owner=pulling.owner,
+        began_at=pulling.began_at,
         source=pulling.source,
         credential=pulling.credential,
         repository=pulling.repository,
         count=count,
-        span_us=span_us,
     )
 
 
@@ -89,6 +92,17 @@ async def count(db: Reader, owner: str, age_us: int) -> int:
     """Return how many pulls of that age somebody has."""
     row = await db.one(_COUNT, owner=owner, age_us=age_us)
     return int(row[0]) if row else 0
+
+
+async def call_owner(tx: Transaction, old: str, new: str) -> None:
+    """Give the pulls of a namespace to it under the name that it has from now on."""
+    await tx.run(_FORGET_OWNER, owner_=new)
+    await tx.run(_CALL_OWNER, owner_=old, new=new)
+
+
+async def forget_owner(tx: Transaction, owner: str) -> None:
+    """Delete what was pulled in a name."""
+    await tx.run(_FORGET_OWNER, owner_=owner)
 
 
 async def forget(tx: Transaction, age_us: int) -> int:

@@ -5,6 +5,7 @@ Whether somebody may ask for one of these is decided above, as for all that is d
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from entrepot.domain.accounts.model import ORGANISATION
 from entrepot.domain.audit.model import HUB, Act, Author, done
@@ -17,11 +18,14 @@ from entrepot.domain.registry.errors import (
     NamespaceUnknown,
     NameTooLong,
     RepositoryUnknown,
+    TooManyHeld,
 )
 from entrepot.domain.registry.model import Former, Home
-from entrepot.domain.registry.queries import names
+from entrepot.domain.registry.queries import names, pulls
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import LIBRARY, MAX_NAME_LENGTH, RepositoryName, parse_namespace
+
+MOST_HELD: Final = 20  # former names of one namespace: nobody takes every name that there is
 
 
 class Names(Acting):
@@ -38,6 +42,7 @@ class Names(Acting):
 
         Raises:
             NamespaceUnknown: there is no namespace of that kind, or its user was deleted.
+            TooManyHeld: as many former names are held for it as may be.
             NameTooLong: a repository's name would be longer than names may be.
             NamespaceTaken, NamespaceInvalid, NameReserved
         """
@@ -48,10 +53,13 @@ class Names(Acting):
             home = await names.lock_home(tx, old, alone=True)
             if home is None or home.kind != kind or home.ownerless or old == LIBRARY:
                 raise NamespaceUnknown(name=old)
+            if await names.count_held(tx, home.id) >= MOST_HELD:
+                raise TooManyHeld(name=old, most=MOST_HELD)
             if await names.longest_in(tx, old) + len(new) - len(old) > MAX_NAME_LENGTH:
                 raise NameTooLong(name=new, most=MAX_NAME_LENGTH)
             await _take(tx, home, new)
             await names.hold(tx, old, home.id)
+            await pulls.call_owner(tx, old, new)
             await record(tx, self._by, done(Act.NAMESPACE_RENAME, old, {"new": new}))
             return await names.call_repositories(tx, old, new)
 
@@ -74,6 +82,10 @@ class Names(Acting):
             await record(tx, self._by, done(Act.ORGANISATION_DELETE, name))
 
         await self._db.write(remove)
+
+    async def held_by(self, name: str) -> Sequence[str]:
+        """Return the former names that are held for the namespace of that name."""
+        return await self._db.read(names.held_by, name)
 
     async def leads_to(self, name: str) -> str:
         """Return what a namespace is called now that had this name before; '' where it is no former name."""
@@ -101,6 +113,7 @@ class Names(Acting):
 
         async def free(tx: Transaction) -> None:
             await (_release_repository if "/" in name else _release_namespace)(tx, name)
+            await pulls.forget_owner(tx, name)  # whoever has it next is not told what was pulled in it before
             await record(tx, self._by, done(Act.NAME_RELEASE, name))
 
         await self._db.write(free)

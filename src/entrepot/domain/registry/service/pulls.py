@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, TypeVar
 
-from entrepot.base.clock import seconds_us
+from entrepot.base.clock import now_us, seconds_us
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.access.model import Actor
 from entrepot.domain.registry.model import Pulling, RecentPulls
@@ -35,14 +35,18 @@ class PullCounts:
         self._db = db
         self._totals: Counter[str] = Counter()
         self._recent: Counter[Pulling] = Counter()
+        self._last: dict[str, int] = {}  # when each repository was pulled last, microseconds UTC
         self._writing: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
 
     def note(self, actor: Actor, repository: str, source: str) -> None:
         """Count a pull of a repository, whose stored name is given, by somebody at an address."""
+        at_us = now_us()  # by the clock of this machine: it may be long until it is written
         if repository in self._totals or len(self._totals) < _MOST:
             self._totals[repository] += 1
+            self._last[repository] = at_us
         if actor.is_somebody:
-            pulling = Pulling(actor.owner or actor.name, source, actor.credential, repository)
+            pulling = Pulling(actor.owner or actor.name, at_us // _SPAN_US * _SPAN_US, source, actor.credential, repository)
             if pulling in self._recent or len(self._recent) < _MOST:
                 self._recent[pulling] += 1
         if self._writing is None:
@@ -54,25 +58,25 @@ class PullCounts:
 
             async def add_totals(tx: Transaction, names: dict[str, int] = names) -> None:
                 for name, count in names.items():
-                    await pulls.add_total(tx, name, count)
+                    await pulls.add_total(tx, name, count, self._last[name])
 
             await self._db.write(add_totals, durable=False)
             _take(self._totals, names)
+            self._last = {name: self._last[name] for name in self._totals}
         for pullings in _parts(self._recent):
 
             async def add_recent(tx: Transaction, pullings: dict[Pulling, int] = pullings) -> None:
                 for pulling, count in pullings.items():
-                    await pulls.add_recent(tx, pulling, count, _SPAN_US)
+                    await pulls.add_recent(tx, pulling, count)
 
             await self._db.write(add_recent, durable=False)
             _take(self._recent, pullings)
 
     async def close(self) -> None:
         """Write down what is left, if that can be done."""
-        if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
+        self._ending.set()
+        if self._writing is not None:  # never broken off: what it has committed would be written again
+            await self._writing
         with suppress(EntrepotError):
             await self.flush()
 
@@ -87,7 +91,10 @@ class PullCounts:
     async def _write(self) -> None:
         try:
             while self._totals or self._recent:
-                await asyncio.sleep(_EVERY_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), _EVERY_S)
+                if self._ending.is_set():
+                    return
                 try:
                     await self.flush()
                 except EntrepotError as error:  # read-only, or the database is away: they wait

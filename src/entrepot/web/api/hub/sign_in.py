@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from entrepot.base.addresses import network_of
 from entrepot.domain.access.service.identity import actor_of
 from entrepot.domain.accounts.errors import PasswordNotEnough
 from entrepot.web.api.asking import Asked, Asking
@@ -66,7 +65,7 @@ async def hub_second_step(asked: Asking, body: SecondStep) -> LoggedIn:
     """Give the token to whoever has the code too."""
     actor = await asked.verbs.identity.still(await asked.verbs.tokens.read_second_step(body.login_2fa_token))
     account = await asked.verbs.users.find(actor.name)
-    await asked.verbs.factors.prove(account, body.code, network_of(asked.call.client))
+    await asked.verbs.factors.prove(account, body.code, asked.call.client)
     return LoggedIn(token=(await asked.verbs.tokens.issue_for_api(actor)).token)
 
 

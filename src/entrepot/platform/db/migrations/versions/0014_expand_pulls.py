@@ -1,4 +1,7 @@
-"""How often repositories are pulled, and who pulled what in the last hours."""
+"""How often repositories are pulled, and who pulled what in the last hours.
+
+Nodes of the release before know nothing of these tables, and delete repositories: what was counted goes by itself.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +16,7 @@ def upgrade() -> None:
     """Create two tables, empty: nothing was counted before."""
     op.create_table(
         "pull_total",
-        number("repository", sa.ForeignKey("repository.id"), primary_key=True),
+        number("repository", sa.ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
         number("pulls"),
         instant("pulled_at"),
     )

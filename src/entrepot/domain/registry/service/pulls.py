@@ -23,6 +23,7 @@ _log: Final = logging.getLogger(__name__)
 KEPT_US: Final = seconds_us(6 * 3600)
 _SPAN_US: Final = seconds_us(300)
 _EVERY_S: Final = 5.0
+_PATIENCE_S: Final = 3.0
 _MOST: Final = 20_000  # of either sum; what comes beyond is not counted
 _AT_ONCE: Final = 100
 _K = TypeVar("_K", str, Pulling)
@@ -73,12 +74,13 @@ class PullCounts:
             _take(self._recent, pullings)
 
     async def close(self) -> None:
-        """Write down what is left, if that can be done."""
+        """Write down what is left, if that can be done soon: a disk that hangs keeps nobody from stopping."""
         self._ending.set()
-        if self._writing is not None:  # never broken off: what it has committed would be written again
-            await self._writing
-        with suppress(EntrepotError):
-            await self.flush()
+        with suppress(EntrepotError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                if self._writing is not None:  # not broken off: what it has committed would be written again
+                    await asyncio.shield(self._writing)
+                await self.flush()
 
     async def recent(self, owner: str, limit: int) -> list[RecentPulls]:
         """Return the pulls of the last six hours by a user, or by the tokens and robots of an organisation, newest first."""

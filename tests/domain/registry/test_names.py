@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -23,12 +22,10 @@ from entrepot.domain.registry.errors import (
     NamespaceNotEmpty,
     NamespaceTaken,
     NamespaceUnknown,
-    NameTooLong,
     NamingRefused,
     RepositoryExists,
     RepositoryUnknown,
     TextTooLong,
-    TooManyHeld,
 )
 from entrepot.domain.registry.service import Rules, registry
 from entrepot.spec.oci.digest import Digest
@@ -219,38 +216,6 @@ def test_an_organisation_is_deleted_when_it_is_empty_and_leaves_its_name(place: 
         await there.add(team, owner)
 
     run(place, scenario)
-
-
-def test_nobody_takes_every_name_by_renames(place: Settings, number: Iterator[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrepot.domain.registry.service.names.MOST_HELD", 2)
-    called = [f"taker{next(number)}" for _ in range(4)]
-
-    async def scenario() -> None:
-        async with parts(place) as whole:
-            await push_blob(whole, f"{called[0]}/app", b"layer")
-            for old, new in pairwise(called[:3]):
-                await whole.registry.names.rename(old, new, "organisation")
-            with pytest.raises(TooManyHeld, match="release one first"):
-                await whole.registry.names.rename(called[2], called[3], "organisation")
-            assert await whole.registry.names.held_by(called[2]) == called[:2]
-            await whole.registry.names.release(called[0])
-            await whole.registry.names.rename(called[2], called[3], "organisation")
-
-    asyncio.run(scenario())
-
-
-def test_no_name_becomes_longer_than_names_may_be(place: Settings, number: Iterator[int]) -> None:
-    short, long = f"s{next(number)}", f"{'l' * 40}{next(number)}"
-
-    async def scenario() -> None:
-        async with parts(place) as whole:
-            longest = f"{short}/{'a' * (255 - len(short) - 1)}"
-            await push_blob(whole, longest, b"layer")
-            with pytest.raises(NameTooLong, match="255"):
-                await whole.registry.names.rename(short, long, "organisation")
-            assert await sql(place, "SELECT count(*) FROM namespace WHERE name = $1", long) == [(0,)]
-
-    asyncio.run(scenario())
 
 
 def test_only_what_is_held_is_released(place: Settings, number: Iterator[int]) -> None:

@@ -58,7 +58,7 @@ def with_following(folder: Path, middle: str) -> Sources:
     """Copy the sources and give them one more migration."""
     folder.mkdir()
     sources = Sources(folder)
-    sources.change("platform/db/migrate.py", f'"{NEWEST}")', f'"{NEWEST}", "{FOLLOWING}")')
+    sources.change("platform/db/migrate.py", f'"{NEWEST}",', f'"{NEWEST}", "{FOLLOWING}",')
     code = MIDDLE.format(revision=FOLLOWING, before=NEWEST, middle=middle)
     sources.add(f"platform/db/migrations/versions/{FOLLOWING}_expand_test.py", code)
     return sources

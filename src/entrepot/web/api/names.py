@@ -69,10 +69,15 @@ async def release_name(
     """Let a former name lead nowhere, and others have it. For owners of the namespace that had it, or in which it lies."""
     if not asked.actor.is_somebody:
         raise Unproven(action=Action.MANAGE.value, repository=name, scope="")
-    owner = name.partition("/")[0] if "/" in name else await asked.verbs.names.leads_to(name) or name
+    is_of_repository = "/" in name
+    owner = name.partition("/")[0] if is_of_repository else await asked.verbs.names.leads_to(name) or name
     try:
         await asked.verbs.permits.in_namespace(asked.actor, Action.MANAGE, owner, "name")
-    except (Denied, Hidden):  # what it leads to is told to nobody else
+    except Hidden:  # what it leads to is told to nobody else
+        raise Hidden("name", name) from None
+    except Denied:
+        if is_of_repository:
+            raise
         raise Hidden("name", name) from None
     require_no_token(asked)
     await asked.verbs.names.release(name)

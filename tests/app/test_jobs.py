@@ -36,6 +36,7 @@ def test_a_job_process_sends_mail(tmp_path: Path) -> None:
             assert silent - await scheduled(msgspec.structs.replace(settings, smtp="", access="open")) == {
                 "forget-failures",
                 "forget-ended",
+                "rotate-keys",
             }
 
     asyncio.run(scenario())

@@ -188,7 +188,9 @@ def require_no_token(asked: Asked) -> None:
     What a token made would outlive it, and be good from elsewhere: a token that was found must not become one for ever.
     """
     if asked.actor.credential:
-        raise PolicyRefused(reason="sign in with your password to make a token or a robot: a token cannot make another one")
+        raise PolicyRefused(
+            reason="sign in with your password: a token makes no other one, and does not decide about people, names and plans"
+        )
 
 
 async def _require_user(asked: Asked, user: str) -> None:

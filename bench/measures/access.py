@@ -21,7 +21,7 @@ from bench.book import CPU, RATE, Book, Key
 from bench.client import connected
 from bench.failure import BenchmarkFailed
 from bench.fleet import Fleet
-from bench.images import Repository
+from bench.images import MANIFEST_TYPE, Repository
 from bench.processes import cpu_s
 from bench.progress import say
 from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, REGISTRY, Server
@@ -114,7 +114,8 @@ def _docker_s(fleet: Fleet) -> tuple[Server, Paths] | None:
         with connected(server.port) as client:
             path, _, header = lines[0].partition("\t")
             client.ask("GET", path).expect(401)
-            client.ask("GET", path, headers=dict([header.split(": ", 1)])).expect(200)
+            name, _, token = header.partition(": ")
+            client.ask("GET", path, headers={name: token, "Accept": MANIFEST_TYPE}).expect(200)
         return server, partial(wrk.write_paths, fleet.folder / "accounts", lines)
     return None
 

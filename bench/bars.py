@@ -144,7 +144,7 @@ BARS: Final = (
     Bar(REDIRECT, CPU, _AT_MOST, 2000, subject="1 node"),
     Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="with a bearer token"),
     Bar(ACCESS, CPU, _AT_MOST, 1.25, _NOBODY, subject="of a private repository, with a bearer token", is_aim=True),
-    Bar(ACCESS, CPU, _AT_MOST, 1.1, _NOBODY, subject="counted for an address"),
+    Bar(ACCESS, CPU, _AT_MOST, 1.1, "for an address, without limits", subject="counted for an address"),
     Bar(ACCESS, CPU, _AT_MOST, 1, "docker-registry, with a bearer token", subject="with a bearer token", is_aim=True),
     Bar(ACCESS, CPU, _AT_MOST, 1.05, "with a bearer token, nothing counted", subject="with a bearer token"),
     *(Bar(ACCESS_MANY, CPU, _AT_MOST, 1.2, way, ACCESS, subject=way) for way in _WAYS),

@@ -184,7 +184,7 @@ class Fleet:
             return self._made_on_cluster(name, data)
         if name == servers.ON_POSTGRES:
             return servers.entrepot(name, data, self.cluster.new_database())
-        if name in (servers.ENTREPOT, servers.ENTREPOT_MANY, servers.ENTREPOT_UNCOUNTED):
+        if name.startswith(servers.ENTREPOT):
             return servers.entrepot(name, data)
         return {servers.REGISTRY: servers.docker_registry, servers.NGINX: servers.nginx, servers.ZOT: servers.zot}[name](data)
 

@@ -1,7 +1,7 @@
 """What accounts cost: pulls with a token of the registry's own, pulls that are counted, tokens issued.
 
-Three registries hold the same images and are asked in turn; one has 100,000 users and 1,000,000 repositories beside them, and
-one counts no pulls.
+Four registries hold the same images and are asked in turn: one has 100,000 users and 1,000,000 repositories beside them, one
+counts no pulls, and one has no limits.
 """
 
 import shutil
@@ -24,7 +24,7 @@ from bench.fleet import Fleet
 from bench.images import MANIFEST_TYPE, Repository
 from bench.processes import cpu_s
 from bench.progress import say
-from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, REGISTRY, Server
+from bench.servers import ENTREPOT, ENTREPOT_MANY, ENTREPOT_UNCOUNTED, ENTREPOT_UNLIMITED, REGISTRY, Server
 from bench.token_auth import Authority
 from entrepot.domain.accounts.model import ADMINISTRATOR, Scope, Terms
 from support.accounts import basic, with_accounts
@@ -33,6 +33,7 @@ NOBODY: Final = "without a login"
 BEARER: Final = "with a bearer token"
 PRIVATE: Final = "of a private repository, with a bearer token"
 UNCOUNTED: Final = "with a bearer token, nothing counted"
+UNLIMITED: Final = "for an address, without limits"
 COUNTED: Final = "counted for an address"
 DOCKERS: Final = "docker-registry, with a bearer token"
 _PRIVATE: Final = 4  # every fourth repository is private
@@ -48,14 +49,15 @@ def pulls(fleet: Fleet, book: Book) -> None:
     if fleet.on_cluster:
         raise BenchmarkFailed("it is measured on SQLite alone")
     few = _served(fleet)
-    uncounted, many = _beside(fleet, few)
-    ways = [(way, server) for way in (NOBODY, BEARER, PRIVATE, COUNTED, TOKENS) for server in (few, many)]
-    ways.insert(ways.index((BEARER, few)), (UNCOUNTED, uncounted))
-    made = {server.name: _paths(fleet, server) for server in (few, many, uncounted)}
+    uncounted, unlimited, many = _beside(fleet, few)
+    # What is compared is measured one after the other: the machine is a little faster or slower every minute.
+    ways = [(UNCOUNTED, uncounted), (BEARER, few), (NOBODY, few), (PRIVATE, few), (UNLIMITED, unlimited), (COUNTED, few)]
+    ways += [(TOKENS, few), *((way, many) for way in (TOKENS, COUNTED, PRIVATE, BEARER, NOBODY))]
+    made = {server.name: _paths(fleet, server) for server in (few, many, uncounted, unlimited)}
     registry = _docker_s(fleet)
     if registry is not None:
         docker_s, its_paths = registry
-        ways.insert(ways.index((BEARER, few)), (DOCKERS, docker_s))
+        ways.append((DOCKERS, docker_s))
         made[docker_s.name] = {DOCKERS: its_paths}
     for way, server in fleet.rounds(ways):
         paths = made[server.name][way]()
@@ -85,11 +87,11 @@ def _served(fleet: Fleet) -> Server:
     return server
 
 
-def _beside(fleet: Fleet, few: Server) -> tuple[Server, Server]:
-    """Return two copies of the server: one that counts nothing, one with very many accounts and repositories beside its own."""
+def _beside(fleet: Fleet, few: Server) -> tuple[Server, Server, Server]:
+    """Return copies of the server: one that counts nothing, one without limits, one with very many accounts and repositories."""
     few.stop()
-    uncounted, many = fleet.made(ENTREPOT_UNCOUNTED), fleet.made(ENTREPOT_MANY)
-    for server in (uncounted, many):
+    uncounted, unlimited, many = (fleet.made(name) for name in (ENTREPOT_UNCOUNTED, ENTREPOT_UNLIMITED, ENTREPOT_MANY))
+    for server in (uncounted, unlimited, many):
         shutil.copytree(few.data, server.data, dirs_exist_ok=True)
     with closing(sqlite3.connect(many.data / "entrepot.db")) as database, database:
         database.executescript(_MANY.read_text("utf-8"))
@@ -97,7 +99,8 @@ def _beside(fleet: Fleet, few: Server) -> tuple[Server, Server]:
     for server in (few, many):
         server.restart_with(**about)
     uncounted.restart_with(**about, count_pulls="false")
-    return uncounted, many
+    unlimited.restart_with(**about, limits="open")
+    return uncounted, unlimited, many
 
 
 def _docker_s(fleet: Fleet) -> tuple[Server, Paths] | None:
@@ -136,6 +139,7 @@ def _paths(fleet: Fleet, server: Server) -> dict[str, Paths]:
         BEARER: lambda: write(_with_tokens(server, public, secret)),
         UNCOUNTED: lambda: write(_with_tokens(server, public, secret)),
         PRIVATE: lambda: write(_with_tokens(server, private, secret)),
+        UNLIMITED: lambda: write(counted),
         COUNTED: lambda: write(counted),
         TOKENS: lambda: write(asked),
     }

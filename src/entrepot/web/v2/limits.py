@@ -16,7 +16,7 @@ from entrepot.platform.limits.windows import WINDOW_S, LimitsAway, Taken, Window
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
-from entrepot.web.shared.origin import is_neighbour
+from entrepot.web.shared.origin import counted_as
 from entrepot.web.v2.manifests import get_manifest
 from entrepot.web.v2.pulls import is_pull
 from entrepot.web.v2.wire import SAFE
@@ -50,6 +50,7 @@ class _Permit(NamedTuple):
 
     limit: int
     taken: Taken
+    source: str  # whom it counts for
 
 
 class PullLimits:
@@ -74,8 +75,9 @@ class PullLimits:
         is_preview = name.stored == _PREVIEW
         is_counted = call.method != "HEAD" and not is_preview
         permit = None
-        if not is_neighbour(call.client) and (limit := await self._limit(call.actor)) is not None:
-            permit = await self._permit(call, limit, count=is_counted)
+        network = counted_as(call.client)
+        if network is not None and (limit := await self._limit(call.actor)) is not None:
+            permit = await self._permit(call, _source(call.actor, network), limit, count=is_counted)
         if permit is None or not is_counted:
             answer = _preview() if is_preview else await get_manifest(call, registry, name, last)
             return answer if permit is None else _told(answer, permit, call)
@@ -85,15 +87,14 @@ class PullLimits:
             pulled = is_pull(answer, last)
         finally:
             if not pulled:
-                permit = await self._given_back(call, permit)
+                permit = await self._given_back(permit)
         return _told(answer, permit, call)
 
     async def _limit(self, actor: Actor) -> int | None:
         return await self._of_account(actor.account, actor.owner) if actor.is_somebody else self._of_address
 
-    async def _permit(self, call: Call, limit: int, *, count: bool) -> _Permit | None:
+    async def _permit(self, call: Call, source: str, limit: int, *, count: bool) -> _Permit | None:
         """Return what is left, with one taken if `count`; None when nobody can tell. Raises TooManyPulls."""
-        source = _source(call)
         try:
             taken = await (self._windows.take if count else self._windows.look)(source, limit)
         except LimitsAway:
@@ -101,15 +102,15 @@ class PullLimits:
             return None
         if count and not taken.allowed:
             self._refuse(call, limit, taken, source)
-        return _Permit(limit, taken)
+        return _Permit(limit, taken, source)
 
-    async def _given_back(self, call: Call, permit: _Permit) -> _Permit:
+    async def _given_back(self, permit: _Permit) -> _Permit:
         """Give back what was taken for something that is no pull."""
         if not permit.taken.allowed:
             return permit
         with suppress(LimitsAway):
-            await self._windows.give_back(_source(call), permit.taken.bucket)
-        return _Permit(permit.limit, permit.taken._replace(remaining=permit.taken.remaining + 1))
+            await self._windows.give_back(permit.source, permit.taken.bucket)
+        return permit._replace(taken=permit.taken._replace(remaining=permit.taken.remaining + 1))
 
     def _refuse(self, call: Call, limit: int, taken: Taken, source: str) -> None:
         if not self._dry_run:
@@ -117,12 +118,11 @@ class PullLimits:
         _log.info("pull_beyond_the_limit", extra={**call.about(), "source": source, "limit": limit})
 
 
-def _source(call: Call) -> str:
+def _source(actor: Actor, network: str) -> str:
     """Return whom a pull counts for."""
-    actor = call.actor
     if actor.account:
         return f"account {actor.account}"
-    return f"namespace {actor.owner}" if actor.owner else f"address {call.client_network}"
+    return f"namespace {actor.owner}" if actor.owner else f"address {network}"
 
 
 def _shown(call: Call) -> str:

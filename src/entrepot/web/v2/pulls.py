@@ -15,10 +15,12 @@ from entrepot.web.shared.call import Answer, Call
 
 GetManifest = Callable[[Call, Registry, RepositoryName, str], Awaitable[Answer]]
 _OK: Final = 200
-_IMAGES: Final = frozenset(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
+_IMAGES: Final = frozenset(
+    [b"application/vnd.oci.image.manifest.v1+json", b"application/vnd.docker.distribution.manifest.v2+json"]
+)
 _ATTESTATION: Final = "application/vnd.in-toto+json"
 _MOST_SEEN: Final = 20_000
-_seen: dict[str, bool] = {}
+_seen: dict[tuple[bytes, bytes], bool] = {}  # by type and digest: the last few thousand are remembered
 
 
 class _Layer(msgspec.Struct):
@@ -47,22 +49,17 @@ def is_pull(answer: Answer, last: str) -> bool:
     if answer.status != _OK or last.startswith("sha256-"):
         return False
     headers = dict(answer.headers)
-    if headers[b"content-type"].decode() not in _IMAGES:
-        return False
-    return _is_image(headers[b"docker-content-digest"].decode(), answer.body)
-
-
-def _is_image(digest: str, content: bytes) -> bool:
-    """Tell whether a manifest is an image of its own, and belongs to no other; the last few thousand are remembered."""
-    found = _seen.get(digest)
+    told = headers[b"content-type"], headers[b"docker-content-digest"]
+    found = _seen.get(told)
     if found is None:
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
-        found = _seen[digest] = _looks_like_one(content)
+        found = _seen[told] = told[0] in _IMAGES and _looks_like_one(answer.body)
     return found
 
 
 def _looks_like_one(content: bytes) -> bool:
+    """Tell whether a manifest is an image of its own, and belongs to no other."""
     try:
         manifest = msgspec.json.decode(content, type=_Manifest)
     except msgspec.DecodeError:

@@ -13,6 +13,7 @@ import pytest
 
 from entrepot.base.settings import Settings
 from entrepot.platform.db.database import Database, DatabaseAway, DatabaseUnavailable, Transaction, answers
+from entrepot.platform.db.watch import Watch
 from support.lines import Line
 from support.parts import opened, sql
 from support.postgres import Cluster
@@ -247,6 +248,23 @@ def test_a_server_that_is_only_slow_is_not_away(place: Settings) -> None:
             await transaction.commit()
             assert await write == 1
         await other.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_look_that_is_lost_tells_nothing_while_others_are_answered() -> None:
+    async def scenario() -> None:
+        watch = Watch(asyncio.Event().wait, lambda _: None)
+        watch.begin()
+        lost = asyncio.create_task(watch.verdict())
+        while not lost.done():
+            async with watch.calling():
+                await asyncio.sleep(0.1)
+        await lost
+        watch.require()
+        with pytest.raises(DatabaseAway):
+            await watch.verdict()
+        await watch.end()
 
     asyncio.run(scenario())
 

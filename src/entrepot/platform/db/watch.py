@@ -120,12 +120,17 @@ class Watch:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._look()
         except Exception as error:  # noqa: BLE001 - whatever keeps it from answering, it does not answer
-            self._found_away(error)
+            if not (isinstance(error, TimeoutError) and self._answers_others()):
+                self._found_away(error)
             return
         if self._is_away:
             _log.info("database_back", extra={"away_s": round(self._loop.time() - self._answered, 1)})
         self._is_away = False
         self.answered()
+
+    def _answers_others(self) -> bool:
+        """Tell whether only a look was lost: one that began while a cable was out waits for longer than it took to mend it."""
+        return not self._is_away and self._loop.time() - self._answered < _SUSPICIOUS_S
 
     def _found_away(self, error: Exception) -> None:
         if self._is_away:

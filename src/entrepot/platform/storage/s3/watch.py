@@ -120,5 +120,7 @@ class Watch:
                         self.answered()
                         return ""
         except TimeoutError:
-            reason = reason or "it is silent"
+            # One that began while a cable was out waits for longer than it took to mend it, and others are answered.
+            others_are_answered = asyncio.get_running_loop().time() - self._answered < _SILENT_S
+            reason = reason or ("" if others_are_answered else "it is silent")
         return reason

@@ -34,6 +34,7 @@ SMALL: Final = 30_000
 LARGE: Final = 9 * MIB + 12_345
 FOR_EVER: Final = 1_000
 QUICK_WAYS: Final = [*(way for way in WAYS if way != HANGS), pytest.param(HANGS, marks=pytest.mark.long)]
+PATIENCE_S: Final = 180.0  # a store may take two minutes to put the parts of an upload together
 SAMPLE: Final = 12  # of all the failures of a push, in `make test`
 _numbers: Final = itertools.count(1)
 
@@ -88,7 +89,7 @@ def calls_of_a_push(troubled: Troubled, repository: str, size: int) -> list[str]
 def try_push(troubled: Troubled, repository: str, size: int, failure: tuple[str, int, int]) -> None:
     """Push while a call fails, look, and push on when it fails no more."""
     content = troubled.content(size)
-    upload = Upload(troubled.node.client(), repository, content)
+    upload = Upload(Client(troubled.node.url, limit_s=PATIENCE_S), repository, content)
     troubled.faulty.fail(*failure)
     answer = upload.go_on()
     assert answer.status in (201, 400, 404, 416, 503), answer

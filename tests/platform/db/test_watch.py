@@ -206,6 +206,18 @@ def test_the_kernel_ends_connections_whose_packets_nobody_acknowledges(place: Se
     asyncio.run(scenario())
 
 
+def test_the_server_asks_for_lost_machines_and_keeps_nothing_for_them(place: Settings) -> None:
+    async def told(reader: Any) -> list[str]:
+        names = ("idle", "interval", "count")
+        return [await reader._connection.fetchval(f"SHOW tcp_keepalives_{name}") for name in names]
+
+    async def scenario() -> None:
+        async with opened(place) as db:
+            assert await db.read(told) == ["10", "3", "3"]
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("how", ["ALTER DATABASE {} ALLOW_CONNECTIONS false", "ALTER ROLE {} NOLOGIN", _FULL])
 def test_a_server_that_lets_nobody_in_any_more_goes_on_serving_those_that_are_connected(
     cluster: Cluster, place: Settings, how: str

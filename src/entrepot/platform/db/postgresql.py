@@ -45,6 +45,14 @@ _SETTINGS: Final = (
     # What was asked on a connection that was given up is asked anew, and a server that is overloaded must not do both.
     "client_connection_check_interval TO '500ms'",
 )
+# A machine that is lost says nothing, and what its nodes held would be kept for it for two hours, until no connection is left for
+# those that come in its place. Through a pooler it is the pooler's to notice.
+_WITHOUT_POOLER: Final = (
+    *_SETTINGS,
+    "tcp_keepalives_idle TO 10",
+    "tcp_keepalives_interval TO 3",
+    "tcp_keepalives_count TO 3",
+)
 # Fails on a standby, which takes no writes, and answers what was true a moment ago. One message, which no pooler takes apart.
 _IS_PRIMARY: Final = (
     "DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE EXCEPTION 'it is a standby' USING ERRCODE = '25006'; END IF; END $$"
@@ -327,7 +335,7 @@ class PostgresqlDatabase:
             connection.add_termination_listener(lambda _: self._connections.discard(connection))
             try:
                 _keep_alive(connection)
-                of_all = () if self._is_pooled else (f"SET {each}" for each in _SETTINGS)
+                of_all = () if self._is_pooled else (f"SET {each}" for each in _WITHOUT_POOLER)
                 await connection.execute("; ".join((*of_all, _IS_PRIMARY)))
             except BaseException:
                 connection.terminate()

@@ -29,6 +29,7 @@ BREACHES: Final = {
     "queries of a feature": ("Queries are used only", "web/v2/tags.py", "import entrepot.domain.registry.queries.tags"),
     "a web framework": ("Below web", "web/v2/tags.py", "import starlette"),
     "a web framework beside the JSON interface": ("Only the JSON interface", "web/front.py", "import fastapi"),
+    "templates elsewhere": ("Only the hub writes HTML", "web/front.py", "import jinja2"),
     "one interface and another": ("Web surfaces", "web/api/errors.py", "import entrepot.web.v2.wire"),
     "impure": ("spec and base", "spec/oci/names.py", "import sqlalchemy"),
     "a cycle": ("No cycles", "spec/oci/chunks.py", "import entrepot.spec.http.ranges"),

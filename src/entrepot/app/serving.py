@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from entrepot.platform.limits.windows import Windows
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
-from entrepot.web.front import Front, Interfaces, Surface
+from entrepot.web.front import Front, Interfaces, Pages, Surface
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.authorization import AccountsGate, ApiGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
@@ -82,7 +82,8 @@ def prepare_api(settings: Settings) -> None:
 
 def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
     if settings.access == "open":
-        return Interfaces(Router(parts.registry, counts=settings.count_pulls), OpenGate(settings.public_url))
+        router = Router(parts.registry, counts=settings.count_pulls)
+        return Interfaces(router, OpenGate(settings.public_url), cache(partial(_pages, settings, parts)))
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -94,7 +95,13 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
         allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
         limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
     router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits, counts=settings.count_pulls)
-    return Interfaces(router, gate, _api(settings, parts, gate))
+    return Interfaces(router, gate, cache(partial(_pages, settings, parts)), _api(settings, parts, gate))
+
+
+def _pages(settings: Settings, parts: Parts) -> Pages:
+    from entrepot.web.hub.surface import Surface as Hub  # noqa: PLC0415 - with the first page: pulls do not wait for it
+
+    return Hub(parts.registry, settings.public_url, signs_in=settings.access == "accounts")
 
 
 def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:

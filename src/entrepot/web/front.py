@@ -52,11 +52,22 @@ class Surface(Protocol):
         """Return the answer for an error."""
 
 
+class Pages(Protocol):
+    """What answers browsers."""
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer with a page, whatever happens."""
+
+
 class Interfaces(NamedTuple):
-    """What answers: the registry's interface behind its gate, and where there are accounts the JSON interface."""
+    """What answers: the registry's interface behind its gate, pages, and where there are accounts the JSON interface.
+
+    `pages` is asked for with the first of them: what makes them takes time, and pulls come first.
+    """
 
     v2: Router
     gate: Gate
+    pages: Callable[[], Pages]
     api: Surface | None = None
 
 
@@ -93,6 +104,7 @@ class Front:
         self._access_log = access_log
         self._ids = RequestIds()
         self._api = interfaces.api
+        self._pages = interfaces.pages
         self._beginnings = interfaces.api.beginnings if interfaces.api else frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,6 +205,8 @@ class Front:
             row = OCI_ERRORS[type(error)]
             log_refusal(error, row, call)
             return text_answer(row.status, f"{error.message}\n")
+        if call.method in ("GET", "HEAD") and _is_for_people(call):
+            return await self._pages().answer(call)
         if call.path == b"/" and call.method in ("GET", "HEAD"):
             return text_answer(
                 200, _WELCOME.format(host=call.header(b"host"), scheme=call.scheme), [(b"x-content-type-options", b"nosniff")]
@@ -220,6 +234,11 @@ class Front:
 def _unforeseen(error: Exception) -> Exception | None:
     """Return an error that is none of ours: only that one's traceback tells anything."""
     return None if isinstance(error, EntrepotError) else error
+
+
+def _is_for_people(call: Call) -> bool:
+    """Tell whether a browser asks, or somebody for what only a page needs: programs are answered in words without markup."""
+    return call.path.startswith((b"/r/", b"/static/")) or b"text/html" in call.headers.get(b"accept", b"")
 
 
 def _is_write(method: str, status: int) -> bool:

@@ -170,6 +170,7 @@ class Listed(msgspec.Struct, frozen=True):
     pushed_at: int
     pulls: int = 0
     pulled_at: int | None = None
+    description: str = ""
 
 
 class TagDetail(msgspec.Struct, frozen=True):

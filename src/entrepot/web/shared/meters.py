@@ -14,8 +14,10 @@ from entrepot.platform.telemetry.shared import SharedCounters
 from entrepot.web.shared.call import Call
 from entrepot.web.shared.transfers import Transfers
 
-OTHER, BASE, MANIFESTS, BLOBS, UPLOADS, TAGS, REFERRERS, CATALOGUE, HEALTH, METRICS, API = range(11)
-KINDS: Final = ("other", "base", "manifests", "blobs", "uploads", "tags", "referrers", "catalogue", "health", "metrics", "api")
+OTHER, BASE, MANIFESTS, BLOBS, UPLOADS, TAGS, REFERRERS, CATALOGUE, HEALTH, METRICS, API, PAGES = range(12)
+KINDS: Final = (
+    *("other", "base", "manifests", "blobs", "uploads", "tags", "referrers", "catalogue", "health", "metrics", "api", "pages"),
+)
 INCOMING, OUTGOING = range(2)
 DATABASE, STORAGE, MISTAKE, LIMITS = range(4)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "other")

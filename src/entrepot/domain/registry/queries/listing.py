@@ -20,6 +20,7 @@ _SEEN: Final = select(
     func.coalesce(repository.c.uploaded_at, repository.c.first_pushed_at),
     pull_total.c.pulls,
     pull_total.c.pulled_at,
+    repository.c.description,
 )
 _LISTED: Final = _SEEN.select_from(repository.outerjoin(pull_total, pull_total.c.repository == repository.c.id)).where(
     repository.c.first_pushed_at.is_not(None)
@@ -60,5 +61,6 @@ async def in_namespace(db: Reader, namespace: str, last: str, limit: int, *, pub
 
 
 def _listed(row: Row) -> Listed:
-    name, visibility, created_at, first_pushed_at, pushed_at, pulls, pulled_at = row
-    return Listed(name, visibility == _PUBLIC, created_at, max(first_pushed_at, pushed_at), pulls or 0, pulled_at)
+    name, visibility, created_at, first_pushed_at, pushed_at, pulls, pulled_at, description = row
+    last = max(first_pushed_at, pushed_at)
+    return Listed(name, visibility == _PUBLIC, created_at, last, pulls or 0, pulled_at, description or "")

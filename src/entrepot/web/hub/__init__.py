@@ -1,0 +1,1 @@
+"""Pages for people: what the hub holds, in the reader's language."""

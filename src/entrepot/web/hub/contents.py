@@ -1,0 +1,270 @@
+"""What an image is made of, read from its manifest and its configuration: OCI image-spec 1.1 (manifest, image-index, config).
+
+All of it was pushed by somebody: every field may be missing, of another type, or made to look like something else.
+"""
+
+import shlex
+from contextlib import aclosing
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError
+from entrepot.domain.access.model import Actor
+from entrepot.domain.registry.model import StoredManifest
+from entrepot.domain.registry.service import Registry
+from entrepot.spec.oci.digest import Digest
+from entrepot.spec.oci.names import RepositoryName
+
+_INDEXES: Final = frozenset(
+    {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
+)
+_CONFIGS: Final = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
+_LARGEST_CONFIG: Final = 1 << 20
+_MOST_SHOWN: Final = 500  # of layers, variables, labels: what has more was not made to be read
+_LONGEST: Final = 2_000  # characters of one value
+_PREFERRED: Final = ("linux/amd64", "linux/arm64")
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """A layer and the command that made it; one without a digest only changed settings."""
+
+    command: str
+    digest: str
+    size_bytes: int
+
+
+class Child(msgspec.Struct, frozen=True):
+    """An image of an index."""
+
+    platform: str
+    digest: str
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """How an image runs, as its configuration says."""
+
+    entry_point: str = ""
+    command: str = ""
+    user: str = ""
+    folder: str = ""
+    stop_signal: str = ""
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_root(self) -> bool:
+        """Tell whether it runs as root, as an image that names nobody does."""
+        return self.user.partition(":")[0] in ("", "0", "root")
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a tag points at: an image with its layers, or an index with its images, of which `platform` is the one that is shown.
+
+    `download_bytes` is what a pull of that image fetches. Without `configuration` it is no image: a chart, a signature, a file.
+    """
+
+    digest: str
+    media_type: str
+    platform: str = ""
+    children: tuple[Child, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    download_bytes: int = 0
+    configuration: Configuration | None = None
+    annotations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def largest_bytes(self) -> int:
+        """The size of the largest layer, at least 1."""
+        return max([1, *(each.size_bytes for each in self.layers)])
+
+    def said(self, name: str) -> str:
+        """Return what a label or an annotation says, '' when there is none."""
+        about = dict(self.configuration.labels if self.configuration else ()) | dict(self.annotations)
+        return about.get(name, "")
+
+
+async def contents(registry: Registry, actor: Actor, name: RepositoryName, reference: Digest | str, wanted: str = "") -> Contents:
+    """Read what a tag or a digest points at; of an index the image for the platform `wanted`, or the one that most will pull.
+
+    Raises:
+        ManifestUnknown, Renamed, RepositoryUnknown, Unavailable, Unproven
+    """
+    found = await registry.manifests.find(actor, name, reference)
+    top = _object(found.content)
+    annotations = _pairs(top.get("annotations"))
+    if found.media_type not in _INDEXES:
+        return await _image(registry, actor, name, found, annotations)
+    children = tuple(_children(top))
+    shown = _shown(children, wanted)
+    if shown is None:
+        return Contents(found.digest, found.media_type, "", children, annotations=annotations)
+    try:
+        child = await registry.manifests.find(actor, name, Digest.parse(shown.digest))
+    except EntrepotError:  # an index may name an image that was never pushed, or was deleted since
+        return Contents(found.digest, found.media_type, shown.platform, children, annotations=annotations)
+    image = await _image(registry, actor, name, child, annotations)
+    return msgspec.structs.replace(
+        image, digest=found.digest, media_type=found.media_type, platform=shown.platform, children=children
+    )
+
+
+async def _image(
+    registry: Registry,
+    actor: Actor,
+    name: RepositoryName,
+    found: StoredManifest,
+    annotations: tuple[tuple[str, str], ...],
+) -> Contents:
+    manifest = _object(found.content)
+    blobs = [each for each in _list(manifest.get("layers")) if isinstance(each, dict)]
+    config = manifest.get("config")
+    config = config if isinstance(config, dict) else {}
+    download = found.size + sum(_size(each) for each in [config, *blobs])
+    said: dict[str, Any] = {}
+    is_image = config.get("mediaType") in _CONFIGS
+    if is_image and 0 < _size(config) <= _LARGEST_CONFIG:
+        said = _object(await _config(registry, actor, name, str(config.get("digest"))))
+    return Contents(
+        found.digest,
+        found.media_type,
+        _platform(said) if said else "",
+        (),
+        tuple(_layers(blobs, said)),
+        download,
+        _configuration(said) if said else None,
+        tuple(dict([*_pairs(manifest.get("annotations")), *annotations]).items()),
+    )
+
+
+async def _config(registry: Registry, actor: Actor, name: RepositoryName, digest: str) -> bytes:
+    """Return the bytes of a configuration; nothing when they cannot be had: the page says less then."""
+    try:
+        link = await registry.blobs.find(actor, name, Digest.parse(digest))
+        if link.size > _LARGEST_CONFIG:
+            return b""
+        small = registry.blobs.at_hand(link)
+        if small is None:
+            small = await registry.blobs.fetch(link, Digest.parse(digest))
+        if small is not None:
+            return small
+        async with aclosing(registry.blobs.read(link, 0, link.size - 1)) as pieces:
+            return b"".join([piece async for piece in pieces])
+    except EntrepotError:
+        return b""
+
+
+def _shown(children: tuple[Child, ...], wanted: str) -> Child | None:
+    for platform in (wanted, *_PREFERRED):
+        for each in children:
+            if platform and each.platform == platform:
+                return each
+    return next(iter(children), None)
+
+
+def _children(index: dict[str, Any]) -> list[Child]:
+    """Return the images of an index, without what only belongs to them: provenance says `unknown/unknown` for its platform."""
+    found = []
+    for each in _list(index.get("manifests"))[:_MOST_SHOWN]:
+        if isinstance(each, dict) and isinstance(each.get("digest"), str):
+            platform = _platform(each.get("platform"))
+            if not platform.startswith("unknown/"):
+                found.append(Child(platform or "any", each["digest"]))
+    return found
+
+
+def _platform(about: object) -> str:
+    if not isinstance(about, dict):
+        return ""
+    parts = [about.get("os"), about.get("architecture"), about.get("variant")]
+    return "/".join(_text(each) for each in parts if isinstance(each, str) and each)
+
+
+def _layers(blobs: list[dict[str, Any]], config: dict[str, Any]) -> list[Layer]:
+    """Join layers with the commands of the history, which also has those that made none."""
+    left = list(blobs)
+    found = []
+    for step in _list(config.get("history"))[:_MOST_SHOWN]:
+        if not isinstance(step, dict):
+            continue
+        command = _command(step.get("created_by"))
+        if step.get("empty_layer") is True:
+            found.append(Layer(command, "", 0))
+        elif left:
+            found.append(_layer(command, left.pop(0)))
+    return found + [_layer("", each) for each in left[:_MOST_SHOWN]]
+
+
+def _layer(command: str, blob: dict[str, Any]) -> Layer:
+    digest = blob.get("digest")
+    return Layer(command or _text(blob.get("mediaType")), digest if isinstance(digest, str) else "", _size(blob))
+
+
+def _command(made_by: object) -> str:
+    """Return a step of the history as the line of a Dockerfile that it was."""
+    text = _text(made_by).strip()
+    for beginning in ("/bin/sh -c #(nop) ", "/bin/sh -c #(nop)"):
+        if text.startswith(beginning):
+            return text.removeprefix(beginning).strip()
+    for beginning in ("/bin/sh -c ", "RUN /bin/sh -c "):
+        if text.startswith(beginning):
+            text = f"RUN {text.removeprefix(beginning)}"
+            break
+    return text.removesuffix(" # buildkit")
+
+
+def _configuration(said: dict[str, Any]) -> Configuration:
+    config = said.get("config")
+    config = config if isinstance(config, dict) else {}
+    variables = [_text(each).partition("=")[::2] for each in _list(config.get("Env"))[:_MOST_SHOWN]]
+    return Configuration(
+        entry_point=_words(config.get("Entrypoint")),
+        command=_words(config.get("Cmd")),
+        user=_text(config.get("User")),
+        folder=_text(config.get("WorkingDir")),
+        stop_signal=_text(config.get("StopSignal")),
+        ports=_names(config.get("ExposedPorts")),
+        volumes=_names(config.get("Volumes")),
+        environment=tuple((name, value) for name, value in variables if name),
+        labels=_pairs(config.get("Labels")),
+    )
+
+
+def _words(command: object) -> str:
+    """Return a command as a shell would take it."""
+    if isinstance(command, str):
+        return _text(command)
+    return shlex.join(_text(each) for each in _list(command)[:_MOST_SHOWN])
+
+
+def _names(found: object) -> tuple[str, ...]:
+    return tuple(_text(each) for each in list(found)[:_MOST_SHOWN]) if isinstance(found, dict) else ()
+
+
+def _pairs(found: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(found, dict):
+        return ()
+    return tuple((_text(name), _text(value)) for name, value in list(found.items())[:_MOST_SHOWN] if isinstance(value, str))
+
+
+def _text(value: object) -> str:
+    return value[:_LONGEST] if isinstance(value, str) else ""
+
+
+def _size(blob: dict[str, Any]) -> int:
+    size = blob.get("size")
+    return size if isinstance(size, int) and size >= 0 else 0
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,61 @@
+"""Pages that say what there is not, or what does not work at the moment. What is hidden and what is absent look alike."""
+
+import logging
+from typing import Final
+
+import msgspec
+
+from entrepot.base.errors import EntrepotError, Unavailable
+from entrepot.domain.access.errors import Denied, Unproven
+from entrepot.domain.registry import errors as registry
+from entrepot.spec.oci import digest, names
+from entrepot.web.hub.rendering import Frame, page
+from entrepot.web.shared.call import Answer, Call, HeadersTooLarge, QueryInvalid, TargetTooLong
+
+_log: Final = logging.getLogger(__name__)
+_SERVER_ERROR: Final = 500
+
+
+class AddressUnknown(EntrepotError):
+    """No page lies at that address."""
+
+    summary = "there is no page at this address"
+
+
+STATUSES: Final[dict[type[EntrepotError], int]] = {
+    AddressUnknown: 404,
+    Unproven: 404,
+    registry.RepositoryUnknown: 404,
+    registry.ManifestUnknown: 404,
+    registry.BlobUnknown: 404,
+    names.NameInvalid: 404,
+    names.TagInvalid: 404,
+    digest.DigestInvalid: 404,
+    Denied: 403,
+    QueryInvalid: 400,
+    HeadersTooLarge: 431,
+    TargetTooLong: 414,
+    Unavailable: 503,
+}
+
+
+class ProblemPage(msgspec.Struct, frozen=True):
+    """What is said: `sought` is the image that was asked for, if it was one; `request` leads the administrator to the log."""
+
+    status: int
+    sought: str
+    request: str
+
+
+def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Answer:
+    """Return the page for an error; one without a row is a mistake of ours, which the log describes."""
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), _SERVER_ERROR)
+    if status >= _SERVER_ERROR:
+        call.failure = error
+        if not isinstance(error, EntrepotError):
+            _log.error("request_failed", extra=call.about(), exc_info=error)
+    template = "problem.html" if status not in (403, 404) else "not_found.html"
+    answer = page(call, frame, template, ProblemPage(status, sought, call.id.decode()), status)
+    if isinstance(error, Unavailable):
+        answer.headers.append((b"retry-after", b"%d" % (error.retry_after_s or 5)))
+    return answer

@@ -1,0 +1,111 @@
+"""A page as HTML: its template, the frame around it, and the headers under which a browser may show it."""
+
+import gzip
+from functools import cache
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from entrepot import __version__
+from entrepot.web.hub import drawing
+from entrepot.web.hub.assets import assets
+from entrepot.web.hub.words import LANGUAGES, Words, chosen, words
+from entrepot.web.shared.authorization import service_of
+from entrepot.web.shared.call import Answer, Call, Header
+
+_POLICY: Final = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    b"frame-ancestors 'none'"
+)
+_SAFE: Final[tuple[Header, ...]] = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", _POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"vary", b"accept, accept-language, accept-encoding, cookie"),
+    (b"cache-control", b"private, no-cache"),
+)
+_THEMES: Final = ("light", "dark")
+_A_YEAR_S: Final = 365 * 86_400
+_WORTH_COMPRESSING: Final = 1_000
+_LEVEL: Final = 5
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What stands around every page: the language, the colours, where we are, and by which name images are pulled from here."""
+
+    words: Words
+    theme: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    host: str
+    scheme: str
+
+    @classmethod
+    def of(cls, call: Call, public_url: str) -> "Frame":
+        """Read what the reader wants from the request. Raises QueryInvalid."""
+        cookies = _cookies(call.header(b"cookie"))
+        language = chosen(call.one("lang"), cookies.get("lang"), call.header(b"accept-language"))
+        theme = call.one("theme") or cookies.get("theme", "")
+        scheme, host = service_of(call, public_url)
+        query = parse_qsl(call.scope["query_string"].decode("ascii"), keep_blank_values=True)
+        left = tuple((name, value) for name, value in query if name not in ("lang", "theme"))
+        path = call.path.decode("ascii", "replace")
+        return cls(words(language), theme if theme in _THEMES else "", path, left, host, scheme)
+
+    def but(self, **changed: str) -> str:
+        """Return the query of this address with something else in it: where we are on a page stays as it is."""
+        return "?" + urlencode([*((name, value) for name, value in self.query if name not in changed), *changed.items()])
+
+
+def page(call: Call, frame: Frame, template: str, about: object, status: int = 200) -> Answer:
+    """Return a page: `about` is what its template may show. What the address asks of language and colours is remembered."""
+    environment = _environment(frame.words.language)
+    text = environment.get_template(template).render(page=about, frame=frame, words=frame.words, **_of_all())
+    body = text.encode()
+    headers = [*_SAFE, (b"content-language", frame.words.language.encode())]
+    for name, value in (("lang", frame.words.language), ("theme", frame.theme)):
+        if call.one(name) == value and value:
+            headers.append((b"set-cookie", f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; SameSite=Lax".encode()))
+    if len(body) > _WORTH_COMPRESSING and "gzip" in call.header(b"accept-encoding"):
+        body = gzip.compress(body, _LEVEL, mtime=0)
+        headers.append((b"content-encoding", b"gzip"))
+    return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    """Return the templates in one language; nothing that a page does not know is taken for nothing."""
+    environment = Environment(
+        loader=PackageLoader("entrepot.web.hub"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    spoken = words(language)
+    environment.install_gettext_callables(spoken.gettext, spoken.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["path"] = lambda text: quote(text, safe="/:@")
+    environment.filters["number"] = spoken.number
+    environment.filters["short"] = spoken.short
+    environment.filters["size"] = spoken.size
+    environment.filters["age"] = spoken.age
+    environment.filters["date"] = spoken.date
+    environment.filters["bars"] = drawing.bars
+    environment.filters["mark"] = drawing.mark
+    return environment
+
+
+@cache
+def _of_all() -> dict[str, Any]:
+    return {"assets": assets(), "languages": LANGUAGES, "version": __version__}
+
+
+def _cookies(header: str) -> dict[str, str]:
+    return {name: value for name, _, value in (each.strip().partition("=") for each in header.split(";"))}

@@ -19,6 +19,7 @@ _WAYS: Final = ("killed", "cut off", "lost")
 _LONGEST_S: Final = 1.0
 _CUT_S: Final = (0.5, 3.0)
 _RECENT: Final = 20
+_BACK_S: Final = 10.0  # a look that began in the cut waits for three seconds, and a packet that was lost in it is repeated late
 _TRIES_S: Final = 60.0  # a lease of a node that is gone runs for ten seconds, an open transaction of its for ten more
 
 
@@ -117,6 +118,7 @@ class Disasters:
         if way == "cut off":
             time.sleep(self._chance.uniform(*_CUT_S))
             node.machine.mend()
+            _wait_until_back(node)
             return
         if way == "lost":
             node.machine.renew()
@@ -132,3 +134,11 @@ class Disasters:
             known = sorted(self._ledger.blobs)
         for repository, digest in self._chance.sample(known, min(_RECENT, len(known))):
             pull(client, f"/v2/{repository}/blobs/{digest}", digest)
+
+
+def _wait_until_back(node: Remote) -> None:
+    """Wait until a node has noticed that its cable was mended: the next disaster may be the other's, and one must work."""
+    end = time.monotonic() + _BACK_S
+    while not node.client().get("/readyz").content.startswith(b"ready"):
+        assert time.monotonic() < end, "a node does not come back after its cable was mended"
+        time.sleep(0.05)

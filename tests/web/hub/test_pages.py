@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
 from support import images
+from support.accounts import PASSWORD
 from support.http import Client
 from support.instance import Instance
 from support.reading import read
@@ -128,12 +130,17 @@ def test_a_configuration_of_any_form_is_shown_as_far_as_it_can_be(client: Client
 
 
 def test_what_is_not_there_answers_404_and_what_cannot_be_read_400(client: Client, pushed: str) -> None:
-    of_image = [f"/r/{pushed}{rest}" for rest in ("/-/tags/none", "/-/nothing", "/")]
+    of_image = [f"/r/{pushed}{rest}" for rest in ("/-/tags/none", "/-/nothing")]
     for path in ("/r/none/such", "/r/UPPER", "/nowhere", "/r/", *of_image):
         assert read(client, path).status == 404, path
     assert "There is no image none/such on these shelves" in read(client, "/r/none/such").text
+    assert f"{pushed} has no tag none" in read(client, of_image[0]).text
+    assert "There is nothing on this shelf" in read(client, of_image[1]).text
+    slash = client.get(f"/r/{pushed}/?lang=fr", headers=HTML)
+    assert (slash.status, slash.headers["location"]) == (308, f"/r/{pushed}?lang=fr")
     for path in ("/?lang=%00", f"/?{'a=b&' * 300}", f"/r/{pushed}/-/tags?after=%ff"):
-        assert read(client, path).status == 400, path
+        found = read(client, path)
+        assert (found.status, "This address cannot be read" in found.text) == (400, True), path
     assert client.post("/r/none/such", headers=HTML).status == 404
 
 
@@ -177,3 +184,43 @@ def test_pages_are_compressed_and_files_kept_and_both_allow_nothing_foreign(clie
         sent += len(file.content)
     assert sent < 60_000, "an overview is to be 60 KB"
     assert client.get("/static/000000000000/entrepot.css", headers=HTML).status == 404
+
+
+USERS: Final = {"": True, "root": True, "0": True, "00:5": True, "+0": True, "-0": True, "web": False, "10": False, "0x0": False}
+
+
+@pytest.mark.parametrize(("user", "is_root"), USERS.items())
+def test_whoever_is_root_to_a_client_is_root_here(client: Client, repository: str, user: str, *, is_root: bool) -> None:
+    config: dict[str, Any] = {"User": user}
+    images.push(client, repository, images.image([images.random_layer(5, 900)], **config), "latest")
+    assert ("Runs as root" in read(client, f"/r/{repository}").text) == is_root
+
+
+UNCLEAR: Final = (b'{"config":{"User":"web"},"Config":{"User":"root"}}', b'{"a":1,"a":2}', b"not JSON")
+
+
+@pytest.mark.parametrize("config", [*UNCLEAR, b'{"os":"\\ud800"}'])
+def test_a_configuration_that_clients_may_read_differently_is_not_shown(client: Client, repository: str, config: bytes) -> None:
+    made = images.blob(images.CONFIG, config)
+    images.push_blob(client, repository, made)
+    body = json.dumps({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": made.descriptor, "layers": []}).encode()
+    images.push_manifest(client, repository, images.blob(images.MANIFEST, body), "latest")
+    found = read(client, f"/r/{repository}/-/tags/latest")
+    assert found.status == 200
+    assert ("cannot be read here" in found.text) == (config in UNCLEAR)
+
+
+def test_an_image_of_an_index_that_is_not_there_is_said_not_to_be(client: Client, repository: str) -> None:
+    index = images.multi_platform(5)
+    images.push(client, repository, index, "v1")
+    gone = next(each for each in index.images if each.platform == "linux/arm64")
+    assert client.delete(f"/v2/{repository}/manifests/{gone.manifest.digest}").status == 202
+    found = read(client, f"/r/{repository}/-/tags/v1?platform=linux/arm64")
+    assert "The image for this platform is not here" in found.text
+
+
+def test_hosts_are_named_so_that_no_tool_takes_them_for_users_of_docker_hub(serve: Callable[..., Instance]) -> None:
+    client = serve("named", access="accounts", admin_password=PASSWORD).client()
+    hosts = {"registry": "registry:80", "localhost": "localhost", "r.example": "r.example", "[::1]:5000": "[::1]:5000"}
+    for host, shown in hosts.items():
+        assert f"docker push {shown}/demo/first:1.0" in read(client, "/", host=host).text

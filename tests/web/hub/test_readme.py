@@ -1,10 +1,11 @@
 """READMEs: what GitHub's Markdown makes of them, and that nothing of it acts, loads, or takes the page's place."""
 
 import re
+import time
 
 import pytest
 
-from entrepot.web.hub.readme import rendered
+from entrepot.web.hub.readme import _LANGUAGES, rendered
 
 pytestmark = pytest.mark.fast
 # From lists of what has got through others' filters, in Markdown and in the HTML that it may contain.
@@ -47,6 +48,13 @@ VECTORS = [
     "<xmp><p title='</xmp><img src=x onerror=alert(1)>'></xmp>",
     "<input type=text autofocus onfocus=alert(1)>",
     "<td background=javascript:alert(1)>x",
+    "<pre><div><div><div><pre>a</pre></div></div></div></pre>\n\n<h1>Outside</h1>",
+    "<pre><a href=https://e.example><pre>a</pre></a></pre>\n\n![x](https://e.example/a.png)",
+    "<h1><div><h2>x</h2></div>y</h1>",
+    "</div></article></main><p>x",
+    "<table><tr><td><table></td></tr></table></div>",
+    "<details><summary>x</details></summary>",
+    "<a href='https://e.example'><pre></a>x</pre>",
 ]
 _ALLOWED = re.compile(
     r"</?(?:a|blockquote|br|code|dd|del|details|div|dl|dt|em|h[2-6]|hr|kbd|li|ol|p|pre|s|span|strong|sub|summary|sup|table|tbody|td|th"
@@ -56,19 +64,34 @@ _ALLOWED = re.compile(
 )
 
 
+def is_balanced(tags: list[str]) -> bool:
+    """Tell whether everything is closed in the order in which it was opened, and nothing else: so a README stays in its place."""
+    left: list[str] = []
+    for tag in tags:
+        name = tag.strip("</>").partition(" ")[0]
+        if name in ("br", "hr"):
+            continue
+        if not tag.startswith("</"):
+            left.append(name)
+        elif not left or left.pop() != name:
+            return False
+    return not left
+
+
 @pytest.mark.parametrize("vector", VECTORS)
 def test_only_tags_and_attributes_that_are_listed_come_out(vector: str) -> None:
     for text in (vector, f"before\n\n{vector}\n\nafter", f"- {vector}", f"> {vector}", f"| a |\n|---|\n| {vector} |"):
         written = rendered(text)
         tags = re.findall(r"<[^>]*>?", written)
         assert all(_ALLOWED.fullmatch(tag) for tag in tags), written
+        assert is_balanced(tags), written
         assert not re.search(r'href="\s*(?:javascript|data|vbscript)', written, re.IGNORECASE)
 
 
 def test_headings_lie_below_the_pages_own_and_can_be_linked_to_and_imitate_none_of_its_ids() -> None:
     written = rendered("# Main\n\n## Main\n\n###### Deep\n\n[there](#Main)")
     assert '<h2 id="readme-main">Main</h2>' in written
-    assert '<h3 id="readme-main-2">Main</h3>' in written
+    assert '<h3 id="readme-main-1">Main</h3>' in written
     assert '<h6 id="readme-deep">Deep</h6>' in written
     assert 'href="#readme-main"' in written
 
@@ -92,6 +115,45 @@ def test_tables_and_tasks_are_githubs() -> None:
     assert "☑" in rendered("- [x] done")
     assert "☐" in rendered("- [ ] not yet")
     assert '<th align="center">b</th>' in rendered("| a | b |\n|---|:-:|\n| 1 | 2 |")
+
+
+def test_ids_are_githubs_and_each_there_once() -> None:
+    written = rendered("# What's new?\n# Foo\n# Foo\n# Foo 1\n# Foo-1\n\n[a](#whats-new) [b](#Foo-1)")
+    ids = re.findall(r'id="([^"]*)"', written)
+    assert ids == ["readme-whats-new", "readme-foo", "readme-foo-1", "readme-foo-1-1", "readme-foo-1-2"]
+    assert 'href="#readme-whats-new"' in written
+    assert 'href="#readme-foo-1"' in written
+
+
+def test_links_that_lead_nowhere_from_here_are_text() -> None:
+    for place in ("docs/x.md", "?lang=fr", "/r/x", "//e.example", "../x"):
+        assert rendered(f"[c]({place})") == "<p><a>c</a></p>\n"
+
+
+def cells(count: int) -> str:
+    """Return a table that grows: what a row has too few of is filled in."""
+    return "|" + "a|" * count + "\n|" + "-|" * count + "\n" + "b\n" * count + "\n"
+
+
+@pytest.mark.parametrize("text", [cells(724) * 5, cells(250), "```java\n" + "a " * 12_000 + "\n```", "```perl\n" + "s{" * 12_000])
+def test_what_swells_is_shown_as_it_was_written_and_soon(text: str) -> None:
+    began = time.process_time()
+    written = rendered(text)
+    assert time.process_time() - began < 2.0
+    assert len(written) < 160_000
+
+
+def code(language: str) -> str:
+    """Return code of which a reader of its language might make too much."""
+    pieces = ("a ", "s{", "'\"", "((", "<<", "#{", "\\", "1e")
+    return "\n".join(f"```{language}\n{piece * (1_990 // len(piece))}\n```\n" for piece in pieces)
+
+
+@pytest.mark.parametrize("language", sorted(_LANGUAGES))
+def test_no_language_is_read_slowly(language: str) -> None:
+    began = time.process_time()
+    rendered(code(language))
+    assert time.process_time() - began < 2.0
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,21 @@ def test_a_browser_that_says_who_asks_is_believed(asked: Client, site: str, stat
     assert asked.get("/v2/", headers={"Host": "localhost", "Sec-Fetch-Site": site}).status == status
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "mode", "kind", "status"),
+    [
+        *(("GET", "/", "navigate", "document", 200), ("HEAD", "/r/none/such", "navigate", "document", 404)),
+        *(("GET", "/", "navigate", "iframe", 403), ("GET", "/", "no-cors", "image", 403), ("GET", "/", "navigate", "", 403)),
+        *(("GET", "/v2/", "navigate", "document", 403), ("POST", "/", "navigate", "document", 403)),
+    ],
+)
+def test_a_link_elsewhere_may_lead_to_a_page_and_to_nothing_else(
+    asked: Client, method: str, path: str, mode: str, kind: str, status: int
+) -> None:
+    said = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": kind, "Accept": "text/html"}
+    assert asked.request(method, path, headers={"Host": "localhost", **said}).status == status
+
+
 def test_headers_of_ordinary_clients_are_let_in(asked: Client) -> None:
     headers = {
         "X-Meta-Source-Client": "docker",

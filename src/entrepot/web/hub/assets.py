@@ -43,6 +43,12 @@ def assets() -> dict[str, Asset]:
     return found
 
 
+def takes_gzip(call: Call) -> bool:
+    """Tell whether the answer may be compressed (RFC 9110, 12.5.3)."""
+    accepted = call.header(b"accept-encoding").replace(" ", "")
+    return "gzip" in accepted and "gzip;q=0," not in f"{accepted},"
+
+
 def answer(call: Call) -> Answer | None:
     """Return the file at an address, or None."""
     path = call.path.decode("ascii", "replace")
@@ -58,7 +64,7 @@ def answer(call: Call) -> Answer | None:
         (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
     ]
     body = found.plain
-    if "gzip" in call.header(b"accept-encoding"):
+    if takes_gzip(call):
         body = found.compressed
         headers.append((b"content-encoding", b"gzip"))
     return Answer(200, [*headers, (b"content-length", b"%d" % len(body))], body)

@@ -3,24 +3,30 @@
 All of it was pushed by somebody: every field may be missing, of another type, or made to look like something else.
 """
 
+import re
 import shlex
 from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
 
-from entrepot.base.errors import EntrepotError
+from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import Actor
+from entrepot.domain.registry.errors import ManifestUnknown
 from entrepot.domain.registry.model import StoredManifest
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
+from entrepot.spec.oci.strict_json import JsonRefused, parse_object
 
 _INDEXES: Final = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )
 _CONFIGS: Final = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
 _LARGEST_CONFIG: Final = 1 << 20
+_ROOT: Final = re.compile(r"(?:root|[+-]?0+)?")  # numbers as C reads them
+_MOST_IMAGES: Final = 50  # of an index
+_LONGEST_PLATFORM: Final = 60
 _MOST_SHOWN: Final = 500  # of layers, variables, labels: what has more was not made to be read
 _LONGEST: Final = 2_000  # characters of one value
 _PREFERRED: Final = ("linux/amd64", "linux/arm64")
@@ -57,13 +63,14 @@ class Configuration(msgspec.Struct, frozen=True):
     @property
     def is_root(self) -> bool:
         """Tell whether it runs as root, as an image that names nobody does."""
-        return self.user.partition(":")[0] in ("", "0", "root")
+        return _ROOT.fullmatch(self.user.partition(":")[0]) is not None
 
 
 class Contents(msgspec.Struct, frozen=True):
     """What a tag points at: an image with its layers, or an index with its images, of which `platform` is the one that is shown.
 
-    `download_bytes` is what a pull of that image fetches. Without `configuration` it is no image: a chart, a signature, a file.
+    `download_bytes` is what a pull of that image fetches. Without `configuration` it is no image (a chart, a signature, a file),
+    or `unreadable` says that it is one, and what is missing of it: its `platform`, or its `configuration`.
     """
 
     digest: str
@@ -74,6 +81,7 @@ class Contents(msgspec.Struct, frozen=True):
     download_bytes: int = 0
     configuration: Configuration | None = None
     annotations: tuple[tuple[str, str], ...] = ()
+    unreadable: str = ""
 
     @property
     def largest_bytes(self) -> int:
@@ -100,11 +108,11 @@ async def contents(registry: Registry, actor: Actor, name: RepositoryName, refer
     children = tuple(_children(top))
     shown = _shown(children, wanted)
     if shown is None:
-        return Contents(found.digest, found.media_type, "", children, annotations=annotations)
+        return Contents(found.digest, found.media_type, "", children, annotations=annotations, unreadable="platform")
     try:
         child = await registry.manifests.find(actor, name, Digest.parse(shown.digest))
-    except EntrepotError:  # an index may name an image that was never pushed, or was deleted since
-        return Contents(found.digest, found.media_type, shown.platform, children, annotations=annotations)
+    except ManifestUnknown:  # an index may name an image that was never pushed, or was deleted since
+        return Contents(found.digest, found.media_type, shown.platform, children, annotations=annotations, unreadable="platform")
     image = await _image(registry, actor, name, child, annotations)
     return msgspec.structs.replace(
         image, digest=found.digest, media_type=found.media_type, platform=shown.platform, children=children
@@ -136,6 +144,7 @@ async def _image(
         download,
         _configuration(said) if said else None,
         tuple(dict([*_pairs(manifest.get("annotations")), *annotations]).items()),
+        "configuration" if is_image and not said else "",
     )
 
 
@@ -152,7 +161,9 @@ async def _config(registry: Registry, actor: Actor, name: RepositoryName, digest
             return small
         async with aclosing(registry.blobs.read(link, 0, link.size - 1)) as pieces:
             return b"".join([piece async for piece in pieces])
-    except EntrepotError:
+    except Unavailable:
+        raise
+    except EntrepotError:  # it was lost, or is none of ours
         return b""
 
 
@@ -166,8 +177,10 @@ def _shown(children: tuple[Child, ...], wanted: str) -> Child | None:
 
 def _children(index: dict[str, Any]) -> list[Child]:
     """Return the images of an index, without what only belongs to them: provenance says `unknown/unknown` for its platform."""
-    found = []
-    for each in _list(index.get("manifests"))[:_MOST_SHOWN]:
+    found: list[Child] = []
+    for each in _list(index.get("manifests")):
+        if len(found) == _MOST_IMAGES:
+            break
         if isinstance(each, dict) and isinstance(each.get("digest"), str):
             platform = _platform(each.get("platform"))
             if not platform.startswith("unknown/"):
@@ -178,8 +191,8 @@ def _children(index: dict[str, Any]) -> list[Child]:
 def _platform(about: object) -> str:
     if not isinstance(about, dict):
         return ""
-    parts = [about.get("os"), about.get("architecture"), about.get("variant")]
-    return "/".join(_text(each) for each in parts if isinstance(each, str) and each)
+    parts = [about.get("os"), about.get("architecture"), about.get("variant"), about.get("os.version")]
+    return "/".join(_text(each) for each in parts if isinstance(each, str) and each)[:_LONGEST_PLATFORM]
 
 
 def _layers(blobs: list[dict[str, Any]], config: dict[str, Any]) -> list[Layer]:
@@ -250,7 +263,8 @@ def _pairs(found: object) -> tuple[tuple[str, str], ...]:
 
 
 def _text(value: object) -> str:
-    return value[:_LONGEST] if isinstance(value, str) else ""
+    """Return a text that can be written: JSON may have halves of characters."""
+    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _size(blob: dict[str, Any]) -> int:
@@ -263,8 +277,8 @@ def _list(value: object) -> list[Any]:
 
 
 def _object(content: bytes) -> dict[str, Any]:
+    """Return a document as every client reads it: what two of them could read differently is not shown at all."""
     try:
-        found = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return parse_object(content)
+    except JsonRefused:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
 from typing import Final
+from urllib.parse import unquote
 
 import nh3
 from cmarkgfm import github_flavored_markdown_to_html
@@ -19,9 +20,8 @@ from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
-_REMEMBERED: Final = 256
+_REMEMBERED: Final = 64
 _TAGS: Final = {
     *("a", "blockquote", "br", "code", "dd", "del", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
     *("img", "input", "kbd", "li", "ol", "p", "pre", "s", "strong", "sub", "summary", "sup"),
@@ -38,8 +38,18 @@ _ATTRIBUTES: Final = {
 }
 _SCHEMES: Final = {"http", "https", "mailto"}
 _EMPTY: Final = frozenset({"br", "hr"})
+_UNSAID: Final = re.compile(r"[^\w\- ]")
 _DEEPEST: Final = 6
-_MOST_HIGHLIGHTED: Final = 20_000  # characters of one piece of code
+# A few thousand characters can become millions of table cells: what swells like that is shown as it was written.
+_LARGEST: Final = 150_000
+# Of code, what is highlighted: some languages' readers take a second for a few thousand characters that are made for it.
+_MOST_HIGHLIGHTED: Final = 2_000
+_MOST_HIGHLIGHTED_IN_ALL: Final = 10_000
+_LANGUAGES: Final = frozenset(
+    {"bash", "sh", "shell", "console", "yaml", "yml", "json", "toml", "ini", "python", "py", "dockerfile", "docker", "go", "diff"}
+)
+_LONGEST_ID: Final = 100
+_LINKS: Final = ("https://", "http://", "mailto:", "#")  # what leads nowhere from here, as to a file beside the README, is text
 _HEADING: Final = re.compile(r"h([1-6])")
 # Pygments' short names of what tokens.css has colours for; every other token stands as it is.
 _FORMATTER: Final = HtmlFormatter(nowrap=True)
@@ -49,6 +59,8 @@ _FORMATTER: Final = HtmlFormatter(nowrap=True)
 def rendered(markdown: str) -> Markup:
     """Return the HTML of a README; the last few are remembered."""
     made = github_flavored_markdown_to_html(markdown, Options.CMARK_OPT_UNSAFE)
+    if len(made) > _LARGEST:
+        return Markup('<pre tabindex="0"><code>{}</code></pre>').format(markdown)
     clean = nh3.clean(
         made,
         tags=_TAGS,
@@ -64,99 +76,119 @@ def rendered(markdown: str) -> Markup:
 
 
 class _Writer(HTMLParser):
-    """Writes anew what nh3 has cleaned, which is well formed."""
+    """Writes anew what nh3 has cleaned. Whatever is in it, what is written closes all that it opens, and nothing else."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.written: list[str] = []
+        self._open: list[tuple[str, str]] = []  # tags and what closes them
         self._code: list[str] | None = None  # the text of a piece of code, until it ends
+        self._within_code = 0
         self._language = ""
-        self._heading: list[str] | None = None
-        self._heading_at = 0
-        self._ids: dict[str, int] = {}
-        self._linked = 0  # how many links are open: a picture within one is no link of its own
+        self._highlighted = 0
+        self._headings: list[tuple[int, list[str]]] = []  # where each open one was written, and its text
+        self._ids: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         about = {name: value or "" for name, value in attrs}
         if self._code is not None:
-            return
-        if tag == "pre":
+            self._within_code += tag == "pre"
+        elif tag == "pre":
             self._code, self._language = [], about.get("lang", "")
-        elif heading := _HEADING.fullmatch(tag):
-            self._heading, self._heading_at = [], len(self.written)
-            self.written.append(_deeper(heading))
         elif tag == "img":
             self._picture(about)
         elif tag == "input":
-            self.written.append('<span class="task">☑</span> ' if "checked" in about else '<span class="task">☐</span> ')
-        elif tag == "table":
-            self.written.append('<div class="scroll"><table>')
+            self.written.append(f'<span class="task">{"☑" if "checked" in about else "☐"}</span> ')
+        elif tag in _EMPTY:
+            self.written.append(f"<{tag}>")
         else:
-            self._linked += tag == "a"
-            self.written.append(f"<{tag}{_attributes(about)}>")
+            self._begin(tag, about)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "pre" and self._code is not None:
-            self.written.append(f'<pre tabindex="0"><code>{_highlighted("".join(self._code), self._language)}</code></pre>')
-            self._code = None
-        elif self._code is not None or tag in _EMPTY:
-            return
-        elif heading := _HEADING.fullmatch(tag):
-            self._end_heading(heading)
-        elif tag == "table":
-            self.written.append("</table></div>")
-        else:
-            self._linked -= tag == "a"
-            self.written.append(f"</{tag}>")
+        if self._code is not None:
+            if tag == "pre" and self._within_code:
+                self._within_code -= 1
+            elif tag == "pre":
+                self._end_code(self._code)
+        elif any(tag == each for each, _ in self._open):
+            while self._end_last() != tag:
+                pass
 
     def handle_data(self, data: str) -> None:
         if self._code is not None:
             self._code.append(data)
             return
-        if self._heading is not None:
-            self._heading.append(data)
+        for _, said in self._headings:
+            said.append(data)
         self.written.append(escape(data))
 
-    def _end_heading(self, heading: re.Match[str]) -> None:
-        if self._heading is None:
-            return
-        id_ = self._id("".join(self._heading))
-        opened = _deeper(heading)
-        self.written[self._heading_at] = f'{opened[:-1]} id="{id_}">'
-        self.written.append(f"</{opened[1:]}")
-        self._heading = None
+    def close(self) -> None:
+        """Close what is still open."""
+        super().close()
+        if self._code is not None:
+            self._end_code(self._code)
+        while self._open:
+            self._end_last()
+
+    def _begin(self, tag: str, about: Mapping[str, str]) -> None:
+        if heading := _HEADING.fullmatch(tag):
+            deeper = f"h{min(int(heading[1]) + 1, _DEEPEST)}"
+            self._headings.append((len(self.written), []))
+            self.written.append(f"<{deeper}>")
+            self._open.append((tag, f"</{deeper}>"))
+        elif tag == "table":
+            self.written.append('<div class="scroll"><table>')
+            self._open.append((tag, "</table></div>"))
+        else:
+            self.written.append(f"<{tag}{_attributes(about)}>")
+            self._open.append((tag, f"</{tag}>"))
+
+    def _end_last(self) -> str:
+        tag, closing = self._open.pop()
+        self.written.append(closing)
+        if _HEADING.fullmatch(tag):
+            at, said = self._headings.pop()
+            self.written[at] = f'{self.written[at][:-1]} id="{escape(self._id("".join(said)))}">'
+        return tag
+
+    def _end_code(self, code: list[str]) -> None:
+        self.written.append(f'<pre tabindex="0"><code>{self._coloured("".join(code))}</code></pre>')
+        self._code, self._within_code = None, 0
+
+    def _coloured(self, code: str) -> str:
+        language = self._language.split(maxsplit=1)[0] if self._language.strip() else ""
+        self._highlighted += len(code)
+        if language not in _LANGUAGES or len(code) > _MOST_HIGHLIGHTED or self._highlighted > _MOST_HIGHLIGHTED_IN_ALL:
+            return escape(code)
+        return str(highlight(code, get_lexer_by_name(language, stripnl=False), _FORMATTER))
 
     def _id(self, text: str) -> str:
-        """Return the id of a heading: with a beginning that no id of the page has, and each once."""
-        slug = "-".join(re.findall(r"\w+", text.lower()))[:60] or "section"
-        self._ids[slug] = self._ids.get(slug, 0) + 1
-        return f"readme-{slug}" if self._ids[slug] == 1 else f"readme-{slug}-{self._ids[slug]}"
+        """Return the id of a heading as GitHub makes it, with a beginning that no id of the page has."""
+        slug = _slug(text) or "section"
+        found, number = slug, 0
+        while found in self._ids:
+            number += 1
+            found = f"{slug}-{number}"
+        self._ids.add(found)
+        return f"readme-{found}"
 
     def _picture(self, about: Mapping[str, str]) -> None:
-        text = escape(about.get("alt", "") or about.get("src", "")[:80])
-        if self._linked or not about.get("src", "").startswith(("https://", "http://")):
+        source = about.get("src", "")
+        text = escape(about.get("alt", "") or source[:80])
+        if any(tag == "a" for tag, _ in self._open) or not source.startswith(("https://", "http://")):
             self.written.append(text)
         else:
-            self.written.append(f'<a href="{escape(about["src"])}" rel="nofollow ugc noopener">{text}</a>')
+            self.written.append(f'<a href="{escape(source)}" rel="nofollow ugc noopener">{text}</a>')
 
 
-def _deeper(heading: re.Match[str]) -> str:
-    """Return the beginning of a heading one level below: the first level is the page's."""
-    return f"<h{min(int(heading[1]) + 1, _DEEPEST)}>"
+def _slug(text: str) -> str:
+    return _UNSAID.sub("", text.strip().lower()).replace(" ", "-")[:_LONGEST_ID]
 
 
 def _attributes(about: Mapping[str, str]) -> str:
     href = about.get("href", "")
     if href.startswith("#"):
-        about = {**about, "href": f"#readme-{href[1:].removeprefix('readme-').lower()}"}
+        about = {**about, "href": f"#readme-{_slug(unquote(href[1:]))}"}
+    elif "href" in about and not href.startswith(_LINKS):
+        about = {name: value for name, value in about.items() if name not in ("href", "rel")}
     return "".join(f' {name}="{escape(value)}"' for name, value in about.items())
-
-
-def _highlighted(code: str, language: str) -> str:
-    if not language or len(code) > _MOST_HIGHLIGHTED:
-        return escape(code)
-    try:
-        lexer = get_lexer_by_name(language.split(maxsplit=1)[0][:40], stripnl=False)
-    except (ClassNotFound, IndexError):
-        return escape(code)
-    return str(highlight(code, lexer, _FORMATTER))

@@ -3,14 +3,14 @@
 import gzip
 from functools import cache
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from entrepot import __version__
 from entrepot.web.hub import drawing
-from entrepot.web.hub.assets import assets
+from entrepot.web.hub.assets import assets, takes_gzip
 from entrepot.web.hub.words import LANGUAGES, Words, chosen, words
 from entrepot.web.shared.authorization import service_of
 from entrepot.web.shared.call import Answer, Call, Header
@@ -30,6 +30,7 @@ _SAFE: Final[tuple[Header, ...]] = (
     (b"cache-control", b"private, no-cache"),
 )
 _THEMES: Final = ("light", "dark")
+_KEPT: Final = ("after", "platform")  # of the query, when only language or colours change
 _A_YEAR_S: Final = 365 * 86_400
 _WORTH_COMPRESSING: Final = 1_000
 _LEVEL: Final = 5
@@ -42,8 +43,9 @@ class Frame(msgspec.Struct, frozen=True):
     theme: str
     path: str
     query: tuple[tuple[str, str], ...]
-    host: str
+    host: str  # as images are named here
     scheme: str
+    remembered: tuple[tuple[str, str], ...] = ()  # cookies: what the address asks for
 
     @classmethod
     def of(cls, call: Call, public_url: str) -> "Frame":
@@ -52,10 +54,13 @@ class Frame(msgspec.Struct, frozen=True):
         language = chosen(call.one("lang"), cookies.get("lang"), call.header(b"accept-language"))
         theme = call.one("theme") or cookies.get("theme", "")
         scheme, host = service_of(call, public_url)
-        query = parse_qsl(call.scope["query_string"].decode("ascii"), keep_blank_values=True)
-        left = tuple((name, value) for name, value in query if name not in ("lang", "theme"))
+        theme = theme if theme in _THEMES else ""
+        kept = tuple((name, value) for name in _KEPT if (value := call.one(name)) is not None)
+        remembered = tuple(
+            (name, value) for name, value in (("lang", language), ("theme", theme)) if value and call.one(name) == value
+        )
         path = call.path.decode("ascii", "replace")
-        return cls(words(language), theme if theme in _THEMES else "", path, left, host, scheme)
+        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, remembered)
 
     def but(self, **changed: str) -> str:
         """Return the query of this address with something else in it: where we are on a page stays as it is."""
@@ -68,10 +73,9 @@ def page(call: Call, frame: Frame, template: str, about: object, status: int = 2
     text = environment.get_template(template).render(page=about, frame=frame, words=frame.words, **_of_all())
     body = text.encode()
     headers = [*_SAFE, (b"content-language", frame.words.language.encode())]
-    for name, value in (("lang", frame.words.language), ("theme", frame.theme)):
-        if call.one(name) == value and value:
-            headers.append((b"set-cookie", f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; SameSite=Lax".encode()))
-    if len(body) > _WORTH_COMPRESSING and "gzip" in call.header(b"accept-encoding"):
+    for name, value in frame.remembered:
+        headers.append((b"set-cookie", f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; SameSite=Lax".encode()))
+    if len(body) > _WORTH_COMPRESSING and takes_gzip(call):
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers.append((b"content-encoding", b"gzip"))
     return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)
@@ -105,6 +109,13 @@ def _environment(language: str) -> Environment:
 @cache
 def _of_all() -> dict[str, Any]:
     return {"assets": assets(), "languages": LANGUAGES, "version": __version__}
+
+
+def _named(scheme: str, host: str) -> str:
+    """Return a host as container tools know that it is one: without a dot or a port they take it for a user of Docker Hub."""
+    if "." in host or ":" in host or host == "localhost":
+        return host
+    return f"{host}:{443 if scheme == 'https' else 80}"
 
 
 def _cookies(header: str) -> dict[str, str]:

@@ -43,8 +43,7 @@ class Surface:
             return await self._page(call, frame, path)
         except Renamed as renamed:
             rest = path.removeprefix(f"{_IMAGES}{sought}")
-            place = f"{_IMAGES}{shown_name(renamed.name.stored)}{rest}"
-            return Answer(308, [(b"location", place.encode()), (b"content-length", b"0"), (b"cache-control", b"no-store")])
+            return _elsewhere(call, f"{_IMAGES}{shown_name(renamed.name.stored)}{rest}")
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             return problem(error, call, frame, sought)
 
@@ -53,6 +52,8 @@ class Surface:
             return await home(call, self._registry, frame, signs_in=self._signs_in)
         if not path.startswith(_IMAGES):
             raise AddressUnknown
+        if path.endswith("/") and path != _IMAGES:
+            return _elsewhere(call, path.rstrip("/"))
         asked, _, rest = path.removeprefix(_IMAGES).partition(_BEHIND)
         name = RepositoryName.parse(asked)
         if path == f"{_IMAGES}{asked}":
@@ -62,3 +63,10 @@ class Surface:
         if rest.startswith("tags/"):
             return await images.tag(call, self._registry, frame, name, rest.removeprefix("tags/"))
         raise AddressUnknown
+
+
+def _elsewhere(call: Call, path: str) -> Answer:
+    """Lead to another address of ours, with the query that came."""
+    query = call.scope["query_string"]
+    place = path.encode() + (b"?" + query if query else b"")
+    return Answer(308, [(b"location", place), (b"content-length", b"0"), (b"cache-control", b"no-store")])

@@ -23,7 +23,7 @@ _CATALOGUES: Final = Path(__file__).parent / "locale"
 _LOCALES: Final = {ENGLISH: "en", "fr": "fr"}
 _DATES: Final = {ENGLISH: "en_GB", "fr": "fr"}  # 11 Mar 2026, and not Mar 11, 2026
 _UNITS: Final = {ENGLISH: ("B", "kB", "MB", "GB", "TB", "PB"), "fr": ("o", "ko", "Mo", "Go", "To", "Po")}
-_NARROW: Final = "\N{NO-BREAK SPACE}"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
 _SHORT_FROM: Final = 10_000
 _TEN: Final = 10
 _HUNDRED: Final = 100
@@ -76,10 +76,10 @@ class Words:
         """Return a size in powers of ten, as registries and disks are sold."""
         value, power = float(size_bytes), 0
         units = _UNITS[self.language]
-        while value >= _THOUSAND and power < len(units) - 1:
+        while round(value) >= _THOUSAND and power < len(units) - 1:
             value, power = value / _THOUSAND, power + 1
         digits = 1 if power and value < _HUNDRED else 0
-        return f"{format_decimal(round(value, digits), locale=self._locale)}{_NARROW}{units[power]}"
+        return f"{format_decimal(round(value, digits), locale=self._locale)}{_SPACE}{units[power]}"
 
     def date(self, at_us: int) -> str:
         """Return a day in UTC."""

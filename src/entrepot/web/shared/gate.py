@@ -119,7 +119,7 @@ class OpenGate:
             self._check_host(host)
         for name in headers:
             # Most names are told apart by their first letter.
-            if name[0] in b"cfostvx":
+            if name[0] in b"cfostvx" and not (name == b"sec-fetch-site" and _is_visit(call)):
                 self._check_header(name, headers)
 
     def _check_host(self, host: bytes) -> None:
@@ -140,6 +140,13 @@ class OpenGate:
                 raise OriginRefused(origin=origin)
         if name == b"sec-fetch-site" and headers[name] not in (b"same-origin", b"none"):
             raise OriginRefused(origin=headers[name].decode("latin-1"))
+
+
+def _is_visit(call: Call) -> bool:
+    """Tell whether somebody follows a link to a page of ours: it opens on its own, and whoever links to it learns nothing."""
+    headers = call.headers
+    is_page = call.method in ("GET", "HEAD") and not call.path.startswith((b"/v2", b"/api", b"/token"))
+    return is_page and headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document"
 
 
 def _spellings(url: str) -> set[str]:

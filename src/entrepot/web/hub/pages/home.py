@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from entrepot.domain.access.errors import Unproven
 from entrepot.domain.registry.service import Registry
 from entrepot.web.hub.pages.cards import Card
 from entrepot.web.hub.rendering import Frame, page
@@ -29,7 +30,10 @@ class EmptyPage(msgspec.Struct, frozen=True):
 async def home(call: Call, registry: Registry, frame: Frame, *, signs_in: bool) -> Answer:
     """GET /: list what there is."""
     after = call.one("after") or ""
-    found = await registry.tags.catalogue(call.actor, after, _AT_ONCE)
+    try:
+        found = await registry.tags.catalogue(call.actor, after, _AT_ONCE)
+    except Unproven:  # a hub that is closed to everyone without a login
+        return page(call, frame, "empty.html", EmptyPage(signs_in))
     if not found.names and not after:
         return page(call, frame, "empty.html", EmptyPage(signs_in))
     listed = await registry.listing.of_names(found.names)

@@ -1,5 +1,6 @@
 """The pages of an image: its overview, its tags, and one tag."""
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -48,10 +49,14 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class OverviewPage(msgspec.Struct, frozen=True):
-    """How an image is pulled and what it says of itself; `exact` is a tag that names the same as `latest`, and will go on to."""
+    """How an image is pulled and what it says of itself; `exact` is a tag that names the same as `latest`, and will go on to.
+
+    `is_all` tells that all tags were looked at for that.
+    """
 
     sight: Sight
     exact: str
+    is_all: bool
     readme: Markup
     tools: list[tuple[str, str, bool]]
 
@@ -72,6 +77,7 @@ class TagPage(msgspec.Struct, frozen=True):
     tag: TagDetail
     contents: Contents
     also: list[str]
+    is_all: bool
     moves: list[TagMove]
     referrers: list[tuple[str, str, int]]
 
@@ -85,7 +91,9 @@ async def overview(call: Call, registry: Registry, frame: Frame, name: Repositor
     sight = Sight(card, f"{frame.host}/{card.name}", about.archived_at is not None, "overview", shown, inside)
     exact = _exact(shown, tags) if shown else ""
     tools = _tools(f"{sight.reference}:{exact or (shown.name if shown else LATEST)}", card.name)
-    return page(call, frame, "overview.html", OverviewPage(sight, exact, rendered(about.readme), tools))
+    readme = await asyncio.to_thread(rendered, about.readme)  # as it may take long, and pulls are answered by this loop
+    is_all = len(tags) < _LOOKED_AT
+    return page(call, frame, "overview.html", OverviewPage(sight, exact, is_all, readme, tools))
 
 
 async def tags(call: Call, registry: Registry, frame: Frame, name: RepositoryName) -> Answer:
@@ -110,7 +118,7 @@ async def tag(call: Call, registry: Registry, frame: Frame, name: RepositoryName
     moves = await registry.tags.history(call.actor, name, found.name, _MOVES)
     listed, _ = await registry.manifests.referrers(call.actor, name, digest, None, 0)
     referrers = [(each.artifact_type or each.media_type, each.digest, each.size) for each in listed[:_LOOKED_AT]]
-    return page(call, frame, "tag.html", TagPage(sight, found, inside, also, moves, referrers))
+    return page(call, frame, "tag.html", TagPage(sight, found, inside, also, len(others) < _LOOKED_AT, moves, referrers))
 
 
 async def _card(registry: Registry, actor: Actor, name: RepositoryName) -> tuple[Card, About]:

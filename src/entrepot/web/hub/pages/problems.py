@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, Unproven
+from entrepot.domain.access.errors import Denied, TokenRefused, Unproven
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
-from entrepot.web.shared.call import Answer, Call, HeadersTooLarge, QueryInvalid, TargetTooLong
+from entrepot.web.shared.call import Answer, Call, QueryInvalid
 
 _log: Final = logging.getLogger(__name__)
 _SERVER_ERROR: Final = 500
@@ -31,19 +31,22 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     names.NameInvalid: 404,
     names.TagInvalid: 404,
     digest.DigestInvalid: 404,
+    TokenRefused: 401,
     Denied: 403,
     QueryInvalid: 400,
-    HeadersTooLarge: 431,
-    TargetTooLong: 414,
     Unavailable: 503,
 }
 
 
 class ProblemPage(msgspec.Struct, frozen=True):
-    """What is said: `sought` is the image that was asked for, if it was one; `request` leads the administrator to the log."""
+    """What is said: `sought` is the image that was asked for, if it was one, and `has_not` what is not in it though it is there.
+
+    `request` leads the administrator to the log.
+    """
 
     status: int
     sought: str
+    has_not: str
     request: str
 
 
@@ -55,7 +58,10 @@ def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Ans
         if not isinstance(error, EntrepotError):
             _log.error("request_failed", extra=call.about(), exc_info=error)
     template = "problem.html" if status not in (403, 404) else "not_found.html"
-    answer = page(call, frame, template, ProblemPage(status, sought, call.id.decode()), status)
+    if isinstance(error, AddressUnknown):
+        sought = ""
+    has_not = str(error.facts.get("reference", "")) if isinstance(error, registry.ManifestUnknown) else ""
+    answer = page(call, frame, template, ProblemPage(status, sought, has_not, call.id.decode()), status)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % (error.retry_after_s or 5)))
     return answer

@@ -51,6 +51,7 @@ def test_what_an_image_says_of_itself_is_shown_and_does_nothing(instance: Instan
     found = read(client, "/r/team/shown")
     assert 'A <b>"fine"</b> tool' in found.text
     assert "readme-use" in found.ids
+    assert "Community" in found.text
     assert b"<script>alert" not in client.get("/r/team/shown", headers={"accept": "text/html"}).content
     assert 'A <b>"fine"</b> tool' in read(client, "/").text
 

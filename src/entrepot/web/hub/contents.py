@@ -65,6 +65,11 @@ class Configuration(msgspec.Struct, frozen=True):
         """Tell whether it runs as root, as an image that names nobody does."""
         return _ROOT.fullmatch(self.user.partition(":")[0]) is not None
 
+    @property
+    def is_a_number(self) -> bool:
+        """Tell whether the user is a number: what a name stands for, a file in the image decides."""
+        return self.user.partition(":")[0].isdecimal()
+
 
 class Contents(msgspec.Struct, frozen=True):
     """What a tag points at: an image with its layers, or an index with its images, of which `platform` is the one that is shown.

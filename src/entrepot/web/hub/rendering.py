@@ -45,10 +45,11 @@ class Frame(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...]
     host: str  # as images are named here
     scheme: str
+    is_curated: bool  # the names of one segment are given to official images alone
     remembered: tuple[tuple[str, str], ...] = ()  # cookies: what the address asks for
 
     @classmethod
-    def of(cls, call: Call, public_url: str) -> "Frame":
+    def of(cls, call: Call, public_url: str, *, is_curated: bool) -> "Frame":
         """Read what the reader wants from the request. Raises QueryInvalid."""
         cookies = _cookies(call.header(b"cookie"))
         language = chosen(call.one("lang"), cookies.get("lang"), call.header(b"accept-language"))
@@ -60,7 +61,7 @@ class Frame(msgspec.Struct, frozen=True):
             (name, value) for name, value in (("lang", language), ("theme", theme)) if value and call.one(name) == value
         )
         path = call.path.decode("ascii", "replace")
-        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, remembered)
+        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, is_curated, remembered)
 
     def but(self, **changed: str) -> str:
         """Return the query of this address with something else in it: where we are on a page stays as it is."""

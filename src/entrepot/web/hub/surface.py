@@ -36,9 +36,9 @@ class Surface:
         path = call.path.decode("ascii", "replace")
         sought = path.removeprefix(_IMAGES).partition(_BEHIND)[0] if path.startswith(_IMAGES) else ""
         try:
-            frame = Frame.of(call, self._public_url)
+            frame = Frame.of(call, self._public_url, is_curated=self._signs_in)
         except QueryInvalid as error:
-            return problem(error, call, Frame(words(ENGLISH), "", "/", (), "", ""))
+            return problem(error, call, Frame(words(ENGLISH), "", "/", (), "", "", is_curated=False))
         try:
             return await self._page(call, frame, path)
         except Renamed as renamed:

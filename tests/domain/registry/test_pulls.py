@@ -11,7 +11,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.registry.model import Listed
-from entrepot.domain.registry.service.pulls import PullCounts
+from entrepot.domain.registry.service.pulls import PullCounts, pause_s
 from entrepot.spec.oci.names import RepositoryName
 from support import manifests
 from support.parts import parts, push_blob, sql
@@ -156,3 +156,10 @@ def test_there_is_an_end_to_what_is_remembered(monkeypatch: pytest.MonkeyPatch, 
             await counts.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.fast
+@pytest.mark.single
+@pytest.mark.parametrize(("took_s", "then_s"), [(0.0, 5.0), (0.1, 5.0), (0.5, 20.0), (30.0, 60.0)])
+def test_writing_takes_a_small_part_of_the_time(took_s: float, then_s: float) -> None:
+    assert pause_s(took_s) == then_s

@@ -1,11 +1,13 @@
 """How often repositories are pulled, and by whom in the last six hours: counted in memory, and added up in the database.
 
 A pull writes nothing: sums are written every five seconds, so that whoever kills the process takes five seconds of counts with it
-and nothing else. While nothing can be written they wait, as long as there is room for them.
+and nothing else. Where writing them takes long, because thousands of repositories are pulled from, it is done less often. While
+nothing can be written they wait, as long as there is room for them.
 """
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,6 +25,8 @@ _log: Final = logging.getLogger(__name__)
 KEPT_US: Final = seconds_us(6 * 3600)
 _SPAN_US: Final = seconds_us(300)
 _EVERY_S: Final = 5.0
+_MOST_S: Final = 60.0
+_SHARE: Final = 40  # of the time, the one part that may be spent on writing
 _PATIENCE_S: Final = 3.0
 _MOST: Final = 20_000  # of either sum; what comes beyond is not counted
 _AT_ONCE: Final = 100
@@ -91,18 +95,28 @@ class PullCounts:
         return await self._db.write(lambda tx: pulls.forget(tx, KEPT_US + _SPAN_US), durable=False)
 
     async def _write(self) -> None:
+        took_s = 0.0
         try:
             while self._totals or self._recent:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._ending.wait(), _EVERY_S)
+                    await asyncio.wait_for(self._ending.wait(), pause_s(took_s))
                 if self._ending.is_set():
                     return
+                began = time.monotonic()
                 try:
                     await self.flush()
                 except EntrepotError as error:  # read-only, or the database is away: they wait
                     _log.debug("pulls_not_written", extra={"reason": error.message})
+                    took_s = 0.0  # that it was waited for says nothing of what it costs
+                else:
+                    took_s = time.monotonic() - began
         finally:
             self._writing = None
+
+
+def pause_s(took_s: float) -> float:
+    """Return for how long to wait with the next writing, when the last one took so many seconds."""
+    return min(max(_EVERY_S, took_s * _SHARE), _MOST_S)
 
 
 def _parts(counted: Counter[_K]) -> Iterator[dict[_K, int]]:

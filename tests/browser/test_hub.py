@@ -87,11 +87,10 @@ def test_nothing_in_a_page_runs_or_loads_and_the_console_is_empty(
     assert "path=/r/loaded " not in hub.log_end(400)
 
 
-def test_the_script_of_the_pages_does_run(chromium: Program, hub: Instance, tmp_path: Path) -> None:
-    """What makes the test above worth something: a script that is ours is let through, and its work is seen."""
+def test_what_runs_or_says_something_is_seen(chromium: Program, tmp_path: Path) -> None:
+    """What makes the test above worth something."""
     page = tmp_path / "page.html"
     page.write_text("<title>quiet</title><script>document.title = 'ran'; console.log('seen')</script>", "utf-8")
     document, said = dumped(chromium, tmp_path, page.as_uri())
     assert "<title>ran</title>" in document
     assert len(said) == 1
-    assert "entrepot.js" in dumped(chromium, tmp_path, f"{hub.url}/")[0]

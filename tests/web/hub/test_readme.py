@@ -135,12 +135,27 @@ def cells(count: int) -> str:
     return "|" + "a|" * count + "\n|" + "-|" * count + "\n" + "b\n" * count + "\n"
 
 
-@pytest.mark.parametrize("text", [cells(724) * 5, cells(250), "```java\n" + "a " * 12_000 + "\n```", "```perl\n" + "s{" * 12_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        cells(724) * 5,
+        cells(250),
+        "```java\n" + "a " * 12_000 + "\n```",
+        "```perl\n" + "s{" * 12_000,
+    ],
+)
 def test_what_swells_is_shown_as_it_was_written_and_soon(text: str) -> None:
     began = time.process_time()
     written = rendered(text)
     assert time.process_time() - began < 2.0
     assert len(written) < 160_000
+
+
+@pytest.mark.parametrize("text", ["# a\n" * 6_000, "<div><h1>" * 2_500 + "x", "<div>" * 2_000 + "x" + "</div>" * 2_000])
+def test_many_of_one_kind_take_no_longer_for_each_of_them(text: str) -> None:
+    began = time.process_time()
+    rendered(text)
+    assert time.process_time() - began < 2.0
 
 
 def code(language: str) -> str:

@@ -6,6 +6,7 @@ picture from elsewhere tells its server who reads.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
@@ -51,7 +52,7 @@ _LANGUAGES: Final = frozenset(
 _LONGEST_ID: Final = 100
 _LINKS: Final = ("https://", "http://", "mailto:", "#")  # what leads nowhere from here, as to a file beside the README, is text
 _HEADING: Final = re.compile(r"h([1-6])")
-# Pygments' short names of what tokens.css has colours for; every other token stands as it is.
+# Each token in a span with Pygments' short name as its class: the style sheet has colours for some of them.
 _FORMATTER: Final = HtmlFormatter(nowrap=True)
 
 
@@ -88,6 +89,7 @@ class _Writer(HTMLParser):
         self._highlighted = 0
         self._headings: list[tuple[int, list[str]]] = []  # where each open one was written, and its text
         self._ids: set[str] = set()
+        self._alike: Counter[str] = Counter()  # how many headings had the same words so far
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         about = {name: value or "" for name, value in attrs}
@@ -110,7 +112,7 @@ class _Writer(HTMLParser):
                 self._within_code -= 1
             elif tag == "pre":
                 self._end_code(self._code)
-        elif any(tag == each for each, _ in self._open):
+        elif (self._open and self._open[-1][0] == tag) or any(tag == each for each, _ in self._open):
             while self._end_last() != tag:
                 pass
 
@@ -118,8 +120,8 @@ class _Writer(HTMLParser):
         if self._code is not None:
             self._code.append(data)
             return
-        for _, said in self._headings:
-            said.append(data)
+        if self._headings:
+            self._headings[-1][1].append(data)
         self.written.append(escape(data))
 
     def close(self) -> None:
@@ -165,10 +167,10 @@ class _Writer(HTMLParser):
     def _id(self, text: str) -> str:
         """Return the id of a heading as GitHub makes it, with a beginning that no id of the page has."""
         slug = _slug(text) or "section"
-        found, number = slug, 0
-        while found in self._ids:
-            number += 1
-            found = f"{slug}-{number}"
+        found = slug if slug not in self._ids else ""
+        while not found or found in self._ids:
+            self._alike[slug] += 1
+            found = f"{slug}-{self._alike[slug]}"
         self._ids.add(found)
         return f"readme-{found}"
 

@@ -63,5 +63,5 @@ def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Ans
     has_not = str(error.facts.get("reference", "")) if isinstance(error, registry.ManifestUnknown) else ""
     answer = page(call, frame, template, ProblemPage(status, sought, has_not, call.id.decode()), status)
     if isinstance(error, Unavailable):
-        answer.headers.append((b"retry-after", b"%d" % (error.retry_after_s or 5)))
+        answer.headers.append((b"retry-after", b"%d" % error.retry_after_s))
     return answer

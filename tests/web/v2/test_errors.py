@@ -42,7 +42,8 @@ SPECIFICATION: Final = {
 }
 DOCKER: Final = {"TAG_INVALID", "RANGE_INVALID", "PAGINATION_NUMBER_INVALID", "UNAVAILABLE", "UNKNOWN", "MANIFEST_UNVERIFIED"}
 TIERS: Final = ("entrepot.domain.", "entrepot.spec.", "entrepot.platform.storage.", "entrepot.web.")
-OTHER: Final = "entrepot.web.api."  # imported, its errors would be leaves for the rest of the process
+# What has tables of its own: tests/web/api/test_errors.py, tests/web/hub/test_problems.py.
+OTHER: Final = ("entrepot.web.api.", "entrepot.web.hub.")
 # Caught where it is raised, and told as a part of ManifestInvalid.
 NEVER_SENT: Final = {JsonRefused}
 # What only the JSON interface and the commands that change accounts meet: tests/web/api/test_errors.py has these.

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, TokenRefused, Unproven
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
@@ -25,6 +25,7 @@ class AddressUnknown(EntrepotError):
 STATUSES: Final[dict[type[EntrepotError], int]] = {
     AddressUnknown: 404,
     Unproven: 404,
+    Hidden: 404,
     registry.RepositoryUnknown: 404,
     registry.ManifestUnknown: 404,
     registry.BlobUnknown: 404,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from entrepot.cli import app
+from entrepot.cli.commands import app
 from support.parts import prepared
 from support.people import PASSWORD
 

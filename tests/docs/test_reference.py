@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from entrepot.base import settings
-from entrepot.cli import app
+from entrepot.cli.commands import app
 from entrepot.web.api.application import paths
 from entrepot.web.api.errors import API_ERRORS
 from entrepot.web.api.routing import APPLICATION

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from entrepot.cli import app
+from entrepot.cli.commands import app
 from support.instance import Instance, surroundings
 from support.nodes import Nodes
 

@@ -9,13 +9,12 @@ from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.invitations import Invitations
 from entrepot.domain.accounts.service.organisations import Seat
 from entrepot.domain.accounts.service.own import OwnAccounts
-from entrepot.domain.accounts.service.post import Post
+from entrepot.domain.accounts.service.post import Post, Sender
 from entrepot.domain.accounts.service.recovery import Recovery
 from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.audit.model import HUB, Author
 from entrepot.platform.db.database import Database
-from entrepot.platform.mail.smtp import Mailer
 from entrepot.platform.secrets.rotation import KeyFile
 
 _EVERYWHERE: Final = ("0.0.0.0", "::", "*")  # noqa: S104 - what an address is compared with
@@ -33,7 +32,7 @@ class People:
         self.invitations = Invitations(db, users, hub, seat, by)
         self.recovery = Recovery(db, users, hub)
         self.own = OwnAccounts(db, users, self.factors)
-        self.post = Post(db, hub, Mailer(parse_smtp(settings.smtp), settings.mail_from) if settings.smtp else None)
+        self.post = Post(db, hub, _mailer(settings) if settings.smtp else None)
 
 
 def hub_url(settings: Settings) -> str:
@@ -43,3 +42,9 @@ def hub_url(settings: Settings) -> str:
     host, port = settings.host_and_port
     shown = "localhost" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
     return f"{'https' if settings.tls else 'http'}://{shown}:{port}"
+
+
+def _mailer(settings: Settings) -> Sender:
+    from entrepot.platform.mail.smtp import Mailer  # noqa: PLC0415 - the standard library's code for it takes 5 MB
+
+    return Mailer(parse_smtp(settings.smtp), settings.mail_from)

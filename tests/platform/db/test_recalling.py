@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from sqlalchemy import Column, MetaData, Table, Text, bindparam, update
 
 from entrepot.base.settings import Settings
-from entrepot.platform.db.database import Reader
+from entrepot.platform.db.columns import UNRECALLED
+from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.snapshot import Snapshot
-from support.parts import FILE, opened, sql
+from entrepot.platform.db.statements import Statement
+from support.parts import FILE, opened
 from support.shelf import HELD, adding, growing, make_shelf
 
 MANY: Final = 200
@@ -48,16 +51,46 @@ def test_every_commit_is_seen_at_once(place: Settings) -> None:
         query = Counting()
         async with opened(place) as db, opened(place) as other:
             await db.write(adding("row"))
-            # By the same connection's process, by another one as another process has it, and by one that is none of ours.
+            # By the same connection's process, and by another one as another process has it.
             by: list[Callable[[], object]] = [lambda: db.write(growing("row")), lambda: other.write(growing("row"))]
-            by.append(lambda: sql(place, "UPDATE shelf SET held = held + 1 WHERE name = 'row'"))
             for number in range(MANY):
                 found = await db.recall(query, "row")
                 assert found == await other.recall(query, "row") == Held(number)
                 assert await db.recall(query, "other") is None
-                await by[number % 3]()  # type: ignore[misc]  # each returns something to wait for
+                await by[number % 2]()  # type: ignore[misc]  # each returns something to wait for
             await db.write(adding("other", 7))
             assert await other.recall(query, "other") == Held(7)
+
+    asyncio.run(scenario())
+
+
+def test_what_no_recalled_query_reads_leaves_all_that_was_recalled(tmp_path: Path) -> None:
+    place = Settings(data=str(tmp_path))
+    quiet = Table("shelf", MetaData(), Column("name", Text), info=UNRECALLED)  # as if no query read it
+    asked = Statement(update(quiet).values(name=bindparam("new")).where(quiet.c.name == bindparam("old")))
+
+    async def body(tx: Transaction) -> None:
+        await tx.run(asked, old="unread", new="unread")
+
+    async def loud_too(tx: Transaction) -> None:
+        await body(tx)
+        await growing("row")(tx)
+
+    async def scenario() -> None:
+        await make_shelf(place)
+        query = Counting()
+        async with opened(place) as db, opened(place) as other:
+            await db.write(adding("row", 3))
+            await db.write(adding("unread"))
+            for by in (db, other):
+                for _ in range(3):
+                    assert await db.recall(query, "row") == Held(3)
+                    await by.write(body, durable=False)
+            assert await db.recall(query, "row") == Held(3)
+            assert query.runs == 1
+            await other.write(loud_too)
+            assert await db.recall(query, "row") == Held(4)
+            assert query.runs == 2
 
     asyncio.run(scenario())
 

@@ -126,7 +126,7 @@ def test_what_was_counted_is_there_after_a_restart(tmp_path: Path) -> None:
     assert SharedWindows(clock).load(tmp_path / "limits") == 0, "all of it has passed"
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 1000, b"entrepot limits 2\n", b"entrepot limits 2\n" + bytes(100)])
+@pytest.mark.parametrize("content", [b"", b"x" * 1000, b"entrepot limits 3\n", b"entrepot limits 3\n" + bytes(100)])
 def test_a_file_that_is_none_of_ours_counts_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "limits").write_bytes(content)
     assert SharedWindows().load(tmp_path / "limits") == 0

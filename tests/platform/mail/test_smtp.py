@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.base.mailing import parse_smtp
-from entrepot.platform.mail.smtp import Mail, Mailer, MailRefused, MailUndeliverable
+from entrepot.platform.mail.mail import Mail, MailRefused, MailUndeliverable
+from entrepot.platform.mail.smtp import Mailer
 from support.mailbox import SENDER, Mode, mailbox
 
 MAIL = Mail("ann@example.com", "Grüße\r\nBcc: all@example.com", "été\n.\nend\n")

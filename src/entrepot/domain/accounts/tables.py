@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint
 
-from entrepot.platform.db.columns import BIG, exact, instant, key, number, sealed
+from entrepot.platform.db.columns import BIG, UNRECALLED, exact, instant, key, number, sealed
 
 METADATA: Final = MetaData()
 
@@ -106,7 +106,13 @@ signing_key: Final = Table(
     instant("created_at"),
 )
 failed_login: Final = Table(
-    "failed_login", METADATA, exact("subject", primary_key=True), number("failures"), instant("since"), instant("last_at")
+    "failed_login",
+    METADATA,
+    exact("subject", primary_key=True),
+    number("failures"),
+    instant("since"),
+    instant("last_at"),
+    info=UNRECALLED,
 )
 # Of a browser. It holds while its generation is the account's.
 session: Final = Table(

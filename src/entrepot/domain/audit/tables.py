@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, MetaData, Table
 
-from entrepot.platform.db.columns import BIG, content, exact, instant, key, number
+from entrepot.platform.db.columns import BIG, UNRECALLED, content, exact, instant, key, number
 
 METADATA: Final = MetaData()
 
@@ -27,10 +27,17 @@ audit_event: Final = Table(
     exact("details"),  # JSON
     Column("position", BIG, nullable=True, unique=True),  # in the chain; rows without one wait for the sequencer
     content("digest", nullable=True),
+    info=UNRECALLED,
 )
 # One row: the end of the chain, locked by whoever makes it longer, and the row up to which it was pruned.
 audit_chain: Final = Table(
-    "audit_chain", METADATA, exact("name", primary_key=True), number("position"), content("digest"), number("floor")
+    "audit_chain",
+    METADATA,
+    exact("name", primary_key=True),
+    number("position"),
+    content("digest"),
+    number("floor"),
+    info=UNRECALLED,
 )
 # Never deleted: what is left of rows that were pruned.
 audit_anchor: Final = Table(
@@ -40,5 +47,6 @@ audit_anchor: Final = Table(
     content("digest"),
     exact("token"),  # signed: position, digest, and the position of the anchor before
     instant("made_at"),
-    exact("floor", nullable=True),  # signed: that the rows up to this one were pruned
+    exact("floor", nullable=True),  # signed: that the rows up to this one were pruned,
+    info=UNRECALLED,
 )

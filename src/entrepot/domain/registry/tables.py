@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint
 
 from entrepot.domain.accounts.tables import namespace
-from entrepot.platform.db.columns import BIG, content, exact, instant, key, number
+from entrepot.platform.db.columns import BIG, UNRECALLED, content, exact, instant, key, number
 
 METADATA: Final = MetaData()
 
@@ -88,6 +88,7 @@ pull_total: Final = Table(
     number("repository", ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
     number("pulls"),
     instant("pulled_at"),
+    info=UNRECALLED,
 )
 # Of the last hours, in spans of five minutes: whose (the name of a namespace), from where, with what, and of which repository.
 recent_pull: Final = Table(
@@ -99,6 +100,7 @@ recent_pull: Final = Table(
     exact("credential", primary_key=True),  # '' for a password
     exact("repository", primary_key=True),
     number("pulls"),
+    info=UNRECALLED,
 )
 tag_move: Final = Table(
     "tag_move",
@@ -128,6 +130,7 @@ upload: Final = Table(
     instant("expires_at"),
     exact("client", nullable=True),  # the network address that begun it, by which open uploads are counted
     exact("storage_state", nullable=True),  # what the store wants back with the handle: its own text
+    info=UNRECALLED,
 )
 # One row at most: by what mark this registry knows its bucket.
 store_mark: Final = Table("store_mark", METADATA, exact("name", primary_key=True), exact("identity"), instant("noted_at"))

@@ -39,6 +39,9 @@ def content(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
 
 
+QUIET: Final = "quiet"
+# Of a table that no recalled query reads (`Database.recall`), however often it is written: what was recalled still holds then.
+UNRECALLED: Final = {QUIET: True}
 SEALED: Final = "sealed for"
 
 

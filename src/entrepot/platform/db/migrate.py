@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from entrepot import __version__
 from entrepot.base.databases import parse_database
 from entrepot.base.errors import EntrepotError
 from entrepot.platform.db.database import DatabaseUnavailable
+from entrepot.platform.db.sqlite import raise_generation
 from entrepot.platform.db.upgrading import on_connection
 
 if TYPE_CHECKING:
@@ -343,6 +344,8 @@ def _upgrade_sqlite(file: Path, revision: str) -> None:
     try:
         with engine.connect() as connection:
             _upgrade(connection, revision, str(file))
+        with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as plain:
+            raise_generation(plain)
     finally:
         engine.dispose()
 

@@ -2,6 +2,10 @@
 
 A read takes about 15 µs, a hop to a thread ten times that. Writers queue in a thread that runs up to 64 bodies, each in a
 savepoint, under one BEGIN IMMEDIATE … COMMIT at synchronous=FULL; each caller is answered after the commit.
+
+What a query answered is recalled until something is committed that it may read. Counts of pulls and signs of life of jobs are
+written all the time, and no such query reads them: so there is a generation, the file's `user_version`, which every transaction
+raises unless all of its statements were of such tables.
 """
 
 import asyncio
@@ -35,6 +39,7 @@ _STATEMENT_CACHE: Final = 512
 _CACHE_KIB: Final = 8 << 10
 _RECALLED_BYTES: Final = 16 << 20
 _PRIMARY: Final = 0xFF  # of an error's code; the rest says where it happened
+_GENERATIONS: Final = 1 << 31  # the file has 32 bits for it, with a sign
 _LOG_BYTES: Final = 32 << 20
 _CHECKPOINT_PATIENCE_MS: Final = 50
 _CHECKPOINT_PAUSE_S: Final = 1.0
@@ -53,16 +58,19 @@ class SqliteConnection:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self._executemany = connection.executemany
+        self.quiet = True  # nothing was changed that a recalled query may read
 
     async def one(self, statement: Statement, **parameters: Value) -> Row | None:
         """Return the first row, or None."""
         form = statement.sqlite
+        self.quiet &= form.quiet
         rows: list[Row] = self._execute(form.sql, form.values(parameters)).fetchmany(1)
         return rows[0] if rows else None
 
     async def all(self, statement: Statement, **parameters: Value) -> Sequence[Row]:
         """Return all rows."""
         form = statement.sqlite
+        self.quiet &= form.quiet
         return self._execute(form.sql, form.values(parameters)).fetchall()
 
     async def all_of(self, statement: ListStatement, values: Sequence[Value], **parameters: Value) -> list[Row]:
@@ -75,11 +83,13 @@ class SqliteConnection:
     async def run(self, statement: Statement, **parameters: Value) -> int:
         """Run a statement and return how many rows it changed."""
         form = statement.sqlite
+        self.quiet &= form.quiet
         return self._execute(form.sql, form.values(parameters)).rowcount
 
     async def many(self, statement: Statement, rows: Sequence[dict[str, Value]]) -> None:
         """Run a statement once for each row."""
         form = statement.sqlite
+        self.quiet &= form.quiet
         self._executemany(form.sql, [form.values(row) for row in rows])
 
 
@@ -104,6 +114,7 @@ class SqliteDatabase:
         self._checkpoint_after = 0.0
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._state: bytes | None = None
+        self._generation = -1
         self._recalled: Remembered[tuple[object, ...], Any] = Remembered(_RECALLED_BYTES)
         self._seen = -1
 
@@ -142,11 +153,14 @@ class SqliteDatabase:
             raise DatabaseUnavailable from error
 
     async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
-        """Return what the query answered last, unless anything was committed since: then everything is forgotten."""
+        """Return what the query answered last, unless something was committed since that it may read: then all is forgotten."""
         state = self._snapshot.state()
         if state is None or state != self._state:
-            self._recalled.clear()
-            self._state = state
+            # It may be newer than `state`, never older: then it is looked at again before anything is believed.
+            generation = self._pragma("user_version")
+            if state is None or generation != self._generation:
+                self._recalled.clear()
+            self._state, self._generation = state, generation
         found: _W | None = self._recalled.get((query, *args))
         if found is None:
             # It may see more than `state`, never less: then it is forgotten before it is believed again.
@@ -164,15 +178,15 @@ class SqliteDatabase:
     async def changed(self, timeout_s: float) -> None:
         """Return when any connection has committed something: SQLite counts it in memory that all processes share."""
         for _ in range(max(1, round(timeout_s / _LOOK_EVERY_S))):
-            version = self._data_version()
+            version = self._pragma("data_version")
             if version != self._seen:
                 self._seen = version
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    def _data_version(self) -> int:
+    def _pragma(self, name: str) -> int:
         try:
-            return int(self._reading.execute("PRAGMA data_version").fetchone()[0])
+            return int(self._reading.execute(f"PRAGMA {name}").fetchone()[0])
         except sqlite3.Error as error:
             raise DatabaseUnavailable from error
 
@@ -223,7 +237,10 @@ class SqliteDatabase:
         try:
             self._writer.execute(f"PRAGMA synchronous={level}")
             self._writer.execute("BEGIN IMMEDIATE")
+            transaction.quiet = True
             results = [_run(self._writer, waiting.body, transaction) for waiting in group]
+            if not transaction.quiet:
+                raise_generation(self._writer)
             self._writer.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # there may be no transaction any more
@@ -250,6 +267,12 @@ class SqliteDatabase:
             if busy:  # somebody reads for long, or there is no room: not each commit is to try in vain while the others wait
                 self._checkpoint_after = time.monotonic() + _CHECKPOINT_PAUSE_S
             self._writer.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT_S * 1000)}")
+
+
+def raise_generation(connection: sqlite3.Connection) -> None:
+    """Say that what was recalled may not hold any more, once the transaction is committed."""
+    generation: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version={(generation + 1) % _GENERATIONS}")
 
 
 def _code(error: BaseException) -> int:

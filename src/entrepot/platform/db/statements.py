@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ClauseElement, bindparam
+from sqlalchemy import BindParameter, ClauseElement, SelectBase, Table, UpdateBase, bindparam
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Dialect
+
+from entrepot.platform.db.columns import QUIET
 
 MAX_LIST: Final = 500
 _SQLITE: Final = sqlite.dialect(paramstyle="qmark")
@@ -22,13 +24,14 @@ Row = Sequence[Any]
 
 
 class Compiled:
-    """The driver's SQL and the order in which it wants its parameters."""
+    """The driver's SQL and the order in which it wants its parameters; `quiet` when it changes nothing that is ever recalled."""
 
-    __slots__ = ("_constants", "order", "sql")
+    __slots__ = ("_constants", "order", "quiet", "sql")
 
     def __init__(self, executable: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = executable.compile(dialect=dialect)
         self.sql: str = str(compiled)
+        self.quiet = _is_quiet(executable)
         self.order: tuple[str, ...] = tuple(compiled.positiontup or ())
         # SQLAlchemy turns literals in a statement into parameters of its own: their values are known already.
         self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
@@ -38,6 +41,12 @@ class Compiled:
         if self._constants:
             parameters = {**self._constants, **parameters}
         return [parameters[name] for name in self.order]
+
+
+def _is_quiet(executable: ClauseElement) -> bool:
+    if isinstance(executable, UpdateBase):
+        return isinstance(executable.table, Table) and bool(executable.table.info.get(QUIET))
+    return isinstance(executable, SelectBase)
 
 
 class Statement:

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData, Table
 
-from entrepot.platform.db.columns import exact, instant, key, number
+from entrepot.platform.db.columns import UNRECALLED, exact, instant, key, number
 
 METADATA: Final = MetaData()
 
@@ -30,8 +30,11 @@ job: Final = Table(
     instant("created_at"),
     instant("finished_at", nullable=True),
     sqlite_autoincrement=True,
+    info=UNRECALLED,
 )
 # A row for each queue: whoever claims locks it, so that two who count what runs cannot both find the last place free.
-job_queue: Final = Table("job_queue", METADATA, exact("name", primary_key=True))
+job_queue: Final = Table("job_queue", METADATA, exact("name", primary_key=True), info=UNRECALLED)
 # The newest slot of each schedule for which a job was made, and that job.
-job_schedule: Final = Table("job_schedule", METADATA, exact("name", primary_key=True), instant("slot"), number("job"))
+job_schedule: Final = Table(
+    "job_schedule", METADATA, exact("name", primary_key=True), instant("slot"), number("job"), info=UNRECALLED
+)

@@ -3,7 +3,8 @@
 from typing import Final
 
 from entrepot.base.findings import Finding, error, ok, warning
-from entrepot.platform.mail.smtp import Mailer, MailUndeliverable
+from entrepot.platform.mail.mail import MailUndeliverable
+from entrepot.platform.mail.smtp import Mailer
 
 _CHECK: Final = "mail"
 

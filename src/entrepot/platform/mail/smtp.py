@@ -10,32 +10,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from typing import Final
 
-import msgspec
-
-from entrepot.base.errors import EntrepotError
 from entrepot.base.mailing import SmtpServer
+from entrepot.platform.mail.mail import Mail, MailRefused, MailUndeliverable
 
 _log: Final = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 20.0  # of each word of the conversation
 _PERMANENT: Final = range(500, 600)
-
-
-class MailUndeliverable(EntrepotError):
-    """The server did not take a mail; it may take it later."""
-
-    summary = "the mail server {server} did not take the mail: {reason}"
-
-
-class MailRefused(MailUndeliverable):
-    """The server will never take this mail: there is no such address, or it does not send there."""
-
-
-class Mail(msgspec.Struct, frozen=True):
-    """One mail to one person."""
-
-    to: str
-    subject: str
-    text: str
 
 
 class Mailer:

@@ -1,10 +1,9 @@
 """Where a request comes from when it came through proxies that are trusted to say so."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
-from entrepot.base.addresses import in_networks, network_of, spelled
+from entrepot.base.addresses import in_networks, network_outside, spelled
 
 # Loopback, private (RFC 1918, RFC 4193) and link-local: not all that Python calls private, which has addresses for examples too.
 _NEIGHBOURS: Final = (
@@ -30,13 +29,12 @@ def origin_of(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     return peer
 
 
-@lru_cache(maxsize=4096)
 def counted_as(client: str) -> str | None:
     """Return by which network a client's pulls are counted; None when they are not, since it is a neighbour of this machine.
 
     Neighbours are of this machine, of a private network, or of the same link; an address that cannot be read is none.
     """
-    return None if in_networks(client, _NEIGHBOURS) else network_of(client)
+    return network_outside(client, _NEIGHBOURS)
 
 
 def _address(text: str) -> str:

@@ -18,7 +18,6 @@ from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call, Header
 from entrepot.web.shared.origin import counted_as
 from entrepot.web.v2.manifests import get_manifest
-from entrepot.web.v2.pulls import is_pull
 from entrepot.web.v2.wire import SAFE
 
 OfAccount = Callable[[int, str], Awaitable[int | None]]  # by an account's id, and by the namespace that a robot belongs to
@@ -38,11 +37,11 @@ class TooManyPulls(EntrepotError):
         "toomanyrequests: You have reached your pull rate limit"
     )
 
-    def __init__(self, limit: int, taken: Taken, source: str, *, is_somebody: bool) -> None:
+    def __init__(self, limit: int, taken: Taken, shown: str, *, is_somebody: bool) -> None:
         hint = "" if is_somebody else ", or sign in (docker login) to pull more"
         super().__init__(limit=limit, retry_after_s=taken.retry_after_s, hint=hint)
         self.retry_after_s = taken.retry_after_s
-        self.headers = _headers(limit, taken, source)
+        self.headers = _headers(limit, taken, shown)
 
 
 class _Permit(NamedTuple):
@@ -51,6 +50,7 @@ class _Permit(NamedTuple):
     limit: int
     taken: Taken
     source: str  # whom it counts for
+    shown: str  # what the caller is told of that
 
 
 class PullLimits:
@@ -76,33 +76,34 @@ class PullLimits:
         is_counted = call.method != "HEAD" and not is_preview
         permit = None
         network = counted_as(call.client)
-        if network is not None and (limit := await self._limit(call.actor)) is not None:
-            permit = await self._permit(call, _source(call.actor, network), limit, count=is_counted)
+        if network is not None:
+            actor = call.actor
+            limit = await self._of_account(actor.account, actor.owner) if actor.is_somebody else self._of_address
+            if limit is not None:
+                permit = await self._permit(call, network, limit, count=is_counted)
         if permit is None or not is_counted:
             answer = _preview() if is_preview else await get_manifest(call, registry, name, last)
-            return answer if permit is None else _told(answer, permit, call)
-        pulled = False
+            return answer if permit is None else _told(answer, permit)
         try:
             answer = await get_manifest(call, registry, name, last)
-            pulled = is_pull(answer, last)
         finally:
-            if not pulled:
+            if not call.pulled:
                 permit = await self._given_back(permit)
-        return _told(answer, permit, call)
+        return _told(answer, permit)
 
-    async def _limit(self, actor: Actor) -> int | None:
-        return await self._of_account(actor.account, actor.owner) if actor.is_somebody else self._of_address
-
-    async def _permit(self, call: Call, source: str, limit: int, *, count: bool) -> _Permit | None:
+    async def _permit(self, call: Call, network: str, limit: int, *, count: bool) -> _Permit | None:
         """Return what is left, with one taken if `count`; None when nobody can tell. Raises TooManyPulls."""
+        source, shown = _source(call.actor, network)
         try:
             taken = await (self._windows.take if count else self._windows.look)(source, limit)
         except LimitsAway:
             self._away()
             return None
         if count and not taken.allowed:
-            self._refuse(call, limit, taken, source)
-        return _Permit(limit, taken, source)
+            if not self._dry_run:
+                raise TooManyPulls(limit, taken, shown, is_somebody=call.actor.is_somebody)
+            _log.info("pull_beyond_the_limit", extra={**call.about(), "source": source, "limit": limit})
+        return _Permit(limit, taken, source, shown)
 
     async def _given_back(self, permit: _Permit) -> _Permit:
         """Give back what was taken for something that is no pull."""
@@ -112,34 +113,26 @@ class PullLimits:
             await self._windows.give_back(permit.source, permit.taken.bucket)
         return permit._replace(taken=permit.taken._replace(remaining=permit.taken.remaining + 1))
 
-    def _refuse(self, call: Call, limit: int, taken: Taken, source: str) -> None:
-        if not self._dry_run:
-            raise TooManyPulls(limit, taken, _shown(call), is_somebody=call.actor.is_somebody)
-        _log.info("pull_beyond_the_limit", extra={**call.about(), "source": source, "limit": limit})
 
-
-def _source(actor: Actor, network: str) -> str:
-    """Return whom a pull counts for."""
+def _source(actor: Actor, network: str) -> tuple[str, str]:
+    """Return whom a pull counts for, and what the caller is told of that."""
     if actor.account:
-        return f"account {actor.account}"
-    return f"namespace {actor.owner}" if actor.owner else f"address {network}"
+        return f"account {actor.account}", actor.owner or actor.name
+    if actor.owner:
+        return f"namespace {actor.owner}", actor.owner
+    return f"address {network}", actor.name if actor.is_somebody else network.partition("/")[0]
 
 
-def _shown(call: Call) -> str:
-    """Return what the caller is told that their pulls count for."""
-    return call.actor.owner or call.actor.name if call.actor.is_somebody else call.client_network.partition("/")[0]
-
-
-def _told(answer: Answer, permit: _Permit, call: Call) -> Answer:
-    headers = _headers(permit.limit, permit.taken, _shown(call))
+def _told(answer: Answer, permit: _Permit) -> Answer:
+    headers = _headers(permit.limit, permit.taken, permit.shown)
     return Answer(answer.status, [*answer.headers, *headers], answer.body, answer.stream)
 
 
-def _headers(limit: int, taken: Taken, source: str) -> list[Header]:
+def _headers(limit: int, taken: Taken, shown: str) -> list[Header]:
     return [
         (b"ratelimit-limit", b"%d;w=%d" % (limit, WINDOW_S)),
         (b"ratelimit-remaining", b"%d;w=%d" % (taken.remaining, WINDOW_S)),
-        (b"docker-ratelimit-source", source.encode()),
+        (b"docker-ratelimit-source", shown.encode()),
     ]
 
 

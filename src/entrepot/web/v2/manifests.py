@@ -10,6 +10,7 @@ from entrepot.spec.oci.digest import SHA256, Digest
 from entrepot.spec.oci.manifest import MAX_MANIFEST_BYTES
 from entrepot.spec.oci.names import RepositoryName, parse_reference, parse_tag
 from entrepot.web.shared.call import Answer, Call, Header
+from entrepot.web.v2.pulls import is_pull
 from entrepot.web.v2.requests import TooManyTags
 from entrepot.web.v2.wire import SAFE, empty_answer, etags_match, location
 
@@ -23,6 +24,7 @@ async def get_manifest(call: Call, registry: Registry, name: RepositoryName, las
     wanted = call.headers.get(b"if-none-match")
     if wanted is not None and etags_match(wanted.decode("latin-1"), found.digest):
         return Answer(304, [*_about(found.digest, found.media_type), *SAFE])
+    call.pulled = call.method == "GET" and is_pull(found, last)
     return Answer(200, _headers(found.digest, found.media_type, found.size), found.content)
 
 

@@ -9,18 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
+from entrepot.domain.registry.model import StoredManifest
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.shared.call import Answer, Call
 
 GetManifest = Callable[[Call, Registry, RepositoryName, str], Awaitable[Answer]]
-_OK: Final = 200
-_IMAGES: Final = frozenset(
-    [b"application/vnd.oci.image.manifest.v1+json", b"application/vnd.docker.distribution.manifest.v2+json"]
-)
+_IMAGES: Final = frozenset(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
 _ATTESTATION: Final = "application/vnd.in-toto+json"
 _MOST_SEEN: Final = 20_000
-_seen: dict[tuple[bytes, bytes], bool] = {}  # by type and digest: the last few thousand are remembered
+_seen: dict[str, bool] = {}  # by digest: the last few thousand are remembered
 
 
 class _Layer(msgspec.Struct):
@@ -37,25 +35,23 @@ def counting(get_manifest: GetManifest) -> GetManifest:
 
     async def counted(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
         answer = await get_manifest(call, registry, name, last)
-        if call.method == "GET" and is_pull(answer, last):
+        if call.pulled:
             registry.pulls.note(call.actor, name.stored, call.client)
         return answer
 
     return counted
 
 
-def is_pull(answer: Answer, last: str) -> bool:
-    """Tell whether a manifest that was answered to a GET was a pull; `last` is the tag or the digest that was asked for."""
-    if answer.status != _OK or last.startswith("sha256-"):
+def is_pull(found: StoredManifest, last: str) -> bool:
+    """Tell whether a manifest that answers a GET is a pull; `last` is the tag or the digest that was asked for."""
+    if found.media_type not in _IMAGES or last.startswith("sha256-"):
         return False
-    headers = dict(answer.headers)
-    told = headers[b"content-type"], headers[b"docker-content-digest"]
-    found = _seen.get(told)
-    if found is None:
+    known = _seen.get(found.digest)
+    if known is None:
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
-        found = _seen[told] = told[0] in _IMAGES and _looks_like_one(answer.body)
-    return found
+        known = _seen[found.digest] = _looks_like_one(found.content)
+    return known
 
 
 def _looks_like_one(content: bytes) -> bool:

@@ -16,7 +16,7 @@ from entrepot.domain.accounts.service.invitations import link_address
 from entrepot.domain.accounts.service.recovery import grant_link
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import Context, enqueue
-from entrepot.platform.mail.smtp import Mail, MailRefused
+from entrepot.platform.mail.mail import Mail, MailRefused
 
 _log: Final = logging.getLogger(__name__)
 _DAYS: Final = (3, 14)  # before a token's end its owner is told; the nearest first

@@ -99,9 +99,16 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
 
 
 def _pages(settings: Settings, parts: Parts) -> Pages:
-    from entrepot.web.hub.surface import Surface as Hub  # noqa: PLC0415 - with the first page: pulls do not wait for it
+    from entrepot.web.hub.desk import Desk  # noqa: PLC0415 - with the first page: pulls do not wait for it
+    from entrepot.web.hub.surface import Surface as Hub  # noqa: PLC0415
+    from entrepot.web.hub.visiting import Visits  # noqa: PLC0415
 
-    return Hub(parts.registry, settings.public_url, signs_in=settings.access == "accounts")
+    if settings.access == "open":
+        return Hub(parts.registry, settings.public_url, None)
+    who = parts.accounts
+    visits = Visits(who.people.sessions)
+    desk = Desk(who.users, who.people.factors, who.tokens, who.identity, who.organisations, who.plans, visits)
+    return Hub(parts.registry, settings.public_url, desk)
 
 
 def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:

@@ -205,7 +205,7 @@ class Front:
             row = OCI_ERRORS[type(error)]
             log_refusal(error, row, call)
             return text_answer(row.status, f"{error.message}\n")
-        if call.method in ("GET", "HEAD") and _is_for_people(call):
+        if call.method in ("GET", "HEAD", "POST") and _is_for_people(call):
             return await self._pages().answer(call)
         if call.path == b"/" and call.method in ("GET", "HEAD"):
             return text_answer(

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from entrepot import __version__
 from entrepot.web.hub import drawing
 from entrepot.web.hub.assets import assets, takes_gzip
+from entrepot.web.hub.visiting import Visitor, cookies
 from entrepot.web.hub.words import LANGUAGES, Words, chosen, words
 from entrepot.web.shared.authorization import service_of
 from entrepot.web.shared.call import Answer, Call, Header
@@ -30,7 +31,7 @@ _SAFE: Final[tuple[Header, ...]] = (
     (b"cache-control", b"private, no-cache"),
 )
 _THEMES: Final = ("light", "dark")
-_KEPT: Final = ("after", "platform")  # of the query, when only language or colours change
+_KEPT: Final = ("after", "next", "of", "platform")  # of the query, when only language or colours change
 _A_YEAR_S: Final = 365 * 86_400
 _WORTH_COMPRESSING: Final = 1_000
 _LEVEL: Final = 5
@@ -45,15 +46,17 @@ class Frame(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...]
     host: str  # as images are named here
     scheme: str
-    is_curated: bool  # the names of one segment are given to official images alone
+    is_curated: bool  # there are accounts: names of one segment are given to official images alone, and people sign in
+    place: str = ""  # the host as browsers name it
+    visitor: Visitor | None = None  # who is signed in
     remembered: tuple[tuple[str, str], ...] = ()  # cookies: what the address asks for
 
     @classmethod
     def of(cls, call: Call, public_url: str, *, is_curated: bool) -> "Frame":
         """Read what the reader wants from the request. Raises QueryInvalid."""
-        cookies = _cookies(call.header(b"cookie"))
-        language = chosen(call.one("lang"), cookies.get("lang"), call.header(b"accept-language"))
-        theme = call.one("theme") or cookies.get("theme", "")
+        kept_here = cookies(call)
+        language = chosen(call.one("lang"), kept_here.get("lang"), call.header(b"accept-language"))
+        theme = call.one("theme") or kept_here.get("theme", "")
         scheme, host = service_of(call, public_url)
         theme = theme if theme in _THEMES else ""
         kept = tuple((name, value) for name in _KEPT if (value := call.one(name)) is not None)
@@ -61,7 +64,7 @@ class Frame(msgspec.Struct, frozen=True):
             (name, value) for name, value in (("lang", language), ("theme", theme)) if value and call.one(name) == value
         )
         path = call.path.decode("ascii", "replace")
-        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, is_curated, remembered)
+        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, is_curated, host, None, remembered)
 
     def but(self, **changed: str) -> str:
         """Return the query of this address with something else in it: where we are on a page stays as it is."""
@@ -80,6 +83,11 @@ def page(call: Call, frame: Frame, template: str, about: object, status: int = 2
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers.append((b"content-encoding", b"gzip"))
     return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+
+def to(address: str, *headers: Header) -> Answer:
+    """Lead to another address of ours after a form, or to a form."""
+    return Answer(303, [(b"location", address.encode()), (b"content-length", b"0"), (b"cache-control", b"no-store"), *headers])
 
 
 @cache
@@ -117,7 +125,3 @@ def _named(scheme: str, host: str) -> str:
     if "." in host or ":" in host or host == "localhost":
         return host
     return f"{host}:{443 if scheme == 'https' else 80}"
-
-
-def _cookies(header: str) -> dict[str, str]:
-    return {name: value for name, _, value in (each.strip().partition("=") for each in header.split(";"))}

@@ -2,14 +2,19 @@
 
 from typing import Final
 
+import msgspec
+
 from entrepot.domain.access.errors import Renamed
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.hub import assets
+from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.home import home
+from entrepot.web.hub.pages.own import own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
+from entrepot.web.hub.pages.signing import sign_in, sign_out
 from entrepot.web.hub.rendering import Frame
 from entrepot.web.hub.words import ENGLISH, words
 from entrepot.web.shared.call import Answer, Call, QueryInvalid
@@ -17,15 +22,17 @@ from entrepot.web.shared.meters import PAGES
 
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
+_AT_DESK: Final = frozenset({"/me", "/sign-in", "/sign-out"})
 
 
 class Surface:
-    """Answers browsers; `signs_in` tells that whoever pushes needs an account."""
+    """Answers browsers; with a `desk` there are accounts, and whoever pushes needs one."""
 
-    def __init__(self, registry: Registry, public_url: str, *, signs_in: bool) -> None:
+    def __init__(self, registry: Registry, public_url: str, desk: Desk | None) -> None:
         self._registry = registry
         self._public_url = public_url
-        self._signs_in = signs_in
+        self._desk = desk
+        self._signs_in = desk is not None
 
     async def answer(self, call: Call) -> Answer:
         """Answer with a page, whatever happens; with a file where there is one."""
@@ -40,6 +47,10 @@ class Surface:
         except QueryInvalid as error:
             return problem(error, call, Frame(words(ENGLISH), "", "/", (), "", "", is_curated=False))
         try:
+            if self._desk is not None:
+                frame = msgspec.structs.replace(frame, visitor=await self._desk.visits.recognise(call, frame.scheme))
+                if path in _AT_DESK:
+                    return await self._at(self._desk, call, frame, path)
             return await self._page(call, frame, path)
         except Renamed as renamed:
             rest = path.removeprefix(f"{_IMAGES}{sought}")
@@ -47,7 +58,18 @@ class Surface:
         except Exception as error:  # noqa: BLE001 - what is none of ours is a mistake of ours: logged there, once
             return problem(error, call, frame, sought)
 
+    async def _at(self, desk: Desk, call: Call, frame: Frame, path: str) -> Answer:
+        if path == "/sign-in":
+            return await sign_in(call, frame, desk)
+        if path == "/sign-out" and call.method == "POST":
+            return await sign_out(call, frame, desk)
+        if path == "/me" and call.method != "POST":
+            return await own(call, self._registry, frame, desk)
+        raise AddressUnknown
+
     async def _page(self, call: Call, frame: Frame, path: str) -> Answer:
+        if call.method == "POST":
+            raise AddressUnknown
         if path == "/":
             return await home(call, self._registry, frame, signs_in=self._signs_in)
         if not path.startswith(_IMAGES):

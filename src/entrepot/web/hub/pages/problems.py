@@ -10,10 +10,13 @@ from entrepot.domain.access.errors import Denied, Hidden, TokenRefused, Unproven
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
-from entrepot.web.shared.call import Answer, Call, QueryInvalid
+from entrepot.web.hub.visiting import FormRefused, FormUnreadable
+from entrepot.web.shared.call import Answer, BodyInterrupted, BodyTooLarge, Call, QueryInvalid
+from entrepot.web.shared.pace import BodyTooSlow
 
 _log: Final = logging.getLogger(__name__)
 _SERVER_ERROR: Final = 500
+_NOT_FOUND: Final = 404
 
 
 class AddressUnknown(EntrepotError):
@@ -34,6 +37,11 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     digest.DigestInvalid: 404,
     TokenRefused: 401,
     Denied: 403,
+    FormRefused: 403,
+    FormUnreadable: 400,
+    BodyTooLarge: 413,
+    BodyInterrupted: 400,
+    BodyTooSlow: 408,
     QueryInvalid: 400,
     Unavailable: 503,
 }
@@ -58,7 +66,7 @@ def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Ans
         call.failure = error
         if not isinstance(error, EntrepotError):
             _log.error("request_failed", extra=call.about(), exc_info=error)
-    template = "problem.html" if status not in (403, 404) else "not_found.html"
+    template = "not_found.html" if status == _NOT_FOUND or isinstance(error, Denied) else "problem.html"
     if isinstance(error, AddressUnknown):
         sought = ""
     has_not = str(error.facts.get("reference", "")) if isinstance(error, registry.ManifestUnknown) else ""

@@ -1,0 +1,23 @@
+"""What pages ask of accounts: the services behind signing in and behind what is somebody's own."""
+
+from typing import NamedTuple
+
+from entrepot.domain.access.service.identity import Identity
+from entrepot.domain.access.service.tokens import Tokens
+from entrepot.domain.accounts.service.factors import SecondFactors
+from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.users import Users
+from entrepot.domain.plans.service import Plans
+from entrepot.web.hub.visiting import Visits
+
+
+class Desk(NamedTuple):
+    """The services."""
+
+    users: Users
+    factors: SecondFactors
+    tokens: Tokens
+    identity: Identity
+    organisations: Organisations
+    plans: Plans
+    visits: Visits

@@ -1,0 +1,45 @@
+"""What is somebody's own: their repositories and those of their organisations, and what they have of their plan."""
+
+from typing import Final
+
+import msgspec
+
+from entrepot.domain.access.errors import Hidden
+from entrepot.domain.accounts.model import Member
+from entrepot.domain.plans.model import Usage
+from entrepot.domain.registry.service import Registry
+from entrepot.web.hub.desk import Desk
+from entrepot.web.hub.pages.cards import Card
+from entrepot.web.hub.rendering import Frame, page, to
+from entrepot.web.shared.call import Answer, Call
+
+_AT_ONCE: Final = 50
+
+
+class OwnPage(msgspec.Struct, frozen=True):
+    """The repositories of `namespace`, which is the reader's own or one of their `organisations`, and its use of its plan."""
+
+    namespace: str
+    organisations: list[Member]
+    cards: list[Card]
+    after: str
+    next_after: str
+    usage: Usage
+
+
+async def own(call: Call, registry: Registry, frame: Frame, desk: Desk) -> Answer:
+    """GET /me. Raises Hidden, QueryInvalid, Unavailable."""
+    if frame.visitor is None:
+        return to("/sign-in?next=/me")
+    account = frame.visitor.account
+    organisations = await desk.organisations.of_account(account.id)
+    namespace = call.one("of") or account.name
+    if namespace not in (account.name, *(each.name for each in organisations)):
+        raise Hidden("organisation", namespace)
+    after = call.one("after") or ""
+    found, is_more = await registry.listing.page(call.actor, namespace, after, _AT_ONCE)
+    usage = await registry.repositories.usage(namespace, await desk.plans.of(namespace), await desk.plans.seats(namespace))
+    cards = [Card.of(each) for each in found]
+    return page(
+        call, frame, "own.html", OwnPage(namespace, organisations, cards, after, found[-1].name if is_more else "", usage)
+    )

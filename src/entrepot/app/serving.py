@@ -105,9 +105,17 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
 
     if settings.access == "open":
         return Hub(parts.registry, settings.public_url, None)
-    who = parts.accounts
-    visits = Visits(who.people.sessions)
-    desk = Desk(who.users, who.people.factors, who.tokens, who.identity, who.organisations, who.plans, visits)
+    who, changing = parts.accounts, parts.accounts.guarded()
+    desk = Desk(
+        users=who.users,
+        factors=who.people.factors,
+        tokens=who.tokens,
+        identity=who.identity,
+        organisations=changing.organisations,
+        plans=changing.plans,
+        credentials=changing.credentials,
+        visits=Visits(who.people.sessions),
+    )
     return Hub(parts.registry, settings.public_url, desk)
 
 

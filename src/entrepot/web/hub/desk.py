@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from entrepot.domain.access.service.identity import Identity
 from entrepot.domain.access.service.tokens import Tokens
+from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.users import Users
@@ -12,7 +13,7 @@ from entrepot.web.hub.visiting import Visits
 
 
 class Desk(NamedTuple):
-    """The services."""
+    """The services; those that change something refuse it while the registry is read-only, but for signing in and out."""
 
     users: Users
     factors: SecondFactors
@@ -20,4 +21,5 @@ class Desk(NamedTuple):
     identity: Identity
     organisations: Organisations
     plans: Plans
+    credentials: Credentials
     visits: Visits

@@ -28,8 +28,9 @@ _SAFE: Final[tuple[Header, ...]] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"vary", b"accept, accept-language, accept-encoding, cookie"),
-    (b"cache-control", b"private, no-cache"),
 )
+_ASKED_AGAIN: Final[Header] = (b"cache-control", b"private, no-cache")
+_UNSTORED: Final[Header] = (b"cache-control", b"no-store")
 _THEMES: Final = ("light", "dark")
 _KEPT: Final = ("after", "next", "of", "platform")  # of the query, when only language or colours change
 _A_YEAR_S: Final = 365 * 86_400
@@ -71,12 +72,15 @@ class Frame(msgspec.Struct, frozen=True):
         return "?" + urlencode([*((name, value) for name, value in self.query if name not in changed), *changed.items()])
 
 
-def page(call: Call, frame: Frame, template: str, about: object, status: int = 200) -> Answer:
-    """Return a page: `about` is what its template may show. What the address asks of language and colours is remembered."""
+def page(call: Call, frame: Frame, template: str, about: object, status: int = 200, *, stored: bool = True) -> Answer:
+    """Return a page: `about` is what its template may show. What the address asks of language and colours is remembered.
+
+    Without `stored` no browser and nothing between may keep it.
+    """
     environment = _environment(frame.words.language)
     text = environment.get_template(template).render(page=about, frame=frame, words=frame.words, **_of_all())
     body = text.encode()
-    headers = [*_SAFE, (b"content-language", frame.words.language.encode())]
+    headers = [*_SAFE, _ASKED_AGAIN if stored else _UNSTORED, (b"content-language", frame.words.language.encode())]
     for name, value in frame.remembered:
         headers.append((b"set-cookie", f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; SameSite=Lax".encode()))
     if len(body) > _WORTH_COMPRESSING and takes_gzip(call):

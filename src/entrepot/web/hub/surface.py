@@ -1,6 +1,7 @@
 """From an address to its page. A repository's pages lie below its name, behind a `-`, which is no segment of any name."""
 
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,17 +13,19 @@ from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.home import home
-from entrepot.web.hub.pages.own import own
+from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
 from entrepot.web.hub.pages.signing import sign_in, sign_out
-from entrepot.web.hub.rendering import Frame
+from entrepot.web.hub.pages.tokens import NEW, TOKENS, new_token, revoke, tokens
+from entrepot.web.hub.rendering import Frame, to
+from entrepot.web.hub.visiting import Visitor
 from entrepot.web.hub.words import ENGLISH, words
 from entrepot.web.shared.call import Answer, Call, QueryInvalid
 from entrepot.web.shared.meters import PAGES
 
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
-_AT_DESK: Final = frozenset({"/me", "/sign-in", "/sign-out"})
+_AT_DESK: Final = ("/me", "/sign-in", "/sign-out")
 
 
 class Surface:
@@ -49,7 +52,7 @@ class Surface:
         try:
             if self._desk is not None:
                 frame = msgspec.structs.replace(frame, visitor=await self._desk.visits.recognise(call, frame.scheme))
-                if path in _AT_DESK:
+                if path.startswith(_AT_DESK):
                     return await self._at(self._desk, call, frame, path)
             return await self._page(call, frame, path)
         except Renamed as renamed:
@@ -59,12 +62,26 @@ class Surface:
             return problem(error, call, frame, sought)
 
     async def _at(self, desk: Desk, call: Call, frame: Frame, path: str) -> Answer:
+        """Answer where people sign in, and where only those who have are let in."""
         if path == "/sign-in":
             return await sign_in(call, frame, desk)
         if path == "/sign-out" and call.method == "POST":
             return await sign_out(call, frame, desk)
-        if path == "/me" and call.method != "POST":
-            return await own(call, self._registry, frame, desk)
+        if path != OWN and not path.startswith(f"{OWN}/"):
+            raise AddressUnknown
+        if frame.visitor is None:
+            return to(f"/sign-in?next={quote(path)}")
+        return await self._own(desk, call, frame, frame.visitor, path)
+
+    async def _own(self, desk: Desk, call: Call, frame: Frame, visitor: Visitor, path: str) -> Answer:
+        if path == OWN and call.method != "POST":
+            return await own(call, self._registry, frame, desk, visitor)
+        if path == TOKENS:
+            return await tokens(call, frame, desk, visitor)
+        if path == NEW and call.method != "POST":
+            return await new_token(call, frame)
+        if path.startswith(f"{TOKENS}/"):
+            return await revoke(call, frame, desk, visitor, path.removeprefix(f"{TOKENS}/"))
         raise AddressUnknown
 
     async def _page(self, call: Call, frame: Frame, path: str) -> Answer:

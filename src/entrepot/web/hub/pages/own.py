@@ -10,9 +10,11 @@ from entrepot.domain.plans.model import Usage
 from entrepot.domain.registry.service import Registry
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.cards import Card
-from entrepot.web.hub.rendering import Frame, page, to
+from entrepot.web.hub.rendering import Frame, page
+from entrepot.web.hub.visiting import Visitor
 from entrepot.web.shared.call import Answer, Call
 
+OWN: Final = "/me"
 _AT_ONCE: Final = 50
 
 
@@ -27,11 +29,9 @@ class OwnPage(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-async def own(call: Call, registry: Registry, frame: Frame, desk: Desk) -> Answer:
+async def own(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor: Visitor) -> Answer:
     """GET /me. Raises Hidden, QueryInvalid, Unavailable."""
-    if frame.visitor is None:
-        return to("/sign-in?next=/me")
-    account = frame.visitor.account
+    account = visitor.account
     organisations = await desk.organisations.of_account(account.id)
     namespace = call.one("of") or account.name
     if namespace not in (account.name, *(each.name for each in organisations)):

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.domain.access.errors import Denied, Hidden, TokenRefused, Unproven
+from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
+from entrepot.domain.accounts.errors import CredentialUnknown
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
@@ -35,6 +36,8 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     names.NameInvalid: 404,
     names.TagInvalid: 404,
     digest.DigestInvalid: 404,
+    CredentialUnknown: 404,
+    RegistryReadOnly: 503,
     TokenRefused: 401,
     Denied: 403,
     FormRefused: 403,
@@ -50,13 +53,14 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
 class ProblemPage(msgspec.Struct, frozen=True):
     """What is said: `sought` is the image that was asked for, if it was one, and `has_not` what is not in it though it is there.
 
-    `request` leads the administrator to the log.
+    `request` leads the administrator to the log; `is_read_only` tells that nothing may be changed at the moment.
     """
 
     status: int
     sought: str
     has_not: str
     request: str
+    is_read_only: bool = False
 
 
 def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Answer:
@@ -70,7 +74,9 @@ def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Ans
     if isinstance(error, AddressUnknown):
         sought = ""
     has_not = str(error.facts.get("reference", "")) if isinstance(error, registry.ManifestUnknown) else ""
-    answer = page(call, frame, template, ProblemPage(status, sought, has_not, call.id.decode()), status)
+    answer = page(
+        call, frame, template, ProblemPage(status, sought, has_not, call.id.decode(), isinstance(error, RegistryReadOnly)), status
+    )
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % error.retry_after_s))
     return answer

@@ -114,6 +114,7 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
         organisations=changing.organisations,
         plans=changing.plans,
         credentials=changing.credentials,
+        permits=Permits(who.organisations, who.rule),
         visits=Visits(who.people.sessions),
     )
     return Hub(parts.registry, settings.public_url, desk)

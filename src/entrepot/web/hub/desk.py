@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from entrepot.domain.access.service.identity import Identity
+from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.access.service.tokens import Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.factors import SecondFactors
@@ -22,4 +23,5 @@ class Desk(NamedTuple):
     organisations: Organisations
     plans: Plans
     credentials: Credentials
+    permits: Permits
     visits: Visits

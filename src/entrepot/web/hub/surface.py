@@ -15,6 +15,7 @@ from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
+from entrepot.web.hub.pages.settings import may_describe, settings
 from entrepot.web.hub.pages.signing import sign_in, sign_out
 from entrepot.web.hub.pages.tokens import NEW, TOKENS, new_token, revoke, tokens
 from entrepot.web.hub.rendering import Frame, to
@@ -85,22 +86,31 @@ class Surface:
         raise AddressUnknown
 
     async def _page(self, call: Call, frame: Frame, path: str) -> Answer:
-        if call.method == "POST":
+        if path.startswith(_IMAGES):
+            if path.endswith("/") and path != _IMAGES:
+                return _elsewhere(call, path.rstrip("/"))
+            return await self._image(call, frame, path)
+        if path != "/" or call.method == "POST":
             raise AddressUnknown
-        if path == "/":
-            return await home(call, self._registry, frame, signs_in=self._signs_in)
-        if not path.startswith(_IMAGES):
-            raise AddressUnknown
-        if path.endswith("/") and path != _IMAGES:
-            return _elsewhere(call, path.rstrip("/"))
+        return await home(call, self._registry, frame, signs_in=self._signs_in)
+
+    async def _image(self, call: Call, frame: Frame, path: str) -> Answer:
         asked, _, rest = path.removeprefix(_IMAGES).partition(_BEHIND)
         name = RepositoryName.parse(asked)
+        if self._desk is not None and frame.visitor is not None:
+            if rest == "settings":
+                return await settings(call, self._registry, frame, self._desk, frame.visitor, name)
+            frame = msgspec.structs.replace(frame, may_set=await may_describe(call, self._desk, name))
+        if call.method == "POST":
+            raise AddressUnknown
         if path == f"{_IMAGES}{asked}":
             return await images.overview(call, self._registry, frame, name)
         if rest == "tags":
             return await images.tags(call, self._registry, frame, name)
         if rest.startswith("tags/"):
             return await images.tag(call, self._registry, frame, name, rest.removeprefix("tags/"))
+        if rest == "settings" and self._signs_in:
+            return to(f"/sign-in?next={quote(path)}")
         raise AddressUnknown
 
 

@@ -84,7 +84,7 @@ class TagPage(msgspec.Struct, frozen=True):
 
 async def overview(call: Call, registry: Registry, frame: Frame, name: RepositoryName) -> Answer:
     """GET /r/NAME: what the image is, and how it is pulled."""
-    card, about = await _card(registry, call.actor, name)
+    card, about = await card_of(registry, call.actor, name)
     tags = await registry.tags.details(call.actor, name, "", _LOOKED_AT)
     shown = await _shown(registry, call.actor, name, tags)
     inside = await contents(registry, call.actor, name, Digest.parse(shown.digest)) if shown else None
@@ -98,7 +98,7 @@ async def overview(call: Call, registry: Registry, frame: Frame, name: Repositor
 
 async def tags(call: Call, registry: Registry, frame: Frame, name: RepositoryName) -> Answer:
     """GET /r/NAME/-/tags: all tags."""
-    card, about = await _card(registry, call.actor, name)
+    card, about = await card_of(registry, call.actor, name)
     after = call.one("after") or ""
     found = await registry.tags.details(call.actor, name, after, _TAGS_AT_ONCE + 1)
     more = found[_TAGS_AT_ONCE - 1].name if len(found) > _TAGS_AT_ONCE else ""
@@ -109,7 +109,7 @@ async def tags(call: Call, registry: Registry, frame: Frame, name: RepositoryNam
 async def tag(call: Call, registry: Registry, frame: Frame, name: RepositoryName, wanted: str) -> Answer:
     """GET /r/NAME/-/tags/TAG: what a tag points at."""
     found = await registry.tags.detail(call.actor, name, parse_tag(wanted))
-    card, about = await _card(registry, call.actor, name)
+    card, about = await card_of(registry, call.actor, name)
     digest = Digest.parse(found.digest)
     inside = await contents(registry, call.actor, name, digest, call.one("platform") or "")
     sight = Sight(card, f"{frame.host}/{card.name}", about.archived_at is not None, "tags", found, inside)
@@ -121,7 +121,8 @@ async def tag(call: Call, registry: Registry, frame: Frame, name: RepositoryName
     return page(call, frame, "tag.html", TagPage(sight, found, inside, also, len(others) < _LOOKED_AT, moves, referrers))
 
 
-async def _card(registry: Registry, actor: Actor, name: RepositoryName) -> tuple[Card, About]:
+async def card_of(registry: Registry, actor: Actor, name: RepositoryName) -> tuple[Card, About]:
+    """Return what stands in lists about an image, and what else is told of it. Raises RepositoryUnknown, Renamed, Unproven."""
     listed = await registry.listing.one(actor, name)
     return Card.of(listed), await registry.repositories.find(actor, name)
 

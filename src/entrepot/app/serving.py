@@ -115,6 +115,10 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
         plans=changing.plans,
         credentials=changing.credentials,
         permits=Permits(who.organisations, who.rule),
+        invitations=changing.people.invitations,
+        recovery=changing.people.recovery,
+        signup=settings.signup,
+        mails=bool(settings.smtp),
         visits=Visits(who.people.sessions),
     )
     return Hub(parts.registry, settings.public_url, desk)

@@ -7,7 +7,9 @@ from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.access.service.tokens import Tokens
 from entrepot.domain.accounts.service.credentials import Credentials
 from entrepot.domain.accounts.service.factors import SecondFactors
+from entrepot.domain.accounts.service.invitations import Invitations
 from entrepot.domain.accounts.service.organisations import Organisations
+from entrepot.domain.accounts.service.recovery import Recovery
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.plans.service import Plans
 from entrepot.web.hub.visiting import Visits
@@ -24,4 +26,8 @@ class Desk(NamedTuple):
     plans: Plans
     credentials: Credentials
     permits: Permits
+    invitations: Invitations
+    recovery: Recovery
+    signup: str  # who may make accounts: open, invite or closed
+    mails: bool  # the hub can send mail
     visits: Visits

@@ -13,6 +13,7 @@ from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.home import home
+from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
 from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
 from entrepot.web.hub.pages.settings import may_describe, settings
@@ -26,7 +27,7 @@ from entrepot.web.shared.meters import PAGES
 
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
-_AT_DESK: Final = ("/me", "/sign-in", "/sign-out")
+_AT_DESK: Final = ("/accounts/", "/me", "/sign-in", "/sign-out", "/sign-up")
 
 
 class Surface:
@@ -68,6 +69,8 @@ class Surface:
             return await sign_in(call, frame, desk)
         if path == "/sign-out" and call.method == "POST":
             return await sign_out(call, frame, desk)
+        if path.startswith((SIGN_UP, FORGOTTEN, LINKS)):
+            return await _joining(call, frame, desk, path)
         if path != OWN and not path.startswith(f"{OWN}/"):
             raise AddressUnknown
         if frame.visitor is None:
@@ -112,6 +115,16 @@ class Surface:
         if rest == "settings" and self._signs_in:
             return to(f"/sign-in?next={quote(path)}")
         raise AddressUnknown
+
+
+async def _joining(call: Call, frame: Frame, desk: Desk, path: str) -> Answer:
+    if path == SIGN_UP:
+        return await sign_up(call, frame, desk)
+    if path == FORGOTTEN:
+        return await forgotten(call, frame, desk)
+    if path.startswith(LINKS):
+        return await link(call, frame, desk, path.removeprefix(LINKS))
+    raise AddressUnknown
 
 
 def _elsewhere(call: Call, path: str) -> Answer:

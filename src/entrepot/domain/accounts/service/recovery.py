@@ -50,6 +50,14 @@ class Recovery:
         """Have a link sent to an address, which is the user's from when they follow it. Raises EmailInvalid, TooManyAsked."""
         await self._ask(LinkAsked(Purpose.ADDRESS, parse_email(email), account.id), network)
 
+    async def look(self, secret: str) -> tuple[Purpose, Account]:
+        """Return what a link that was sent to somebody is for, a password or an address, and whose. Raises LinkInvalid."""
+        link = await self._db.read(links.by_secret, stored(secret))
+        if link is None or link.purpose not in (Purpose.RESET, Purpose.ADDRESS):
+            raise LinkInvalid
+        _, account = await self._linked(secret, link.purpose)
+        return link.purpose, account
+
     async def reset(self, secret: str, password: str, client: str = "") -> Account:
         """Replace the password of whoever was sent that link, and end all that they are signed in with; tokens stay.
 

@@ -108,7 +108,10 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
     who, changing = parts.accounts, parts.accounts.guarded()
     desk = Desk(
         users=who.users,
+        changing=changing.users,
         factors=who.people.factors,
+        enrolling=changing.people.factors,
+        sessions=who.people.sessions,
         tokens=who.tokens,
         identity=who.identity,
         organisations=changing.organisations,

@@ -147,7 +147,7 @@ def cells(count: int) -> str:
 def test_what_swells_is_shown_as_it_was_written_and_soon(text: str) -> None:
     began = time.process_time()
     written = rendered(text)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 6.0  # what is not bounded takes minutes
     assert len(written) < 160_000
 
 
@@ -155,7 +155,7 @@ def test_what_swells_is_shown_as_it_was_written_and_soon(text: str) -> None:
 def test_many_of_one_kind_take_no_longer_for_each_of_them(text: str) -> None:
     began = time.process_time()
     rendered(text)
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 6.0  # what is not bounded takes minutes
 
 
 def code(language: str) -> str:
@@ -168,7 +168,7 @@ def code(language: str) -> str:
 def test_no_language_is_read_slowly(language: str) -> None:
     began = time.process_time()
     rendered(code(language))
-    assert time.process_time() - began < 2.0
+    assert time.process_time() - began < 6.0  # what is not bounded takes minutes
 
 
 @pytest.mark.parametrize(

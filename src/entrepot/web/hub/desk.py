@@ -10,6 +10,7 @@ from entrepot.domain.accounts.service.factors import SecondFactors
 from entrepot.domain.accounts.service.invitations import Invitations
 from entrepot.domain.accounts.service.organisations import Organisations
 from entrepot.domain.accounts.service.recovery import Recovery
+from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.plans.service import Plans
 from entrepot.web.hub.visiting import Visits
@@ -19,7 +20,10 @@ class Desk(NamedTuple):
     """The services; those that change something refuse it while the registry is read-only, but for signing in and out."""
 
     users: Users
-    factors: SecondFactors
+    changing: Users
+    factors: SecondFactors  # asks for codes
+    enrolling: SecondFactors  # turns it on and off
+    sessions: Sessions
     tokens: Tokens
     identity: Identity
     organisations: Organisations

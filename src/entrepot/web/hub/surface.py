@@ -11,6 +11,7 @@ from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.hub import assets
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
+from entrepot.web.hub.pages.account import ACCOUNT, account
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
@@ -80,6 +81,8 @@ class Surface:
     async def _own(self, desk: Desk, call: Call, frame: Frame, visitor: Visitor, path: str) -> Answer:
         if path == OWN and call.method != "POST":
             return await own(call, self._registry, frame, desk, visitor)
+        if path == ACCOUNT:
+            return await account(call, frame, desk, visitor)
         if path == TOKENS:
             return await tokens(call, frame, desk, visitor)
         if path == NEW and call.method != "POST":

@@ -40,6 +40,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
     account: Account
     secret: str
+    session: str = ""  # its id
 
     @property
     def mark(self) -> str:
@@ -62,13 +63,19 @@ class Visits:
         if found is None:
             return None
         call.actor = actor_of(found[0])
-        return Visitor(found[0], secret)
+        return Visitor(found[0], secret, found[1].id)
 
     async def begin(self, call: Call, scheme: str, account: Account) -> Header:
         """Sign somebody in who has just proved who they are; return the header that tells the browser. Raises SignInRefused."""
+        _, header = await self.begun(call, scheme, account)
+        return header
+
+    async def begun(self, call: Call, scheme: str, account: Account) -> tuple[Visitor, Header]:
+        """Do the same, and return who is signed in from now on too. Raises SignInRefused."""
         had = cookies(call).get(_cookie(scheme), "")[:_LONGEST_SECRET]
         secret = await self._sessions.start(account, Browser(call.client, call.header(b"user-agent"), had))
-        return _set(scheme, secret, LIFETIME_S)
+        found = await self._sessions.find(secret, call.client)
+        return Visitor(account, secret, found[1].id if found else ""), _set(scheme, secret, LIFETIME_S)
 
     async def end(self, visitor: Visitor | None, scheme: str) -> Header:
         """Sign out; return the header that tells the browser."""

@@ -58,8 +58,10 @@ def test_an_invitation_makes_an_account_that_is_signed_in_and_a_member(instance:
     assert "ann invites you into acme." in shown.text
     assert not shown.stray
     for name, password, said in (
-        ("ann", PASSWORD, "This name is taken."),
+        ("ann", PASSWORD, "This name is taken, or kept for the hub itself."),
         ("Not A Name", PASSWORD, "This cannot be a name."),
+        ("admin", PASSWORD, "This name is taken, or kept for the hub itself."),
+        ("v2", PASSWORD, "This name is taken, or kept for the hub itself."),
         ("cleo", "short", "The password is too short."),
         ("cleo", "x" * 5000, "The password is too long."),
         ("cleo", "password1", "This password is one of those that are tried first."),
@@ -97,6 +99,7 @@ def test_a_link_that_is_none_is_told_so(instance: Instance, path: str) -> None:
 def test_the_secret_of_a_link_stands_in_no_log(instance: Instance) -> None:
     path = invited(instance, whom="")
     assert read(instance.client(), path).status == 200
+    assert instance.client().get(path).status == 404, "programs are not answered with pages"
     submit(instance.client(), path, {"name": "Not A Name", "password": PASSWORD})
     assert path.rpartition("/")[2] not in instance.log.read_text("utf-8")
 

@@ -34,6 +34,8 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
             for name in ("alice", "bob", "careful", "guessed"):
                 await who.users.add(name, PASSWORD)
             await who.organisations.add("team", "admin")
+            await who.organisations.add("crew", "admin")
+            await who.organisations.set_member("crew", "bob", Place.MEMBER)
             await who.organisations.set_visibility("team", public=False)
             await who.organisations.set_visibility("alice", public=False)
             await who.organisations.set_member("team", "alice", Place.OWNER)
@@ -66,7 +68,7 @@ def seen(client: Client, path: str, cookie: str) -> Read:
 
 
 def mark_in(client: Client, cookie: str) -> str:
-    found = re.search(rb'name="form" value="([0-9a-f]{64})"', client.get("/", headers={**HTML, "cookie": cookie}).content)
+    found = re.search(rb'name="form" value="([0-9a-f]{96})"', client.get("/", headers={**HTML, "cookie": cookie}).content)
     assert found
     return found.group(1).decode()
 
@@ -132,6 +134,16 @@ def test_a_form_without_the_mark_of_the_session_does_nothing(instance: Instance,
     assert seen(client, "/me", cookie).status == 200
 
 
+def test_a_mark_is_another_one_on_each_page_and_each_is_good(instance: Instance) -> None:
+    client = instance.client()
+    cookie = signed_in(client, "alice")
+    first, second = mark_in(client, cookie), mark_in(client, cookie)
+    assert first != second
+    for mark in (first[:-1] + "0", second[:32] + first[32:]):
+        assert submit(client, "/sign-out", {"form": mark}, cookie).status == 403 or mark == first
+    assert submit(client, "/sign-out", {"form": first}, cookie).status == 303
+
+
 def test_the_mark_of_one_session_is_none_of_another(instance: Instance) -> None:
     client = instance.client()
     first, second = signed_in(client, "alice"), signed_in(client, "bob")
@@ -147,6 +159,8 @@ def test_the_mark_of_one_session_is_none_of_another(instance: Instance) -> None:
         ("application/x-www-form-urlencoded", b"name=a%00b&password=x", 400),
         ("application/x-www-form-urlencoded", b"&".join(b"a=b" for _ in range(200)), 400),
         ("application/x-www-form-urlencoded", b"name=" + b"a" * (300 << 10), 413),
+        # The form in which passwords are hashed takes time that grows with the square of what such a one has.
+        ("application/x-www-form-urlencoded", b"name=a&password=a" + b"%CC%95%CC%80" * 20_000, 413),
     ],
 )
 def test_what_is_no_form_is_refused_in_words(instance: Instance, content_type: str, body: bytes, status: int) -> None:
@@ -216,9 +230,13 @@ def test_what_is_one_s_own_is_shown_to_nobody_else(instance: Instance) -> None:
     assert (away.status, away.headers["location"]) == (303, "/sign-in?next=/me")
     cookie = signed_in(client, "bob")
     assert seen(client, "/me?of=team", cookie).status == seen(client, "/me?of=absent", cookie).status == 404
+    back = client.get("/me?of=team&after=x", headers=HTML)
+    assert back.headers["location"] == "/sign-in?next=/me%3Fof%3Dteam%26after%3Dx"
     own = seen(client, "/me", cookie)
     assert "There is no image of bob yet." in own.text
     assert "Plan “free”" in own.text
+    crew = seen(client, "/me?of=crew", cookie)
+    assert (crew.status, "Plan" in crew.text, crew.stray) == (200, False, []), "what is used is for those who manage it"
     assert not own.stray
     assert "Offre « free »" in seen(client, "/me?lang=fr", cookie).text
     assert client.get("/sign-in", headers={**HTML, "cookie": cookie}).status == 303
@@ -232,10 +250,11 @@ def test_a_cookie_that_is_none_of_ours_signs_nobody_in(instance: Instance) -> No
 
 def test_by_https_the_cookie_is_the_host_s_own_and_never_sent_in_the_clear(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = tmp_path_factory.mktemp("secure") / "data"
-    with Instance(data, access="accounts", admin_password=PASSWORD, public_url="https://hub.example") as hub:
+    with Instance(data, access="accounts", admin_password=PASSWORD, public_url="https://hub.example:443") as hub:
         client = hub.client()
         fields = {"name": "admin", "password": PASSWORD}
         assert submit(client, "/sign-in", fields).status == 403, "the address that the browser came by is another"
+        assert submit(client, "/sign-in", fields, origin="http://hub.example").status == 403, "what came in the clear is not ours"
         answer = submit(client, "/sign-in", fields, origin="https://hub.example")
         about = [each.strip() for each in answer.headers["set-cookie"].split(";")]
         assert about[0].startswith("__Host-entrepot=")

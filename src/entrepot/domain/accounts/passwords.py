@@ -10,13 +10,17 @@ from entrepot.domain.accounts.errors import PasswordKnown, PasswordTooLong, Pass
 
 LEAST: Final = 8
 MOST: Final = 256
+_LONGEST_TYPED: Final = 4 * MOST
 _FEWEST_LETTERS: Final = 4
 _SHORTEST_WORD: Final = 4
 
 
 def normalized(password: str) -> str:
-    """Return a password in the form that is hashed: keyboards write the same letters in several ways."""
-    return unicodedata.normalize("NFKC", password)
+    """Return a password in the form that is hashed: keyboards write the same letters in several ways.
+
+    What is far too long for a password stays as it is: its form would take time that grows with the square of its length.
+    """
+    return password if len(password) > _LONGEST_TYPED else unicodedata.normalize("NFKC", password)
 
 
 def check_password(password: str, words: Iterable[str]) -> str:

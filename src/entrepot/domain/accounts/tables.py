@@ -127,6 +127,7 @@ session: Final = Table(
     instant("ends_at"),
     exact("address"),
     exact("agent"),
+    info=UNRECALLED,
 )
 second_factor: Final = Table(
     "second_factor",
@@ -143,6 +144,7 @@ recovery_code: Final = Table(
     number("account", ForeignKey("account.id"), primary_key=True),
     exact("code", primary_key=True),  # SHA-256 in hexadecimal
     instant("used_at", nullable=True),
+    info=UNRECALLED,
 )
 one_time_link: Final = Table(
     "one_time_link",
@@ -161,5 +163,6 @@ one_time_link: Final = Table(
     instant("expires_at"),
     instant("used_at", nullable=True),
     instant("revoked_at", nullable=True),
-    Column("inviter", BIG, nullable=True),  # the account of whoever invites; without it a command did
+    Column("inviter", BIG, nullable=True),  # the account of whoever invites; without it a command did,
+    info=UNRECALLED,
 )

@@ -345,7 +345,9 @@ def _upgrade_sqlite(file: Path, revision: str) -> None:
         with engine.connect() as connection:
             _upgrade(connection, revision, str(file))
         with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as plain:
+            plain.execute("BEGIN IMMEDIATE")  # somebody may write beside us
             raise_generation(plain)
+            plain.execute("COMMIT")
     finally:
         engine.dispose()
 

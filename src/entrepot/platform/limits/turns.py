@@ -8,18 +8,29 @@ is waited for as long as nobody living takes, and then passed over.
 import multiprocessing
 from typing import Final
 
-_LONGEST_S: Final = 0.5  # a turn takes microseconds: who has it for so long was killed, or is frozen
+from entrepot.base.errors import EntrepotError
+
+_LONGEST_S: Final = 0.05  # a turn takes microseconds: who has it for so long was killed, or is frozen
+
+
+class NoSharedMemory(EntrepotError):
+    """The machine has no place for semaphores: /dev/shm is missing or read-only."""
+
+    summary = "pulls cannot be counted against limits: /dev/shm cannot be written ({reason}): mount it, or use --limits open"
 
 
 class Turns:
     """Some of them; made before the processes are forked. Of those who want the same one, one has it at a time.
 
-    Who was frozen with one, and goes on after it was passed over, is in it beside another once.
+    Making them raises NoSharedMemory. Who was frozen with one, and goes on after it was passed over, is in it beside another.
     """
 
     def __init__(self, number: int) -> None:
         context = multiprocessing.get_context("fork")
-        turns = [context.BoundedSemaphore(1) for _ in range(number)]
+        try:
+            turns = [context.BoundedSemaphore(1) for _ in range(number)]
+        except OSError as error:
+            raise NoSharedMemory(reason=error.strerror) from error
         self._number = number
         self._takes, self._gives = [turn.acquire for turn in turns], [turn.release for turn in turns]
 

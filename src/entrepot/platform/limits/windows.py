@@ -165,16 +165,17 @@ class SharedWindows:
         self._words[at + _NEWEST] = bucket
 
     def save(self, file: Path) -> None:
-        """Write what was counted into a file, in whose place it comes whole; a loss of power may leave the one before.
+        """Write what is still counted into a file, in whose place it comes whole; a loss of power may leave the one before.
 
         Raises:
             OSError
         """
         newest = self._words[_NEWEST::_PLACE_WORDS].tolist()
+        passed = int(self._clock()) // BUCKET_S - _BUCKETS
         scratch = file.with_name(f"{file.name}.new")
-        with scratch.open("wb") as opened:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as opened:
             opened.write(_MAGIC)
-            for place in (place for place, bucket in enumerate(newest) if bucket):
+            for place in (place for place, bucket in enumerate(newest) if bucket > passed):
                 opened.write(self._keys[place * _KEY_BYTES : (place + 1) * _KEY_BYTES])
                 opened.write(self._words[place * _PLACE_WORDS : (place + 1) * _PLACE_WORDS])
         scratch.replace(file)

@@ -48,7 +48,7 @@ class Frame(msgspec.Struct, frozen=True):
     host: str  # as images are named here
     scheme: str
     is_curated: bool  # there are accounts: names of one segment are given to official images alone, and people sign in
-    place: str = ""  # the host as browsers name it
+    place: tuple[str, str] = ("", "")  # scheme and host as browsers name them
     visitor: Visitor | None = None  # who is signed in
     may_set: bool = False  # they may change the image that the page is about
     remembered: tuple[tuple[str, str], ...] = ()  # cookies: what the address asks for
@@ -66,7 +66,9 @@ class Frame(msgspec.Struct, frozen=True):
             (name, value) for name, value in (("lang", language), ("theme", theme)) if value and call.one(name) == value
         )
         path = call.path.decode("ascii", "replace")
-        return cls(words(language), theme, path, kept, _named(scheme, host), scheme, is_curated, host, remembered=remembered)
+        return cls(
+            words(language), theme, path, kept, _named(scheme, host), scheme, is_curated, (scheme, host), remembered=remembered
+        )
 
     def but(self, **changed: str) -> str:
         """Return the query of this address with something else in it: where we are on a page stays as it is."""

@@ -75,7 +75,7 @@ class Surface:
         if path != OWN and not path.startswith(f"{OWN}/"):
             raise AddressUnknown
         if frame.visitor is None:
-            return to(f"/sign-in?next={quote(path)}")
+            return _first_sign_in(call, path)
         return await self._own(desk, call, frame, frame.visitor, path)
 
     async def _own(self, desk: Desk, call: Call, frame: Frame, visitor: Visitor, path: str) -> Answer:
@@ -107,6 +107,8 @@ class Surface:
             if rest == "settings":
                 return await settings(call, self._registry, frame, self._desk, frame.visitor, name)
             frame = msgspec.structs.replace(frame, may_set=await may_describe(call, self._desk, name))
+        if rest == "settings" and self._signs_in:
+            return _first_sign_in(call, path)
         if call.method == "POST":
             raise AddressUnknown
         if path == f"{_IMAGES}{asked}":
@@ -115,8 +117,6 @@ class Surface:
             return await images.tags(call, self._registry, frame, name)
         if rest.startswith("tags/"):
             return await images.tag(call, self._registry, frame, name, rest.removeprefix("tags/"))
-        if rest == "settings" and self._signs_in:
-            return to(f"/sign-in?next={quote(path)}")
         raise AddressUnknown
 
 
@@ -128,6 +128,12 @@ async def _joining(call: Call, frame: Frame, desk: Desk, path: str) -> Answer:
     if path.startswith(LINKS):
         return await link(call, frame, desk, path.removeprefix(LINKS))
     raise AddressUnknown
+
+
+def _first_sign_in(call: Call, path: str) -> Answer:
+    """Lead to the sign-in, and from there back to where somebody was."""
+    query = call.scope["query_string"].decode("ascii", "replace")
+    return to(f"/sign-in?next={quote(f'{path}?{query}' if query else path)}")
 
 
 def _elsewhere(call: Call, path: str) -> Answer:

@@ -6,6 +6,7 @@ who is signed in, when it has the mark of their session: neither can be had by a
 
 import hashlib
 import hmac
+import secrets
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,7 +18,9 @@ from entrepot.domain.accounts.model import Account
 from entrepot.domain.accounts.service.sessions import LIFETIME_S, Browser, Sessions
 from entrepot.web.shared.call import Call, Header
 
-_LARGEST: Final = 256 << 10
+LARGE: Final = 256 << 10  # of a form with a text
+_LARGEST: Final = 16 << 10
+_NONCE_BYTES: Final = 16
 _MOST_FIELDS: Final = 100
 _LONGEST_SECRET: Final = 200
 MARK: Final = "form"
@@ -32,7 +35,7 @@ class FormRefused(EntrepotError):
 class FormUnreadable(EntrepotError):
     """The body is no form."""
 
-    summary = "what was sent is no form of at most 256 KiB (application/x-www-form-urlencoded)"
+    summary = "what was sent is no form (application/x-www-form-urlencoded)"
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -44,8 +47,17 @@ class Visitor(msgspec.Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """What each form of theirs has; it tells nothing of the secret."""
-        return hmac.new(self.secret.encode(), MARK.encode(), hashlib.sha256).hexdigest()
+        """What each form of theirs has, another one each time: what pages repeat can be found by their compressed lengths."""
+        nonce = secrets.token_hex(_NONCE_BYTES)
+        return nonce + self._proof(nonce)
+
+    def marked(self, mark: str) -> bool:
+        """Tell whether a form has a mark of this session's."""
+        nonce, proof = mark[: 2 * _NONCE_BYTES], mark[2 * _NONCE_BYTES :]
+        return hmac.compare_digest(proof.encode(), self._proof(nonce).encode())
+
+    def _proof(self, nonce: str) -> str:
+        return hmac.new(self.secret.encode(), f"{MARK} {nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 class Visits:
@@ -90,17 +102,17 @@ def cookies(call: Call) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-async def read_form(call: Call, host: str, visitor: Visitor | None) -> dict[str, str]:
-    """Return the fields of a form that a page of this hub sent, the last of each name.
+async def read_form(call: Call, place: tuple[str, str], visitor: Visitor | None, *, at_most: int = _LARGEST) -> dict[str, str]:
+    """Return the fields of a form that a page of this hub sent, the last of each name; `place` is its scheme and host.
 
     Raises:
         FormRefused, FormUnreadable, BodyTooLarge, BodyInterrupted, BodyTooSlow
     """
-    if not _is_from_here(call, host):
+    if not _is_from_here(call, *place):
         raise FormRefused
     if call.header(b"content-type").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise FormUnreadable
-    body = await call.body(at_most=_LARGEST)
+    body = await call.body(at_most=at_most)
     try:
         fields = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError:
@@ -108,7 +120,7 @@ async def read_form(call: Call, host: str, visitor: Visitor | None) -> dict[str,
     form = {name: value.replace("\r\n", "\n") for name, value in fields}
     if any("\0" in value for value in form.values()):
         raise FormUnreadable
-    if visitor is not None and not hmac.compare_digest(form.get(MARK, "").encode(), visitor.mark.encode()):
+    if visitor is not None and not visitor.marked(form.get(MARK, "")):
         raise FormRefused
     return form
 
@@ -120,14 +132,22 @@ def place_after(asked: str | None) -> str:
     return "/" if "\\" in asked else asked
 
 
-def _is_from_here(call: Call, host: str) -> bool:
+def _is_from_here(call: Call, scheme: str, host: str) -> bool:
+    """Tell whether the browser says so. Where we are reached by HTTP, a proxy before us may have been by HTTPS."""
     origin = call.header(b"origin")
     if origin:
         try:
-            return urlsplit(origin).netloc.lower() == host.lower()
+            parts = urlsplit(origin)
+            asked, own = _host(parts.scheme, parts.netloc), _host(scheme, host)
         except ValueError:
             return False
+        return (asked == own or (scheme == "http" and parts.netloc.lower() == host.lower())) and parts.scheme in ("https", scheme)
     return call.header(b"sec-fetch-site") == "same-origin"
+
+
+def _host(scheme: str, netloc: str) -> str:
+    """Return a host as browsers write it in an origin: without the port that its scheme has anyway."""
+    return netloc.lower().removesuffix({"https": ":443", "http": ":80"}.get(scheme, ":"))
 
 
 def _cookie(scheme: str) -> str:

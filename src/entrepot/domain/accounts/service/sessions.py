@@ -11,6 +11,7 @@ with HTTPS, SameSite=Lax, Path=/); `find` at each request; `end_this` at sign-ou
 
 import time
 import uuid
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -18,6 +19,7 @@ import msgspec
 
 from entrepot.base.addresses import network_of
 from entrepot.base.clock import seconds_us
+from entrepot.base.errors import Unavailable
 from entrepot.domain.accounts.errors import CodeNeeded, SessionUnknown, SignInRefused
 from entrepot.domain.accounts.model import Account, Session
 from entrepot.domain.accounts.queries import accounts, sessions
@@ -168,4 +170,6 @@ class Sessions(Acting):
             self._noted.clear()
         self._noted[id_] = now
         every_us = seconds_us(_NOTED_EVERY_S)
-        await self._db.write(lambda tx: sessions.note(tx, id_, address, every_us), durable=False)
+        # Whoever is signed in may read, also while nothing can be written down.
+        with suppress(Unavailable):
+            await self._db.write(lambda tx: sessions.note(tx, id_, address, every_us), durable=False)

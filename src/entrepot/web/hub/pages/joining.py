@@ -19,7 +19,8 @@ from entrepot.domain.accounts.errors import (
     TooManySignIns,
 )
 from entrepot.domain.accounts.model import Account, Link, Purpose
-from entrepot.spec.oci.names import NamespaceInvalid
+from entrepot.domain.plans.errors import PlanRefused
+from entrepot.spec.oci.names import NameReserved, NamespaceInvalid
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.problems import AddressUnknown
 from entrepot.web.hub.rendering import Frame, page, to
@@ -32,11 +33,11 @@ FORGOTTEN: Final = "/sign-in/forgotten"
 _OPEN: Final = "open"
 _UNUSABLE: Final = 422
 _TOO_MANY: Final = 429
-_SHOWN: Final = b"/accounts/links/..."  # of the address in logs: the rest signs in
 # What a form says of an error, by its kind.
 _WRONG: Final[Mapping[type[EntrepotError], str]] = {
     NamespaceInvalid: "name",
     NameTaken: "taken",
+    NameReserved: "taken",
     PasswordTooShort: "short",
     PasswordTooLong: "long",
     PasswordKnown: "known",
@@ -58,6 +59,7 @@ class JoinPage(msgspec.Struct, frozen=True):
     name: str = ""
     email: str = ""
     wrong: str = ""
+    told: str = ""  # by the plan
     wait_s: int = 0
 
 
@@ -117,13 +119,16 @@ async def link(call: Call, frame: Frame, desk: Desk, secret: str) -> Answer:
     Raises:
         FormRefused, FormUnreadable, RegistryReadOnly
     """
-    call.path = _SHOWN
     try:
         try:
             invitation = await desk.invitations.look(secret)
         except LinkInvalid:
             return await _recovery(call, frame, desk, secret)
-        return await _invitation(call, frame, desk, secret, invitation)
+        try:
+            return await _invitation(call, frame, desk, secret, invitation)
+        except PlanRefused as refused:
+            shown = JoinPage(invitation.makes_account, link=invitation, wrong="plan", told=refused.message)
+            return page(call, frame, "join.html", shown, _UNUSABLE)
     except LinkInvalid:
         return page(call, frame, "said.html", SaidPage("used"), 404)
 

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from entrepot.domain.access.errors import Hidden
+from entrepot.domain.access.errors import Denied, Hidden
+from entrepot.domain.access.model import Action
 from entrepot.domain.accounts.model import Member
 from entrepot.domain.plans.model import Usage
 from entrepot.domain.registry.service import Registry
@@ -26,7 +27,7 @@ class OwnPage(msgspec.Struct, frozen=True):
     cards: list[Card]
     after: str
     next_after: str
-    usage: Usage
+    usage: Usage | None  # for those who manage it
 
 
 async def own(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor: Visitor) -> Answer:
@@ -38,8 +39,17 @@ async def own(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor:
         raise Hidden("organisation", namespace)
     after = call.one("after") or ""
     found, is_more = await registry.listing.page(call.actor, namespace, after, _AT_ONCE)
-    usage = await registry.repositories.usage(namespace, await desk.plans.of(namespace), await desk.plans.seats(namespace))
+    usage = await _usage(call, registry, desk, namespace)
     cards = [Card.of(each) for each in found]
     return page(
         call, frame, "own.html", OwnPage(namespace, organisations, cards, after, found[-1].name if is_more else "", usage)
     )
+
+
+async def _usage(call: Call, registry: Registry, desk: Desk, namespace: str) -> Usage | None:
+    """Return what a namespace has of its plan; None for a member who does not manage it. Raises PlanUnknown, Unavailable."""
+    try:
+        await desk.permits.in_namespace(call.actor, Action.MANAGE, namespace)
+    except (Denied, Hidden):
+        return None
+    return await registry.repositories.usage(namespace, await desk.plans.of(namespace), await desk.plans.seats(namespace))

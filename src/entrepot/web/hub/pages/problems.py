@@ -7,7 +7,7 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
-from entrepot.domain.accounts.errors import CredentialUnknown
+from entrepot.domain.accounts.errors import CredentialUnknown, SignInRefused
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
@@ -39,6 +39,7 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     CredentialUnknown: 404,
     RegistryReadOnly: 503,
     TokenRefused: 401,
+    SignInRefused: 401,
     Denied: 403,
     FormRefused: 403,
     FormUnreadable: 400,

@@ -19,7 +19,7 @@ from entrepot.web.hub.pages.images import Sight, card_of
 from entrepot.web.hub.pages.problems import AddressUnknown
 from entrepot.web.hub.readme import rendered
 from entrepot.web.hub.rendering import Frame, page, to
-from entrepot.web.hub.visiting import Visitor, read_form
+from entrepot.web.hub.visiting import LARGE, Visitor, read_form
 from entrepot.web.shared.call import Answer, Call
 
 _UNUSABLE: Final = 422
@@ -56,7 +56,7 @@ async def settings(call: Call, registry: Registry, frame: Frame, desk: Desk, vis
     shown = SettingsPage(sight, card.description, about.readme, may_configure, may_remove)
     if call.method != "POST":
         return page(call, frame, "settings.html", shown)
-    form = await read_form(call, frame.place, visitor)
+    form = await read_form(call, frame.place, visitor, at_most=LARGE)
     if form.get("do") in ("describe", "preview"):
         shown = replace(shown, description=form.get("description", "").strip(), readme=form.get("readme", ""))
     if form.get("do") == "preview":

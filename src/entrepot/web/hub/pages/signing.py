@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from entrepot.domain.access.errors import TokenRefused
 from entrepot.domain.access.service.identity import actor_of
-from entrepot.domain.accounts.errors import CodeRefused, SignInRefused, TooManySignIns
+from entrepot.domain.accounts.errors import CodeRefused, SecondFactorMissing, SignInRefused, TooManySignIns
 from entrepot.domain.accounts.model import Account
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.rendering import Frame, page, to
@@ -50,7 +50,7 @@ async def sign_in(call: Call, frame: Frame, desk: Desk) -> Answer:
         return _form(call, frame, replace(asked, trouble="many", wait_s=many.retry_after_s), _TOO_MANY)
     except CodeRefused:
         return _form(call, frame, replace(asked, trouble="code"), _REFUSED)
-    except TokenRefused:  # the second step came too late, or after a new password
+    except (TokenRefused, SecondFactorMissing):  # the second step came too late, or after a new password
         return _form(call, frame, replace(asked, trouble="late", step=""), _REFUSED)
     except SignInRefused:
         return _form(call, frame, replace(asked, trouble="refused", step=""), _REFUSED)

@@ -1,5 +1,7 @@
 """Which passwords are taken."""
 
+import time
+
 import pytest
 
 from entrepot.domain.accounts.errors import PasswordKnown, PasswordTooLong, PasswordTooShort
@@ -36,3 +38,12 @@ def test_one_that_is_tried_first_is_refused(password: str) -> None:
 
 def test_the_same_letters_are_the_same_password_however_they_were_typed() -> None:
     assert check_password("cafe\u0301 bar baz", []) == check_password("caf\u00e9 bar baz", [])
+
+
+def test_what_is_far_too_long_takes_no_time() -> None:
+    text = "a" + "\u0315\u0300" * 100_000
+    began = time.process_time()
+    assert normalized(text) == text
+    with pytest.raises(PasswordTooLong):
+        check_password(text, ())
+    assert time.process_time() - began < 1.0, "the normal form would take half a minute"

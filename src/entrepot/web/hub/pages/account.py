@@ -9,13 +9,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from entrepot.base.errors import EntrepotError
 from entrepot.domain.accounts.errors import (
     CodeNeeded,
     CodeRefused,
-    PasswordKnown,
-    PasswordTooLong,
-    PasswordTooShort,
     SecondFactorMissing,
     SecondFactorThere,
     SessionUnknown,
@@ -26,6 +22,7 @@ from entrepot.domain.accounts.model import Language, Session
 from entrepot.domain.accounts.service.factors import Enrolment, FactorState
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.problems import AddressUnknown
+from entrepot.web.hub.pages.wrongs import PASSWORDS, Words, word_of
 from entrepot.web.hub.rendering import Frame, page, to
 from entrepot.web.hub.visiting import Visitor, read_form
 from entrepot.web.shared.call import Answer, Call
@@ -33,13 +30,11 @@ from entrepot.web.shared.call import Answer, Call
 ACCOUNT: Final = "/me/account"
 _UNUSABLE: Final = 422
 _TOO_MANY: Final = 429
-_WRONG: Final[Mapping[type[EntrepotError], str]] = {
+_WRONG: Final[Words] = {
     SignInRefused: "password",
     CodeNeeded: "code",
     CodeRefused: "code",
-    PasswordTooShort: "short",
-    PasswordTooLong: "long",
-    PasswordKnown: "known",
+    **PASSWORDS,
     SecondFactorThere: "factor",
     SecondFactorMissing: "factor",
     SessionUnknown: "session",
@@ -76,7 +71,7 @@ async def account(call: Call, frame: Frame, desk: Desk, visitor: Visitor) -> Ans
         shown = replace(await _shown(desk, visitor), wrong="many", wait_s=many.retry_after_s)
         return page(call, frame, "account.html", shown, _TOO_MANY)
     except _REFUSALS as error:
-        wrong = next(_WRONG[kind] for kind in type(error).__mro__ if kind in _WRONG)
+        wrong = word_of(error, _WRONG)
         shown = await _shown(desk, visitor)
         if wrong == "code" and form.get("secret"):  # the app knows the secret already: it is shown again as it was
             shown = replace(shown, enrolment=Enrolment(form["secret"], form.get("address", "")))

@@ -1,21 +1,16 @@
 """How people come in, and back in: making an account, a forgotten password, and the links that were sent for both."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from entrepot.base.addresses import network_of
-from entrepot.base.errors import EntrepotError
 from entrepot.domain.accounts.errors import (
     EmailInvalid,
     EmailTaken,
     LinkInvalid,
     NameTaken,
-    PasswordKnown,
-    PasswordTooLong,
-    PasswordTooShort,
     TooManySignIns,
 )
 from entrepot.domain.accounts.model import Account, Link, Purpose
@@ -23,6 +18,7 @@ from entrepot.domain.plans.errors import PlanRefused
 from entrepot.spec.oci.names import NameReserved, NamespaceInvalid
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.problems import AddressUnknown
+from entrepot.web.hub.pages.wrongs import PASSWORDS, Words, word_of
 from entrepot.web.hub.rendering import Frame, page, to
 from entrepot.web.hub.visiting import read_form
 from entrepot.web.shared.call import Answer, Call
@@ -34,13 +30,11 @@ _OPEN: Final = "open"
 _UNUSABLE: Final = 422
 _TOO_MANY: Final = 429
 # What a form says of an error, by its kind.
-_WRONG: Final[Mapping[type[EntrepotError], str]] = {
+_WRONG: Final[Words] = {
     NamespaceInvalid: "name",
     NameTaken: "taken",
     NameReserved: "taken",
-    PasswordTooShort: "short",
-    PasswordTooLong: "long",
-    PasswordKnown: "known",
+    **PASSWORDS,
     EmailInvalid: "email",
     EmailTaken: "email taken",
 }
@@ -93,7 +87,7 @@ async def sign_up(call: Call, frame: Frame, desk: Desk) -> Answer:
     except TooManySignIns as many:
         return page(call, frame, "join.html", replace(shown, wrong="many", wait_s=many.retry_after_s), _TOO_MANY)
     except _REFUSALS as error:
-        return page(call, frame, "join.html", replace(shown, wrong=_wrong(error)), _UNUSABLE)
+        return page(call, frame, "join.html", replace(shown, wrong=word_of(error, _WRONG)), _UNUSABLE)
     return to("/me", await desk.visits.begin(call, frame.scheme, account))
 
 
@@ -146,7 +140,7 @@ async def _invitation(call: Call, frame: Frame, desk: Desk, secret: str, invitat
     try:
         account = await desk.invitations.accept(secret, shown.name, form.get("password", ""), call.client)
     except _REFUSALS as error:
-        return page(call, frame, "join.html", replace(shown, wrong=_wrong(error)), _UNUSABLE)
+        return page(call, frame, "join.html", replace(shown, wrong=word_of(error, _WRONG)), _UNUSABLE)
     return to("/me", await desk.visits.begin(call, frame.scheme, account))
 
 
@@ -164,9 +158,5 @@ async def _recovery(call: Call, frame: Frame, desk: Desk, secret: str) -> Answer
         else:
             await desk.recovery.confirm_address(secret, call.client)
     except _REFUSALS as error:
-        return page(call, frame, template, replace(shown, wrong=_wrong(error)), _UNUSABLE)
+        return page(call, frame, template, replace(shown, wrong=word_of(error, _WRONG)), _UNUSABLE)
     return page(call, frame, "said.html", SaidPage("password" if purpose is Purpose.RESET else "address"))
-
-
-def _wrong(error: EntrepotError) -> str:
-    return next(_WRONG[kind] for kind in type(error).__mro__ if kind in _WRONG)

@@ -93,7 +93,7 @@ class Calls:
         return self._credentials.region
 
     def turn(self) -> asyncio.Semaphore:
-        """Return what lets one part be sent at a time, and two for few uploads: they are in memory until they are stored."""
+        """Return what lets one part be sent at a time, and two for an upload that is alone: they are in memory until stored."""
         return self._second_turn if self._turn.locked() and self.memory.uploads <= _FEW else self._turn
 
     def require(self) -> None:

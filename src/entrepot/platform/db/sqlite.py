@@ -38,6 +38,8 @@ _LOOK_EVERY_S: Final = 0.05
 _STATEMENT_CACHE: Final = 512
 _CACHE_KIB: Final = 8 << 10
 _RECALLED_BYTES: Final = 16 << 20
+_NOTHING: Final = object()  # in place of an answer that there is none
+_NOTHING_BYTES: Final = 400
 _PRIMARY: Final = 0xFF  # of an error's code; the rest says where it happened
 _GENERATIONS: Final = 1 << 31  # the file has 32 bits for it, with a sign
 _LOG_BYTES: Final = 32 << 20
@@ -153,7 +155,10 @@ class SqliteDatabase:
             raise DatabaseUnavailable from error
 
     async def recall(self, query: Callable[..., Awaitable[_W | None]], *args: str) -> _W | None:
-        """Return what the query answered last, unless something was committed since that it may read: then all is forgotten."""
+        """Return what the query answered last, unless something was committed since that it may read: then all is forgotten.
+
+        What is not there is remembered too, or the time taken would tell it from what is hidden.
+        """
         state = self._snapshot.state()
         if state is None or state != self._state:
             # It may be newer than `state`, never older: then it is looked at again before anything is believed.
@@ -161,12 +166,14 @@ class SqliteDatabase:
             if state is None or generation != self._generation:
                 self._recalled.clear()
             self._state, self._generation = state, generation
-        found: _W | None = self._recalled.get((query, *args))
-        if found is None:
-            # It may see more than `state`, never less: then it is forgotten before it is believed again.
-            found = await self.read(query, *args)
-            if found is not None and state is not None:
-                self._recalled.put((query, *args), found, found.weight)
+        recalled = self._recalled.get((query, *args))
+        if recalled is not None:
+            return None if recalled is _NOTHING else recalled
+        # It may see more than `state`, never less: then it is forgotten before it is believed again.
+        found = await self.read(query, *args)
+        if state is not None:
+            weight = found.weight if found is not None else _NOTHING_BYTES + sum(map(len, args))
+            self._recalled.put((query, *args), _NOTHING if found is None else found, weight)
         return found
 
     async def write(self, body: Callable[[Transaction], Awaitable[_T]], *, durable: bool = True) -> _T:

@@ -25,6 +25,7 @@ BREACHES: Final = {
     "an HTTP client": ("Only the package for outgoing HTTP", "domain/registry/service/tags.py", "import http.client"),
     "a client of a store": ("Only the driver for buckets", "domain/registry/service/tags.py", "import aiohttp"),
     "a client of Valkey": ("Only the limits import", "domain/registry/service/tags.py", "import redis"),
+    "the library of the index": ("Only the search index", "domain/search/words.py", "import tantivy"),
     "a client of SMTP": ("Only the package for mail", "domain/registry/service/tags.py", "import smtplib"),
     "queries of a feature": ("Queries are used only", "web/v2/tags.py", "import entrepot.domain.registry.queries.tags"),
     "a web framework": ("Below web", "web/v2/tags.py", "import starlette"),

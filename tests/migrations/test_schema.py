@@ -10,6 +10,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.tables import METADATA as ACCESS_METADATA
 from entrepot.domain.accounts.tables import METADATA as ACCOUNT_METADATA
 from entrepot.domain.audit.tables import METADATA as AUDIT_METADATA
+from entrepot.domain.catalogue.tables import METADATA as CATALOGUE_METADATA
 from entrepot.domain.plans.tables import METADATA as PLAN_METADATA
 from entrepot.domain.registry.tables import METADATA
 from entrepot.platform.db import migrate
@@ -34,6 +35,7 @@ INDEXES: Final = {
     "credential_expires": ("credential", ["expires_at"], False, "expires_at is not null"),
     "credential_namespace": ("credential", ["namespace", "kind"], False, ""),
     "failed_login_last": ("failed_login", ["last_at"], False, ""),
+    "manifest_digest": ("manifest", ["digest"], False, ""),
     "name_hold_namespace": ("name_hold", ["namespace"], False, ""),
     "repository_private": ("repository", ["namespace"], False, "visibility = 'private'"),
     "subscription_plan": ("subscription", ["plan"], False, ""),
@@ -61,8 +63,13 @@ INDEXES: Final = {
         False,
         "subject is not null",
     ),
+    "pull_total_pulled_at": ("pull_total", ["pulled_at"], False, ""),
     "repository_blob_blob": ("repository_blob", ["blob"], False, ""),
+    "repository_category_category": ("repository_category", ["category"], False, ""),
+    "repository_change_made_at": ("repository_change", ["made_at"], False, ""),
     "repository_pushed": ("repository", ["name"], False, "first_pushed_at is not null"),
+    "star_repository": ("star", ["repository"], False, ""),
+    "tag_pushed_at": ("tag", ["repository", "pushed_at", "name"], False, ""),
     "tag_manifest": ("tag", ["manifest"], False, ""),
     "tag_move_tag": ("tag_move", ["repository", "name", "id"], False, ""),
     "upload_client": ("upload", ["client", "expires_at"], False, ""),
@@ -79,7 +86,7 @@ def test_the_migrations_build_what_the_tables_describe(
         cluster: Cluster = request.getfixturevalue("postgres")
         other = cluster.new_database()
     described = Settings(data=str(tmp_path), database=other)
-    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, AUDIT_METADATA, JOB_METADATA, PLAN_METADATA):
+    for tables in (ACCOUNT_METADATA, METADATA, ACCESS_METADATA, AUDIT_METADATA, JOB_METADATA, PLAN_METADATA, CATALOGUE_METADATA):
         create(described, tables)
     upgrade(place)
     migrated, expected = schema(place), schema(described)

@@ -5,9 +5,11 @@ from typing import Final
 
 from entrepot.app.audit import audit
 from entrepot.app.parts import Parts, key_file
+from entrepot.app.search import following, looking
 from entrepot.base.settings import Settings
 from entrepot.domain.access.errors import RegistryReadOnly
-from entrepot.domain.access.service.modes import pauses_jobs
+from entrepot.domain.access.service.modes import Guarded, pauses_jobs
+from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.access.service.tokens import PURPOSE
 from entrepot.domain.accounts.events import MAIL
 from entrepot.domain.accounts.jobs import FORGETTING, NOTICING, AccountJobs, Forgetting
@@ -15,8 +17,11 @@ from entrepot.domain.accounts.service.keys import Keys
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.domain.accounts.service.upkeep import AccountUpkeep
 from entrepot.domain.audit.jobs import AuditJobs
+from entrepot.domain.catalogue.jobs import CatalogueJobs
+from entrepot.domain.catalogue.service.stars import Stars
 from entrepot.domain.registry.jobs import LIMITS, RegistryJobs
-from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, prune, work
+from entrepot.domain.registry.service.changes import Changes
+from entrepot.platform.jobs import PRUNING, Engine, Kind, Prune, Setup, keep, prune, work
 from entrepot.platform.secrets.rotation import KeyFile
 
 _MAILS_AT_ONCE: Final = 2  # a server that hangs leaves places for other jobs
@@ -31,12 +36,14 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     forgetting = Forgetting(Throttle(parts.db, ""), who.sessions, who.invitations, AccountUpkeep(parts.db), settings.address_days)
     of_accounts = AccountJobs(forgetting, who.post, Keys(parts.db, KeyFile(key_file(settings)), PURPOSE))
     kept = audit(parts.db, settings)
+    of_catalogue = CatalogueJobs(looking(settings, parts), Stars(Guarded(parts.db), OpenRule()), Changes(parts.db))
     of_audit = AuditJobs(kept.anchors, kept.upkeep, address_days=settings.address_days, keep_months=settings.audit_keep)
     setup = Setup(
-        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_accounts.kinds(), *of_audit.kinds()],
+        kinds=[Kind(Prune, prune), *of_registry.kinds(), *of_catalogue.kinds(), *of_accounts.kinds(), *of_audit.kinds()],
         schedules=[
             PRUNING,
             *of_registry.schedules(settings.gc_grace),
+            *of_catalogue.schedules(),
             *of_audit.schedules(),
             *(FORGETTING if settings.access == "accounts" else []),
             *([NOTICING] if settings.access == "accounts" and settings.smtp else []),
@@ -48,8 +55,8 @@ def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     return Engine(parts.db, setup, places)
 
 
-def work_on_jobs(settings: Settings) -> None:
-    """Run background jobs in this process until told to stop.
+def work_on_jobs(settings: Settings, *, follows: bool = False) -> None:
+    """Run background jobs in this process until told to stop; where pages are served, keep their search index too.
 
     Raises:
         DatabaseUnavailable: it does not answer at the start.
@@ -58,6 +65,19 @@ def work_on_jobs(settings: Settings) -> None:
 
     async def run() -> None:
         parts = Parts(settings)
-        await work(parts, engine(settings, parts, places), audit(parts.db, settings).sequencer.run)
+        beside = [audit(parts.db, settings).sequencer.run]
+        if follows:
+            beside.append(following(settings, parts).run)
+        await work(parts, engine(settings, parts, places), *beside)
+
+    asyncio.run(run())
+
+
+def follow_changes(settings: Settings) -> None:
+    """Keep this machine's search index until told to stop: its jobs are done elsewhere. Raises DatabaseUnavailable."""
+
+    async def run() -> None:
+        parts = Parts(settings)
+        await keep(parts, following(settings, parts).run)
 
     asyncio.run(run())

@@ -13,6 +13,7 @@ from entrepot.base.settings import Settings
 from entrepot.domain.access.tables import METADATA as ACCESS
 from entrepot.domain.accounts.tables import METADATA as ACCOUNTS
 from entrepot.domain.audit.tables import METADATA as AUDIT
+from entrepot.domain.catalogue.tables import METADATA as CATALOGUE
 from entrepot.domain.plans.tables import METADATA as PLANS
 from entrepot.domain.registry.tables import METADATA as REGISTRY
 from entrepot.platform.db.database import Database
@@ -31,7 +32,7 @@ from entrepot.platform.secrets.rotation import (
 )
 
 # All tables of all features: their sealed columns are found by themselves (a test looks that none is left out here).
-TABLES: Final = (ACCESS, ACCOUNTS, AUDIT, PLANS, REGISTRY, JOBS)
+TABLES: Final = (ACCESS, ACCOUNTS, AUDIT, CATALOGUE, PLANS, REGISTRY, JOBS)
 _SETTLED_S: Final = 2.0  # in which a process that sealed with the old key a moment ago has committed
 _BAD_HEAD: Final = "no envelope"
 

@@ -23,7 +23,7 @@ from entrepot.platform.limits.windows import Windows
 from entrepot.platform.serving.connections import Connections
 from entrepot.platform.storage.filesystem import FilesystemStorage
 from entrepot.platform.tls.keeper import Keeper, told_of
-from entrepot.web.front import Front, Interfaces, Pages, Surface
+from entrepot.web.front import Front, Gate, Interfaces, Pages, Surface
 from entrepot.web.metrics import Metrics, State
 from entrepot.web.shared.authorization import AccountsGate, ApiGate
 from entrepot.web.shared.gate import MetricsGate, OpenGate
@@ -83,7 +83,9 @@ def prepare_api(settings: Settings) -> None:
 def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
     if settings.access == "open":
         router = Router(parts.registry, counts=settings.count_pulls)
-        return Interfaces(router, OpenGate(settings.public_url), cache(partial(_pages, settings, parts)))
+        open_gate = OpenGate(settings.public_url)
+        search = cache(partial(_search, settings, parts, open_gate))
+        return Interfaces(router, open_gate, cache(partial(_pages, settings, parts)), search)
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -95,7 +97,15 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
         allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
         limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
     router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits, counts=settings.count_pulls)
-    return Interfaces(router, gate, cache(partial(_pages, settings, parts)), _api(settings, parts, gate))
+    pages, search = cache(partial(_pages, settings, parts)), cache(partial(_search, settings, parts, gate))
+    return Interfaces(router, gate, pages, search, _api(settings, parts, gate))
+
+
+def _search(settings: Settings, parts: Parts, gate: Gate) -> Pages:
+    from entrepot.app.search import searching  # noqa: PLC0415 - with the first search: pulls do not wait for it
+    from entrepot.web.v1.search import SearchService  # noqa: PLC0415
+
+    return SearchService(gate, searching(settings, parts))
 
 
 def _pages(settings: Settings, parts: Parts) -> Pages:

@@ -24,7 +24,7 @@ def serve(*, found: Found) -> None:
     from entrepot.app import serving as web  # noqa: PLC0415
     from entrepot.app.accounts import ensure_administrator  # noqa: PLC0415
     from entrepot.app.certificates import keeper  # noqa: PLC0415
-    from entrepot.app.jobs import work_on_jobs  # noqa: PLC0415
+    from entrepot.app.jobs import follow_changes, work_on_jobs  # noqa: PLC0415
     from entrepot.app.limits import windows_kept  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
     from entrepot.platform.serving.server import serve as serve_web  # noqa: PLC0415
@@ -44,7 +44,9 @@ def serve(*, found: Found) -> None:
         secured.start()
         _show_authority(settings)
     web.prepare_api(settings)
-    work = None if settings.jobs == "none" else partial(work_on_jobs, settings)
+    work = ("entrepot-jobs", partial(work_on_jobs, settings, follows=True))
+    if settings.jobs == "none":
+        work = ("entrepot-index", partial(follow_changes, settings))
     with web.disk_kept(settings), windows_kept(settings) as windows:
         serve_web(serving, partial(web.web, settings, web.meters(settings), secured, windows), work)
 

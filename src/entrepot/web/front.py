@@ -53,21 +53,22 @@ class Surface(Protocol):
 
 
 class Pages(Protocol):
-    """What answers browsers."""
+    """What answers browsers, or clients that search."""
 
     async def answer(self, call: Call) -> Answer:
-        """Answer with a page, whatever happens."""
+        """Answer a request; with a page, whatever happens."""
 
 
 class Interfaces(NamedTuple):
-    """What answers: the registry's interface behind its gate, pages, and where there are accounts the JSON interface.
+    """What answers: the registry's interface behind its gate, pages, the search of clients, and with accounts the JSON interface.
 
-    `pages` is asked for with the first of them: what makes them takes time, and pulls come first.
+    `pages` and `search` are asked for with the first of them: what makes them takes time, and pulls come first.
     """
 
     v2: Router
     gate: Gate
     pages: Callable[[], Pages]
+    search: Callable[[], Pages]
     api: Surface | None = None
 
 
@@ -105,6 +106,7 @@ class Front:
         self._ids = RequestIds()
         self._api = interfaces.api
         self._pages = interfaces.pages
+        self._search = interfaces.search
         self._beginnings = interfaces.api.beginnings if interfaces.api else frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -194,6 +196,8 @@ class Front:
             call.kind = HEALTH
             ready = await self._ready()
             return text_answer(200, ready) if ready else text_answer(503, "not ready\n", [(b"retry-after", b"2")])
+        if call.path.startswith(b"/v1/"):
+            return await self._search().answer(call)
         return await self._api.answer(call) if self._api and self._is_api(call) else await self._other(call)
 
     async def _other(self, call: Call) -> Answer:

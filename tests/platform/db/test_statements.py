@@ -36,6 +36,7 @@ from support import images, manifests
 from support.account_history import account_history
 from support.accounts import NETWORK, PASSWORD
 from support.audit import audit_history
+from support.catalogue_history import catalogue_history
 from support.name_history import deletion, doomed, name_history, plan_history
 from support.parts import parts, prepared, push_blob, sql
 from support.people_history import people_history
@@ -212,14 +213,16 @@ async def _scenario(settings: Settings) -> tuple[list[Seen], dict[str, list[Any]
         await changes_of_mode(whole)
         await whole.registry.repositories.set_visibility(ANYONE, TWO, public=False)
         assert not await whole.registry.repositories.is_public(ANYONE, TWO)
-        for each in ("namespace", "repository") if settings.database else ():  # it spends numbers on rows that are there already
-            await sql(settings, f"SELECT setval(pg_get_serial_sequence('{each}', 'id'), max(id)) FROM {each}")  # noqa: S608
+        if settings.database:  # it spends numbers on rows that are there already
+            for each in ("namespace", "repository", "blob", "manifest"):
+                await sql(settings, f"SELECT setval(pg_get_serial_sequence('{each}', 'id'), max(id)) FROM {each}")  # noqa: S608
         ensure_key(key_file(settings))
         who = Accounts(recorder, settings)
         await account_history(who, settings)
         await people_history(recorder, settings)
         await who.users.add("cleo", PASSWORD, is_admin=True)
         await listings(recorder, whole, who)
+        await catalogue_history(recorder, whole, who, settings)
         await name_history(whole.registry, who)
         await plan_history(whole.registry, who.plans, (await who.users.find("cleo")).id)
         who.close()
@@ -250,8 +253,12 @@ def test_every_statement_was_run(both: list[tuple[list[Seen], object]]) -> None:
 def test_every_statement_returned_the_same_rows_on_both_databases(both: list[tuple[list[Seen], object]]) -> None:
     known = statements()
     on_sqlite, on_postgresql = (
-        # Those of the job engine have tests of their own.
-        [(known[id(statement)], rows) for statement, rows in seen if id(statement) in known]
+        # Those of the job engine have tests of their own, and PostgreSQL's transactions have numbers that SQLite's have not.
+        [
+            (name, rows)
+            for statement, rows in seen
+            if (name := known.get(id(statement), "queries.changes")) and "queries.changes" not in name
+        ]
         for seen, _ in both
     )
     for sqlite, postgresql in zip(on_sqlite, on_postgresql, strict=True):

@@ -171,6 +171,8 @@ class Listed(msgspec.Struct, frozen=True):
     pulls: int = 0
     pulled_at: int | None = None
     description: str = ""
+    id: int = 0
+    namespace: int = 0
 
 
 class TagDetail(msgspec.Struct, frozen=True):
@@ -226,3 +228,18 @@ class Fault(msgspec.Struct, frozen=True):
     what: str
     says: str
     set_aside: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """How far changes were read: the transaction and the id of the last row."""
+
+    xact: int = 0
+    id: int = 0
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A repository that was changed, by the push of a manifest if it says which, and where that stands."""
+
+    repository: int
+    manifest: int | None
+    mark: Mark

@@ -102,6 +102,17 @@ recent_pull: Final = Table(
     number("pulls"),
     info=UNRECALLED,
 )
+# Every change of a repository that search must know of, in order; the rows of a week. It names those that are gone as well.
+repository_change: Final = Table(
+    "repository_change",
+    METADATA,
+    key(),
+    number("repository"),
+    Column("manifest", BIG, nullable=True),  # that was pushed
+    instant("made_at"),
+    Column("xact", BIG, nullable=False),  # filled by the database
+    info=UNRECALLED,
+)
 tag_move: Final = Table(
     "tag_move",
     METADATA,

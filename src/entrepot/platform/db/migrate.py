@@ -45,6 +45,7 @@ REVISIONS: Final = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"

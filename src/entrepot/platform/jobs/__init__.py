@@ -43,7 +43,7 @@ from entrepot.platform.jobs.board import Board
 from entrepot.platform.jobs.context import Context
 from entrepot.platform.jobs.engine import Engine, Kind, Setup
 from entrepot.platform.jobs.model import Job, JobRefused, JobRow, JobUnknown, LeaseLost
-from entrepot.platform.jobs.process import work
+from entrepot.platform.jobs.process import keep, work
 from entrepot.platform.jobs.queries import enqueue
 from entrepot.platform.jobs.schedule import PRUNING, Prune, Schedule, prune
 
@@ -62,6 +62,7 @@ __all__ = [
     "Schedule",
     "Setup",
     "enqueue",
+    "keep",
     "prune",
     "work",
 ]

@@ -26,11 +26,7 @@ async def work(lifetime: Lifetime, engine: Engine, *beside: Callable[[], Awaitab
     Raises:
         DatabaseUnavailable: it does not answer at the start.
     """
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, engine.stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal does no harm
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+    _end_by(engine.stop)
     await lifetime.open()
     try:
         async with asyncio.TaskGroup() as group:
@@ -40,6 +36,30 @@ async def work(lifetime: Lifetime, engine: Engine, *beside: Callable[[], Awaitab
                 task.cancel()
     finally:
         await lifetime.close()
+
+
+async def keep(lifetime: Lifetime, beside: Callable[[], Awaitable[None]]) -> None:
+    """Do what runs beside jobs, without them, until SIGTERM or SIGINT. Raises DatabaseUnavailable."""
+    ended = asyncio.Event()
+    _end_by(ended.set)
+    await lifetime.open()
+    try:
+        task = asyncio.create_task(_run(beside))
+        waiting = asyncio.create_task(ended.wait())
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, waiting):
+            each.cancel()
+        await asyncio.gather(task, waiting, return_exceptions=True)
+    finally:
+        await lifetime.close()
+
+
+def _end_by(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal does no harm
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -143,11 +143,11 @@ class _Supervisor(Server):
 Make = Callable[[Draining, Connections], Any]
 
 
-def serve(serving: Serving, make: Make, work: Callable[[], None] | None = None) -> None:
+def serve(serving: Serving, make: Make, work: tuple[str, Callable[[], None]] | None = None) -> None:
     """Serve until told to stop; `make` builds the ASGI application in each worker.
 
     It is given the draining mark, and the worker's connections, which it tells what is busy.
-    `work` is what a process beside the workers does.
+    `work` is what a process beside the workers does, behind the name that the process has.
 
     Raises:
         PortTaken
@@ -158,7 +158,7 @@ def serve(serving: Serving, make: Make, work: Callable[[], None] | None = None) 
     gc.collect()
     gc.freeze()
     draining = Draining()
-    beside = Beside("entrepot-jobs", work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
+    beside = Beside(*work, over=draining, kill_after_s=_BESIDE_KILL_S) if work else None
     limits = Limits(_BACKLOG, _most_connections(_raised_file_limit()), HTTP1Settings(max_buffer_size=_BODY_BUFFER))
     server = _Supervisor(
         serving,

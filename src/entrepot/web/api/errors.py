@@ -12,6 +12,7 @@ from entrepot.base.errors import EntrepotError, Unavailable, shown
 from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, Renamed, TokenRefused, Unproven
 from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.audit import errors as audit
+from entrepot.domain.catalogue import errors as catalogue
 from entrepot.domain.plans import errors as plans
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import names
@@ -108,6 +109,11 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     accounts.AddressMissing: Row("INVALID", 422, "email"),
     accounts.LanguageUnknown: Row("INVALID", 422, "language"),
     audit.ActUnknown: Row("INVALID", 422, "act"),
+    catalogue.CategoryUnknown: Row("INVALID", 422, "categories"),
+    catalogue.CategoryInvalid: Row("INVALID", 422, "name"),
+    catalogue.TooManyCategories: Row("INVALID", 422, "categories"),
+    catalogue.BadgeUnknown: Row("NOT_FOUND", 404),
+    catalogue.BadgeRefused: Row("INVALID", 422, "checked"),
     plans.PlanUnknown: Row("NOT_FOUND", 404),
     plans.SubscriberUnknown: Row("NOT_FOUND", 404),
     plans.PlanInvalid: Row("INVALID", 422),

@@ -50,6 +50,9 @@ class Rule(Protocol):
     async def view(self, actor: Actor) -> View:
         """Return which repositories may be listed for the actor. Raises TokenRefused, Unproven."""
 
+    async def reads(self, actor: Actor, namespace: str) -> Callable[[str], bool]:
+        """Return what tells of stored names in a namespace whether the actor may pull what is not public. Raises TokenRefused."""
+
 
 class OpenRule:
     """Of `--access open`: whoever reaches the registry may do everything that anybody may."""
@@ -98,6 +101,10 @@ class OpenRule:
     async def view(self, actor: Actor) -> View:  # noqa: ARG002
         """All."""
         return View(everything=True)
+
+    async def reads(self, actor: Actor, namespace: str) -> Callable[[str], bool]:  # noqa: ARG002
+        """All."""
+        return lambda _name: True
 
 
 class AccountsRule:
@@ -169,6 +176,14 @@ class AccountsRule:
         if actor.terms is not None and actor.terms.scope is Scope.PUBLIC_READ and not actor.terms.grants:
             return View()
         return View(everything=actor.is_admin and actor.terms is None, account=actor.account, owner=actor.owner)
+
+    async def reads(self, actor: Actor, namespace: str) -> Callable[[str], bool]:
+        """Return what tells of stored names in a namespace whether the actor may pull what is not public. Raises TokenRefused."""
+        if not actor.is_somebody:
+            return lambda _name: False
+        actor = await self._still(actor)
+        standing = await self._organisations.standing(actor.account, namespace)
+        return lambda name: may(actor, Action.PULL, roles(actor, standing, name), name)
 
     def _is_open_to(self, actor: Actor, action: Action, facts: Facts | None) -> bool:
         """Tell whether it is a pull of what is public, by somebody who may do that without any role."""

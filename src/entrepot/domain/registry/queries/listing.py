@@ -21,12 +21,15 @@ _SEEN: Final = select(
     pull_total.c.pulls,
     pull_total.c.pulled_at,
     repository.c.description,
+    repository.c.id,
+    repository.c.namespace,
 )
 _LISTED: Final = _SEEN.select_from(repository.outerjoin(pull_total, pull_total.c.repository == repository.c.id)).where(
     repository.c.first_pushed_at.is_not(None)
 )
 _ONE: Final = Statement(_LISTED.where(repository.c.name == bindparam("name")))
 _ALL: Final = ListStatement(lambda names: _LISTED.where(repository.c.name.in_(names)))
+_BY_ID: Final = ListStatement(lambda ids: _LISTED.where(repository.c.id.in_(ids)))
 # Names in a namespace begin with it and a slash: they end before those in which another letter stands there.
 _IN: Final = Statement(
     _LISTED.where(repository.c.name > bindparam("last"), repository.c.name < bindparam("end"))
@@ -53,6 +56,11 @@ async def of_names(db: Reader, names: Sequence[str]) -> list[Listed]:
     return sorted((_listed(row) for row in await db.all_of(_ALL, names)), key=lambda each: each.name)
 
 
+async def of_ids(db: Reader, ids: Sequence[int]) -> dict[int, Listed]:
+    """Return those of these repositories that are listed, by id."""
+    return {each.id: each for each in map(_listed, await db.all_of(_BY_ID, ids))}
+
+
 async def in_namespace(db: Reader, namespace: str, last: str, limit: int, *, public: bool = False) -> list[Listed]:
     """Return the repositories of a namespace, or the public ones, behind the name `last`, in byte order, at most `limit`."""
     last = max(last, f"{namespace}/")
@@ -61,6 +69,6 @@ async def in_namespace(db: Reader, namespace: str, last: str, limit: int, *, pub
 
 
 def _listed(row: Row) -> Listed:
-    name, visibility, created_at, first_pushed_at, pushed_at, pulls, pulled_at, description = row
+    name, visibility, created_at, first_pushed_at, pushed_at, pulls, pulled_at, description, id_, namespace = row
     last = max(first_pushed_at, pushed_at)
-    return Listed(name, visibility == _PUBLIC, created_at, last, pulls or 0, pulled_at, description or "")
+    return Listed(name, visibility == _PUBLIC, created_at, last, pulls or 0, pulled_at, description or "", id_, namespace)

@@ -37,7 +37,8 @@ _NAMES: Final = Statement(
 _OPEN_TO: Final = namespace.c.second_factor_required_at.is_(None) | exists().where(
     second_factor.c.account == bindparam("account"), second_factor.c.confirmed_at.is_not(None)
 )
-_MINE: Final = or_(
+# Of somebody: what lies where they or their owner have a place.
+MINE: Final = or_(
     repository.c.namespace.in_(select(account.c.namespace).where(account.c.id == bindparam("account"))),
     repository.c.namespace.in_(
         select(member.c.namespace)
@@ -58,7 +59,7 @@ _SEEN: Final = (
     .limit(bindparam("limit"))
 )
 _PUBLIC_NAMES: Final = Statement(_SEEN.where(repository.c.visibility == literal(_PUBLIC)))
-_MY_NAMES: Final = Statement(_SEEN.where(_MINE))
+_MY_NAMES: Final = Statement(_SEEN.where(MINE))
 _ADD_NAMESPACE: Final = Statement(
     insert_unless_there(namespace, [namespace.c.name], name=bindparam("name"), kind=literal("organisation"), created_at=now_us())
 )

@@ -11,7 +11,7 @@ from entrepot.domain.audit.model import Act, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import RepositoryExists, RepositoryUnknown
 from entrepot.domain.registry.model import Listed
-from entrepot.domain.registry.queries import listing, repositories
+from entrepot.domain.registry.queries import changes, listing, repositories
 from entrepot.domain.registry.service.places import Places
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
@@ -66,6 +66,7 @@ class Listing:
             if not is_there or may_configure:  # whoever may only push does not make public what somebody made private
                 await self._places.set_visibility(tx, name, id_, public=public)
             await repositories.mark_pushed(tx, id_)
+            await changes.note(tx, id_)
             await record(tx, actor.author, done(Act.REPOSITORY_ADD, name.stored, {"public": public}))
 
         await self._db.write(make)

@@ -17,7 +17,7 @@ from entrepot.domain.registry.errors import (
 )
 from entrepot.domain.registry.events import COLLECT, Collect
 from entrepot.domain.registry.model import Pushed, Referrer, StoredManifest
-from entrepot.domain.registry.queries import blobs, manifests, repositories, tags
+from entrepot.domain.registry.queries import blobs, changes, manifests, repositories, tags
 from entrepot.domain.registry.service.places import Places
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.tags import move_tag
@@ -97,6 +97,7 @@ class Manifests:
             await self._lock_references(tx, repository, name, manifest)
             id_ = await manifests.add_manifest(tx, repository, manifest, actor.name)
             await repositories.mark_pushed(tx, repository)
+            await changes.note(tx, repository, id_)
             # In one order, so that two pushes of the same tags do not wait for one another for ever.
             return [tag for tag in sorted(set(tags_)) if await move_tag(tx, repository, tag, (id_, str(manifest.digest)), actor)]
 
@@ -136,6 +137,7 @@ class Manifests:
             names = await tags.delete_tags_on(tx, id_)
             for tag in names:
                 await tags.record_move(tx, repository, tag, from_digest=str(digest), to_digest=None, actor=actor.name)
+            await changes.note(tx, repository)
             await manifests.delete_references(tx, id_)
             await manifests.delete_manifest(tx, id_)
             await record(tx, actor.author, done(Act.MANIFEST_DELETE, f"{name.stored}@{digest}", {"tags": len(names)}))

@@ -21,7 +21,7 @@ from entrepot.domain.registry.errors import (
     TooManyHeld,
 )
 from entrepot.domain.registry.model import Former, Home
-from entrepot.domain.registry.queries import names, pulls
+from entrepot.domain.registry.queries import changes, names, pulls
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import LIBRARY, MAX_NAME_LENGTH, RepositoryName, parse_namespace
 
@@ -61,6 +61,7 @@ class Names(Acting):
             await names.hold(tx, old, home.id)
             await pulls.call_owner(tx, old, new)
             await record(tx, self._by, done(Act.NAMESPACE_RENAME, old, {"new": new}))
+            await changes.note_in(tx, home.id)
             return await names.call_repositories(tx, old, new)
 
         return await self._db.write(change)

@@ -6,7 +6,7 @@ from entrepot.domain.audit.model import Act, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.model import Home
-from entrepot.domain.registry.queries import names, repositories
+from entrepot.domain.registry.queries import changes, names, repositories
 from entrepot.platform.db.database import Transaction
 from entrepot.spec.oci.names import RepositoryName
 
@@ -49,6 +49,7 @@ class Places:
         if home is not None and not public and await repositories.is_public(tx, repository):
             await self.require_private(tx, home)
         await repositories.set_visibility(tx, repository, public=public)
+        await changes.note(tx, repository)
 
     async def require_private(self, tx: Transaction, home: Home) -> None:
         """Do nothing when a locked namespace may have one more private repository. Raises PlanRefused."""

@@ -10,7 +10,7 @@ from entrepot.domain.plans.model import Plan, Usage
 from entrepot.domain.registry.errors import NamespaceUnknown, RepositoryExists, RepositoryUnknown, TextTooLong
 from entrepot.domain.registry.events import DeleteRepositories
 from entrepot.domain.registry.model import About, Home, Located
-from entrepot.domain.registry.queries import names, pulls, repositories
+from entrepot.domain.registry.queries import changes, names, pulls, repositories
 from entrepot.domain.registry.service.places import Places
 from entrepot.domain.registry.service.pulls import KEPT_US
 from entrepot.platform.db.database import Database, Transaction
@@ -95,7 +95,9 @@ class Repositories:
         _check("README", readme or "", LONGEST_README)
 
         async def change(tx: Transaction) -> None:
-            await repositories.describe(tx, (await _locked(tx, name)).id, description, readme)
+            place = await _locked(tx, name)
+            await repositories.describe(tx, place.id, description, readme)
+            await changes.note(tx, place.id)
 
         await self._db.write(change)
 
@@ -104,7 +106,9 @@ class Repositories:
         await self._rule.require(actor, Action.CONFIGURE, name)
 
         async def change(tx: Transaction) -> None:
-            await repositories.set_archived(tx, (await _locked(tx, name)).id, archived=archived)
+            place = await _locked(tx, name)
+            await repositories.set_archived(tx, place.id, archived=archived)
+            await changes.note(tx, place.id)
             await record(tx, actor.author, done(Act.REPOSITORY_ARCHIVE, name.stored, {"archived": archived}))
 
         await self._db.write(change)
@@ -136,6 +140,7 @@ class Repositories:
                 await self._places.require_private(tx, home)
             await repositories.call(tx, place.id, home.id, new.stored)
             await names.alias(tx, place.namespace, _path(name), place.id)
+            await changes.note(tx, place.id)
             await record(tx, actor.author, done(Act.REPOSITORY_RENAME, name.stored, {"new": new.stored}))
 
         await self._db.write(change)
@@ -153,6 +158,7 @@ class Repositories:
             place = await _locked(tx, name)
             await names.end_aliases(tx, place.id)
             await repositories.bury(tx, place.id)
+            await changes.note(tx, place.id)
             await record(tx, actor.author, done(Act.REPOSITORY_DELETE, name.stored))
             await enqueue(tx, DeleteRepositories(), key=DeleteRepositories.kind, again=True)
 

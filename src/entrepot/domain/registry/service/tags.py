@@ -9,7 +9,7 @@ from entrepot.domain.audit.model import Act, done
 from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Page, TagDetail, TagMove
-from entrepot.domain.registry.queries import repositories, tags
+from entrepot.domain.registry.queries import changes, repositories, tags
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
 
@@ -95,6 +95,7 @@ class Tags:
                 raise ManifestUnknown(repository=name.asked, reference=tag)
             await tags.delete_tag(tx, repository, tag)
             await tags.record_move(tx, repository, tag, from_digest=digest, to_digest=None, actor=actor.name)
+            await changes.note(tx, repository)
             await record(tx, actor.author, done(Act.TAG_DELETE, f"{name.stored}:{tag}", {"digest": digest}))
 
         await self._db.write(remove)

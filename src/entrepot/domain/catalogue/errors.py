@@ -1,0 +1,37 @@
+"""Errors of the catalogue."""
+
+from entrepot.base.errors import EntrepotError
+
+
+class CatalogueRefused(EntrepotError):
+    """Something that people do with the catalogue was refused."""
+
+
+class CategoryUnknown(CatalogueRefused):
+    """There is no such category."""
+
+    summary = "there is no category {category}: the hub has {known}"
+
+
+class CategoryInvalid(CatalogueRefused):
+    """A category cannot be called that."""
+
+    summary = "a category is named by up to 40 small letters, digits and hyphens, not {name}; titles have up to 60 characters"
+
+
+class TooManyCategories(CatalogueRefused):
+    """An image would be on too many shelves."""
+
+    summary = "an image is in at most {most} categories, not in {count}"
+
+
+class BadgeUnknown(CatalogueRefused):
+    """The namespace has no such badge."""
+
+    summary = "{namespace} has no badge {badge}"
+
+
+class BadgeRefused(CatalogueRefused):
+    """A badge is for organisations, and granted for a reason."""
+
+    summary = "the badge was not granted to {namespace}: {reason}"

@@ -1,0 +1,1 @@
+"""The only statements about the catalogue's tables."""

@@ -1,0 +1,1 @@
+"""What is done with the catalogue, a module for each noun. Permission is asked first."""

@@ -1,0 +1,1 @@
+"""What search does: following changes into the index, and finding."""

@@ -1,0 +1,151 @@
+"""Following the changes of repositories into the index of this machine: what was pushed is found within two seconds.
+
+The database is the truth. The index is written by one process of each data folder, and is made anew when it is not there, when it
+is older than changes are kept, or when the database is another one than it was made of; until then the old one is read.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from entrepot.base.clock import seconds_us
+from entrepot.base.errors import Unavailable
+from entrepot.domain.access.errors import RegistryReadOnly
+from entrepot.domain.catalogue.service.looking import Looking
+from entrepot.domain.registry.model import Mark
+from entrepot.domain.registry.service.changes import KEPT_US, Changes
+from entrepot.domain.search.queries import documents
+from entrepot.domain.search.service.entries import entries
+from entrepot.platform.db.database import Database
+from entrepot.platform.search.model import Place
+from entrepot.platform.search.writing import Writing
+
+_log: Final = logging.getLogger(__name__)
+_LOOK_EVERY_S: Final = 0.5
+_AGAIN_S: Final = 5.0
+_IDLE_LOOKS: Final = 10  # after which the writer's memory is given back
+_BATCH: Final = 200
+_COUNT_EVERY_US: Final = seconds_us(300)
+_NOTE_EVERY_US: Final = seconds_us(600)
+_RENEW_US: Final = seconds_us(7 * 86_400)
+_SAFE_US: Final = KEPT_US - seconds_us(86_400)
+_OVERLAP_US: Final = seconds_us(120)  # counts are written a while after the pulls, by other clocks
+
+
+class Following:
+    """Keeps the index of a folder up to date; `database` tells databases apart."""
+
+    def __init__(self, db: Database, changes: Changes, looking: Looking, folder: Path, database: str) -> None:
+        self._db = db
+        self._changes = changes
+        self._looking = looking
+        self._folder = folder
+        self._database = database
+        self._counted_at = 0
+        self._idle = 0
+
+    async def run(self) -> None:
+        """Do so for ever; the database may go away and come back, and so may room on the disk."""
+        with Writing(self._folder) as writing:
+            while not await self._tried(writing.take, writing):  # noqa: ASYNC110 - the lock of a file wakes nobody
+                await asyncio.sleep(_AGAIN_S)  # another process of this folder does it
+            while True:
+                pause_s = _LOOK_EVERY_S
+                try:
+                    await self.step(writing)
+                except Unavailable as error:
+                    _log.debug("search_waits", extra={"reason": error.message})
+                    pause_s = _AGAIN_S
+                except (OSError, ValueError) as error:  # the library has no errors of its own
+                    _log.warning("search_index_not_written", extra={"reason": str(error)})
+                    writing.close()
+                    pause_s = _AGAIN_S
+                await asyncio.sleep(pause_s)
+
+    async def step(self, writing: Writing) -> None:
+        """Take what is new into the index. Raises OSError, Unavailable, ValueError."""
+        settled, now = await self._changes.clocks()
+        place = writing.place()
+        if writing.is_asked_anew() or place is None or not await self._fits(place, settled, now):
+            await self._make_anew(writing, now)
+            return
+        found = await self._changes.after(Mark(place.xact, place.id), _BATCH)
+        counted = await self._pulled(place, now)
+        if not found and not counted:
+            await self._rest(writing, place, now)
+            return
+        self._idle = 0
+        manifests = [each.manifest for each in found if each.manifest is not None]
+        if manifests:
+            try:
+                await self._looking.look_at(manifests)
+            except RegistryReadOnly:  # the daily job does it later
+                _log.debug("images_not_looked_at")
+        last = found[-1].mark if found else Mark(place.xact, place.id)
+        await self._put(writing, sorted({*(each.repository for each in found), *counted}))
+        await _aside(writing.commit, msgspec.structs.replace(place, xact=last.xact, id=last.id, at=now))
+
+    async def _tried(self, take: Callable[[], bool], writing: Writing) -> bool:
+        try:
+            return take()
+        except OSError as error:
+            _log.warning("search_index_not_written", extra={"reason": str(error)})
+            writing.close()
+            return False
+
+    async def _fits(self, place: Place, settled: int, now: int) -> bool:
+        """Tell whether the changes that are kept lead on from a place, in this database."""
+        is_recent = now - place.at < _SAFE_US and now - place.made_at < _RENEW_US
+        if place.database != self._database or place.xact >= settled or not is_recent:
+            return False
+        return Mark(place.xact, place.id) <= await self._changes.end()  # else it was restored from a copy
+
+    async def _make_anew(self, writing: Writing, now: int) -> None:
+        # Read before the repositories: what is changed while they are read is followed behind that.
+        end = await self._changes.end()
+        _log.info("search_index_begun")
+        await _aside(writing.begin_anew)
+        after = count = 0
+        while ids := await self._db.read(documents.ids_after, after, _BATCH):
+            await _aside(writing.add, await self._db.read(entries, ids))
+            after, count = ids[-1], count + len(ids)
+        self._counted_at = now
+        await _aside(writing.commit, Place(self._database, end.xact, end.id, now, now))
+        _log.info("search_index_made", extra={"repositories": count})
+
+    async def _put(self, writing: Writing, ids: list[int]) -> None:
+        for first in range(0, len(ids), _BATCH):
+            some = ids[first : first + _BATCH]
+            made = await self._db.read(entries, some)
+            await _aside(writing.put, made)
+            gone = sorted({*some} - {each.id for each in made})
+            if gone:
+                await _aside(writing.drop, gone)
+            await asyncio.sleep(0)
+
+    async def _pulled(self, place: Place, now: int) -> list[int]:
+        """Return, every few minutes, which repositories were pulled since the last time: their place among others changes."""
+        if now - self._counted_at < _COUNT_EVERY_US:
+            return []
+        since, found = (self._counted_at or place.at - _NOTE_EVERY_US) - _OVERLAP_US, set()
+        while some := await self._db.read(documents.pulled_since, since, _BATCH):
+            found |= {id_ for id_, _ in some}
+            since = some[-1][1]
+        self._counted_at = now
+        return sorted(found)
+
+    async def _rest(self, writing: Writing, place: Place, now: int) -> None:
+        self._idle += 1
+        if self._idle == _IDLE_LOOKS:
+            await _aside(writing.close)
+        if now - place.at > _NOTE_EVERY_US:
+            await _aside(writing.note, msgspec.structs.replace(place, at=now))
+
+
+async def _aside(do: Callable[..., None], *args: object) -> None:
+    """Do in a thread what waits for the disk, or works without Python's lock."""
+    await asyncio.to_thread(do, *args)

@@ -1,0 +1,186 @@
+"""Writing an index: one process of a data folder does, the others read. What it holds can be made anew at any time.
+
+The place up to which entries are complete is a file of its own, written behind them: after a crash between them some changes are
+followed twice, which changes nothing.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+from tantivy import Document, Index, IndexWriter, Query
+
+from entrepot.platform.search.fields import (
+    ABOUT,
+    EDGE,
+    EXACT,
+    ID,
+    MARK,
+    NAME,
+    OWNER,
+    SEEN_BY,
+    TEXT,
+    UPDATED,
+    VERSION,
+    WEIGHT,
+    schema,
+    with_words,
+)
+from entrepot.platform.search.model import Entry, Place
+
+_log: Final = logging.getLogger(__name__)
+_MEMORY: Final = 15_000_000  # the least that the library takes; a thread of its own gives it back when nothing is written
+_SHORTEST_EDGE: Final = 2
+_LONGEST_EDGE: Final = 24
+_PLACE: Final = "place.json"
+_LOCK: Final = "lock"
+_ANEW: Final = "anew"
+
+
+def folder_of(folder: Path) -> Path:
+    """Return where the entries of this release's form lie."""
+    return folder / f"v{VERSION}"
+
+
+def ask_anew(folder: Path) -> None:
+    """Ask whoever writes the index to make it anew. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / _ANEW).touch()
+
+
+class Writing:
+    """The one who writes an index, while the context is entered. Each method may raise OSError, and ValueError of the library."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._entries = folder_of(folder)
+        self._lock = -1
+        self._writer: IndexWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def take(self) -> bool:
+        """Become the one who writes; False while another process is."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def is_asked_anew(self) -> bool:
+        """Tell whether somebody asked for a new one, and forget that."""
+        try:
+            (self._folder / _ANEW).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def place(self) -> Place | None:
+        """Return up to where the entries are complete; None when they have to be made anew."""
+        try:
+            found = msgspec.json.decode((self._entries / _PLACE).read_bytes(), type=Place)
+            return found if Index.exists(str(self._entries)) else None
+        except (OSError, ValueError, msgspec.DecodeError):
+            return None
+
+    def begin_anew(self) -> None:
+        """Forget all entries, for readers when the next ones are committed; entries that cannot be read are thrown away."""
+        (self._entries / _PLACE).unlink(missing_ok=True)
+        for other in self._folder.glob("v*"):
+            if other != self._entries:
+                shutil.rmtree(other, ignore_errors=True)
+        try:
+            self._open().delete_all_documents()
+        except ValueError as error:
+            _log.warning("search_index_thrown_away", extra={"reason": str(error)})
+            self.close()
+            shutil.rmtree(self._entries, ignore_errors=True)
+            self._open()
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Add entries, each in the place of the one of its id."""
+        entries = list(entries)
+        if entries:
+            self.drop([entry.id for entry in entries])
+            self.add(entries)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add entries of ids of which there is none."""
+        writer = self._open()
+        for entry in entries:
+            writer.add_document(_document(entry))
+
+    def drop(self, ids: Sequence[int]) -> None:
+        """Take entries away."""
+        # Not by a term: the library would take the number for a signed one, and find nothing.
+        self._open().delete_documents_by_query(Query.term_set_query(schema(), ID, ids))
+
+    def commit(self, place: Place) -> None:
+        """Let readers see what was put and dropped, which is complete up to there."""
+        self._open().commit()
+        self.note(place)
+
+    def note(self, place: Place) -> None:
+        """Write up to where the entries are complete."""
+        path = self._entries / _PLACE
+        new = path.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(place))
+        new.replace(path)
+
+    def close(self) -> None:
+        """Finish what is under way, and give its memory back; what was not committed is forgotten."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            writer.wait_merging_threads()
+
+    def _open(self) -> IndexWriter:
+        if self._writer is None:
+            self._entries.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._writer = with_words(Index(schema(), str(self._entries))).writer(_MEMORY, 1)
+        return self._writer
+
+
+def _document(entry: Entry) -> Document:
+    document = Document()
+    document.add_unsigned(ID, entry.id)
+    words = {
+        SEEN_BY: entry.seen_by,
+        EXACT: entry.exact,
+        NAME: entry.names,
+        EDGE: _edges((*entry.names, *entry.owners)),
+        OWNER: entry.owners,
+        MARK: entry.marks,
+    }
+    for name, values in words.items():
+        document.add_text(name, " ".join(values))
+    for fields, text in ((ABOUT, entry.about), (TEXT, entry.text)):
+        if text:
+            for name in fields.values():
+                document.add_text(name, text)
+    document.add_unsigned("pulls", entry.pulls)
+    document.add_unsigned("stars", entry.stars)
+    document.add_unsigned(UPDATED, entry.updated_at)
+    document.add_float(WEIGHT, entry.weight)
+    return document
+
+
+def _edges(words: Iterable[str]) -> list[str]:
+    """Return all beginnings of words, each once."""
+    found = {word[:length] for word in words for length in range(_SHORTEST_EDGE, min(len(word), _LONGEST_EDGE) + 1)}
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""What is left of Docker's first registry interface and still used: the search of `docker search` and `podman search`."""

@@ -175,8 +175,12 @@ async def pulls(whole: Parts) -> None:
     for _ in range(2):
         counts.note(Actor("acme+ci", credential="é", owner="acme"), ONE.stored, NETWORK)
         counts.note(ANYONE, "team/none", NETWORK)
+        counts.note(ANYONE, ONE.stored, NETWORK, str(NOTHING), "é")
         await counts.flush()
     assert [(each.repository, each.pulls) for each in await counts.recent("acme", 10)] == [(ONE.stored, 2)]
+    (id_,) = [each for each, _ in await counts.most_pulled(2, 10)]
+    assert [each.pulls for each in await counts.days(id_)] == [2]
+    assert (await counts.of_tags(id_, ["é", "no"]))["é"][0] == 2
     assert await counts.forget() == 0
 
 

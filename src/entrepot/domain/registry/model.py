@@ -1,5 +1,6 @@
 """The registry's rows as values."""
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 import msgspec
@@ -145,6 +146,32 @@ class Pulling(NamedTuple):
     source: str
     credential: str
     repository: str
+
+
+class Puller(StrEnum):
+    """Who pulls: nobody in particular, somebody with their own name or token, or a program of an organisation's."""
+
+    ANYONE = "anyone"
+    PERSON = "person"
+    ROBOT = "robot"
+
+
+class Daily(NamedTuple):
+    """By what pulls of a day are summed: the repository's name, the day from 1970 on (UTC), the image, and who pulled."""
+
+    repository: str
+    day: int
+    digest: str
+    who: str
+
+
+class Day(msgspec.Struct, frozen=True):
+    """Pulls of an image of a repository in a day from 1970 on (UTC), by whom."""
+
+    day: int
+    digest: str
+    who: str
+    pulls: int
 
 
 class RecentPulls(msgspec.Struct, frozen=True):

@@ -102,6 +102,27 @@ recent_pull: Final = Table(
     number("pulls"),
     info=UNRECALLED,
 )
+# Pulls of a day, counted from 1970, of each image of a repository, by whom: nobody in particular, a person, a program.
+pull_day: Final = Table(
+    "pull_day",
+    METADATA,
+    number("repository", ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", BIG, primary_key=True, autoincrement=False),
+    exact("digest", primary_key=True),
+    exact("who", primary_key=True),
+    number("pulls"),
+    info=UNRECALLED,
+)
+# How often a tag was asked for, of an image or of an index of images, and when last.
+tag_pull: Final = Table(
+    "tag_pull",
+    METADATA,
+    number("repository", ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    exact("tag", primary_key=True),
+    number("pulls"),
+    instant("pulled_at"),
+    info=UNRECALLED,
+)
 # Every change of a repository that search must know of, in order; the rows of a week. It names those that are gone as well.
 repository_change: Final = Table(
     "repository_change",

@@ -116,7 +116,7 @@ class Call:
         self._is_over = False  # the body: nothing more comes, or is waited for
         self.kind = 0  # of address, a number of meters.py: whoever finds out says so
         self.failure: Exception | None = None  # what the answer is the consequence of
-        self.pulled = False  # an image is what it is answered with: whoever finds out says so
+        self.pulled = ""  # the digest of the image that it is answered with: whoever finds out says so
         self.place = -1  # where its body is counted, a number of transfers.py
         self.received_bytes = 0
         self.reserved_bytes = 0

@@ -24,7 +24,7 @@ async def get_manifest(call: Call, registry: Registry, name: RepositoryName, las
     wanted = call.headers.get(b"if-none-match")
     if wanted is not None and etags_match(wanted.decode("latin-1"), found.digest):
         return Answer(304, [*_about(found.digest, found.media_type), *SAFE])
-    call.pulled = call.method == "GET" and is_pull(found, last)
+    call.pulled = found.digest if call.method == "GET" and is_pull(found, last) else ""
     return Answer(200, _headers(found.digest, found.media_type, found.size), found.content)
 
 

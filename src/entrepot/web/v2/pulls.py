@@ -17,6 +17,7 @@ from entrepot.web.shared.call import Answer, Call
 GetManifest = Callable[[Call, Registry, RepositoryName, str], Awaitable[Answer]]
 _IMAGES: Final = frozenset(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
 _ATTESTATION: Final = "application/vnd.in-toto+json"
+_OK: Final = 200
 _MOST_SEEN: Final = 20_000
 _seen: dict[str, bool] = {}  # by digest: the last few thousand are remembered
 
@@ -35,8 +36,11 @@ def counting(get_manifest: GetManifest) -> GetManifest:
 
     async def counted(call: Call, registry: Registry, name: RepositoryName, last: str) -> Answer:
         answer = await get_manifest(call, registry, name, last)
+        tag = "" if ":" in last or call.method != "GET" else last
         if call.pulled:
-            registry.pulls.note(call.actor, name.stored, call.client)
+            registry.pulls.note(call.actor, name.stored, call.client, call.pulled, tag)
+        elif tag and answer.status == _OK:
+            registry.pulls.note_tag(name.stored, tag)
         return answer
 
     return counted

@@ -6,7 +6,7 @@ their transaction, and only those are read before which nothing can come any mor
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, or_, select
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, null, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -45,10 +45,7 @@ _NOTE_IN: Final = Statement(
         select(repository.c.id, cast(null(), BIG), now_us()).where(repository.c.namespace == bindparam("namespace", type_=BIG)),
     )
 )
-_BEHIND: Final = or_(
-    repository_change.c.xact > _XACT,
-    (repository_change.c.xact == _XACT) & (repository_change.c.id > bindparam("id", type_=BIG)),
-)
+_BEHIND: Final = tuple_(repository_change.c.xact, repository_change.c.id) > tuple_(_XACT, bindparam("id", type_=BIG))
 _AFTER: Final = Statement(
     select(repository_change.c.repository, repository_change.c.manifest, repository_change.c.xact, repository_change.c.id)
     .where(_BEHIND, repository_change.c.xact < _settled())

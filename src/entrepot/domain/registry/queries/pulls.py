@@ -1,16 +1,17 @@
 """Statements about pulls: how many of a repository, and whose in the last hours."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, case, cast, delete, func, select, update
+from sqlalchemy import bindparam, case, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.accounts.tables import credential
-from entrepot.domain.registry.model import Pulling, RecentPulls
-from entrepot.domain.registry.tables import pull_total, recent_pull, repository
-from entrepot.platform.db.columns import BIG, now_us
+from entrepot.domain.registry.model import Daily, Day, Pulling, RecentPulls
+from entrepot.domain.registry.tables import pull_day, pull_total, recent_pull, repository, tag_pull
+from entrepot.platform.db.columns import BIG, EXACT_TEXT, now_us
 from entrepot.platform.db.database import Reader, Transaction
-from entrepot.platform.db.statements import Statement
+from entrepot.platform.db.statements import ListStatement, Statement
 
 _COUNTED: Final = insert_or_replace(pull_total).from_select(
     ["repository", "pulls", "pulled_at"],
@@ -62,6 +63,58 @@ _FORGET_OWNER: Final = Statement(delete(recent_pull).where(recent_pull.c.owner =
 _CALL_OWNER: Final = Statement(
     update(recent_pull).where(recent_pull.c.owner == bindparam("owner_")).values(owner=bindparam("new"))
 )
+_OF_NAME: Final = repository.c.name == bindparam("name")
+_DAILY: Final = insert_or_replace(pull_day).from_select(
+    ["repository", "day", "digest", "who", "pulls"],
+    select(
+        repository.c.id,
+        bindparam("day", type_=BIG),
+        bindparam("digest", type_=EXACT_TEXT),
+        bindparam("who", type_=EXACT_TEXT),
+        bindparam("count", type_=BIG),
+    ).where(_OF_NAME),
+)
+_ADD_DAILY: Final = Statement(
+    _DAILY.on_conflict_do_update(
+        index_elements=list(pull_day.primary_key.columns), set_={"pulls": pull_day.c.pulls + _DAILY.excluded.pulls}
+    )
+)
+_TAGGED: Final = insert_or_replace(tag_pull).from_select(
+    ["repository", "tag", "pulls", "pulled_at"],
+    select(repository.c.id, bindparam("tag", type_=EXACT_TEXT), bindparam("count", type_=BIG), bindparam("at", type_=BIG)).where(
+        _OF_NAME
+    ),
+)
+_LATER_TAG: Final = _TAGGED.excluded.pulled_at > tag_pull.c.pulled_at
+_ADD_TAGGED: Final = Statement(
+    _TAGGED.on_conflict_do_update(
+        index_elements=list(tag_pull.primary_key.columns),
+        set_={
+            "pulls": tag_pull.c.pulls + _TAGGED.excluded.pulls,
+            "pulled_at": case((_LATER_TAG, _TAGGED.excluded.pulled_at), else_=tag_pull.c.pulled_at),
+        },
+    )
+)
+_DAYS: Final = Statement(
+    select(pull_day.c.day, pull_day.c.digest, pull_day.c.who, pull_day.c.pulls)
+    .where(pull_day.c.repository == bindparam("repository"), pull_day.c.day >= bindparam("first"))
+    .order_by(pull_day.c.day, pull_day.c.digest, pull_day.c.who)
+    .limit(bindparam("limit"))
+)
+_RISING: Final = Statement(
+    select(pull_day.c.repository, cast(func.sum(pull_day.c.pulls), BIG).label("sum"))
+    .select_from(pull_day.join(repository, repository.c.id == pull_day.c.repository))
+    .where(pull_day.c.day >= bindparam("first"), repository.c.visibility == literal("public"))
+    .group_by(pull_day.c.repository)
+    .order_by(func.sum(pull_day.c.pulls).desc(), pull_day.c.repository)
+    .limit(bindparam("limit"))
+)
+_TAG_PULLS: Final = ListStatement(
+    lambda tags: select(tag_pull.c.tag, tag_pull.c.pulls, tag_pull.c.pulled_at).where(
+        tag_pull.c.repository == bindparam("repository"), tag_pull.c.tag.in_(tags)
+    )
+)
+_FORGET_DAYS: Final = Statement(delete(pull_day).where(pull_day.c.day < bindparam("day_")))
 _FORGET: Final = Statement(delete(recent_pull).where(recent_pull.c.began_at < now_us() - bindparam("age_us_", type_=BIG)))
 
 
@@ -81,6 +134,36 @@ async def add_recent(tx: Transaction, pulling: Pulling, count: int) -> None:
         repository=pulling.repository,
         count=count,
     )
+
+
+async def add_daily(tx: Transaction, daily: Daily, count: int) -> None:
+    """Add pulls of an image in a day; of a repository that is no longer there they are not counted."""
+    await tx.run(_ADD_DAILY, name=daily.repository, day=daily.day, digest=daily.digest, who=daily.who, count=count)
+
+
+async def add_tagged(tx: Transaction, name: str, tag: str, count: int, at_us: int) -> None:
+    """Add what a tag was asked for, the last time then."""
+    await tx.run(_ADD_TAGGED, name=name, tag=tag, count=count, at=at_us)
+
+
+async def days(db: Reader, repository_: int, first: int, limit: int) -> list[Day]:
+    """Return the pulls of a repository from a day on, by image and by whom, in order; at most `limit` rows."""
+    return [Day(*row) for row in await db.all(_DAYS, repository=repository_, first=first, limit=limit)]
+
+
+async def most_pulled(db: Reader, first: int, limit: int) -> list[tuple[int, int]]:
+    """Return the public repositories that were pulled most from a day on, by id, and how often."""
+    return [(row[0], int(row[1])) for row in await db.all(_RISING, first=first, limit=limit)]
+
+
+async def of_tags(db: Reader, repository_: int, tags: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return how often tags were asked for, and when last (microseconds UTC)."""
+    return {row[0]: (row[1], row[2]) for row in await db.all_of(_TAG_PULLS, tags, repository=repository_)}
+
+
+async def forget_days(tx: Transaction, before: int) -> int:
+    """Delete the pulls of the days before one; return how many rows."""
+    return await tx.run(_FORGET_DAYS, day_=before)
 
 
 async def recent(db: Reader, owner: str, age_us: int, limit: int) -> list[RecentPulls]:

@@ -9,15 +9,16 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
 
 from entrepot.base.clock import now_us, seconds_us
 from entrepot.base.errors import EntrepotError
 from entrepot.domain.access.model import Actor
-from entrepot.domain.registry.model import Pulling, RecentPulls
+from entrepot.domain.registry.model import Daily, Day, Puller, Pulling, RecentPulls
 from entrepot.domain.registry.queries import pulls
 from entrepot.platform.db.database import Database, Transaction
 
@@ -30,7 +31,10 @@ _SHARE: Final = 40  # of the time, the one part that may be spent on writing
 _PATIENCE_S: Final = 3.0
 _MOST: Final = 20_000  # of either sum; what comes beyond is not counted
 _AT_ONCE: Final = 100
-_K = TypeVar("_K", str, Pulling)
+_MOST_ROWS: Final = 50_000
+DAY_US: Final = seconds_us(86_400)
+KEPT_DAYS: Final = 92  # of the sums of days
+_K = TypeVar("_K", str, Pulling, Daily, tuple[str, str])
 
 
 class PullCounts:
@@ -40,12 +44,15 @@ class PullCounts:
         self._db = db
         self._totals: Counter[str] = Counter()
         self._recent: Counter[Pulling] = Counter()
+        self._daily: Counter[Daily] = Counter()
+        self._tagged: Counter[tuple[str, str]] = Counter()
+        self._asked: dict[tuple[str, str], int] = {}  # when each tag was asked for last
         self._last: dict[str, int] = {}  # when each repository was pulled last, microseconds UTC
         self._writing: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
-    def note(self, actor: Actor, repository: str, source: str) -> None:
-        """Count a pull of a repository, whose stored name is given, by somebody at an address."""
+    def note(self, actor: Actor, repository: str, source: str, digest: str = "", tag: str = "") -> None:
+        """Count a pull of a repository, whose stored name is given, by somebody at an address: of this image, by that tag."""
         at_us = now_us()  # by the clock of this machine: it may be long until it is written
         if repository in self._totals or len(self._totals) < _MOST:
             self._totals[repository] += 1
@@ -54,28 +61,47 @@ class PullCounts:
             pulling = Pulling(actor.owner or actor.name, at_us // _SPAN_US * _SPAN_US, source, actor.credential, repository)
             if pulling in self._recent or len(self._recent) < _MOST:
                 self._recent[pulling] += 1
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
+        if digest:
+            who = Puller.ANYONE if not actor.is_somebody else Puller.PERSON if actor.account else Puller.ROBOT
+            daily = Daily(repository, at_us // DAY_US, digest, who.value)
+            if daily in self._daily or len(self._daily) < _MOST:
+                self._daily[daily] += 1
+        if tag:
+            self.note_tag(repository, tag)
+        self._begin()
+
+    def note_tag(self, repository: str, tag: str) -> None:
+        """Count that a tag was asked for, of an index too: which image of it is pulled follows by itself."""
+        tagged = (repository, tag)
+        if tagged in self._tagged or len(self._tagged) < _MOST:
+            self._tagged[tagged] += 1
+            self._asked[tagged] = now_us()
+        self._begin()
 
     async def flush(self) -> None:
         """Write down what was counted. Raises RegistryReadOnly, Unavailable: then what was not written is kept."""
-        for names in _parts(self._totals):
 
-            async def add_totals(tx: Transaction, names: dict[str, int] = names) -> None:
-                for name, count in names.items():
-                    await pulls.add_total(tx, name, count, self._last[name])
+        async def add_total(tx: Transaction, name: str, count: int) -> None:
+            await pulls.add_total(tx, name, count, self._last[name])
 
-            await self._db.write(add_totals, durable=False)
-            _take(self._totals, names)
-            self._last = {name: self._last[name] for name in self._totals}
-        for pullings in _parts(self._recent):
+        async def add_tagged(tx: Transaction, tagged: tuple[str, str], count: int) -> None:
+            await pulls.add_tagged(tx, *tagged, count, self._asked[tagged])
 
-            async def add_recent(tx: Transaction, pullings: dict[Pulling, int] = pullings) -> None:
-                for pulling, count in pullings.items():
-                    await pulls.add_recent(tx, pulling, count)
+        await self._add(self._totals, add_total)
+        self._last = {name: self._last[name] for name in self._totals}
+        await self._add(self._recent, pulls.add_recent)
+        await self._add(self._daily, pulls.add_daily)
+        await self._add(self._tagged, add_tagged)
+        self._asked = {tagged: self._asked[tagged] for tagged in self._tagged}
 
-            await self._db.write(add_recent, durable=False)
-            _take(self._recent, pullings)
+    async def _add(self, counted: Counter[_K], add: Callable[[Transaction, _K, int], Awaitable[None]]) -> None:
+        for some in _parts(counted):
+            await self._db.write(partial(_each, some, add), durable=False)
+            _take(counted, some)
+
+    def _begin(self) -> None:
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
 
     async def close(self) -> None:
         """Write down what is left, if that can be done soon: a disk that hangs keeps nobody from stopping."""
@@ -92,12 +118,25 @@ class PullCounts:
 
     async def forget(self) -> int:
         """Delete what is older than that; return how many rows."""
-        return await self._db.write(lambda tx: pulls.forget(tx, KEPT_US + _SPAN_US), durable=False)
+        rows = await self._db.write(lambda tx: pulls.forget(tx, KEPT_US + _SPAN_US), durable=False)
+        return rows + await self._db.write(lambda tx: pulls.forget_days(tx, now_us() // DAY_US - KEPT_DAYS), durable=False)
+
+    async def days(self, repository: int, days: int = KEPT_DAYS) -> list[Day]:
+        """Return the pulls of a repository in the last days, by image and by whom; who may see it is decided above."""
+        return await self._db.read(pulls.days, repository, now_us() // DAY_US - days + 1, _MOST_ROWS)
+
+    async def most_pulled(self, days: int, limit: int) -> list[tuple[int, int]]:
+        """Return the ids of the public repositories that were pulled most in the last days, and how often."""
+        return await self._db.read(pulls.most_pulled, now_us() // DAY_US - days + 1, limit)
+
+    async def of_tags(self, repository: int, tags: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return how often tags were asked for, and when last (microseconds UTC)."""
+        return await self._db.read(pulls.of_tags, repository, tags)
 
     async def _write(self) -> None:
         took_s = 0.0
         try:
-            while self._totals or self._recent:
+            while self._totals or self._recent or self._tagged or self._daily:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), pause_s(took_s))
                 if self._ending.is_set():
@@ -112,6 +151,11 @@ class PullCounts:
                     took_s = time.monotonic() - began
         finally:
             self._writing = None
+
+
+async def _each(some: dict[_K, int], add: Callable[[Transaction, _K, int], Awaitable[None]], tx: Transaction) -> None:
+    for key, count in some.items():
+        await add(tx, key, count)
 
 
 def pause_s(took_s: float) -> float:

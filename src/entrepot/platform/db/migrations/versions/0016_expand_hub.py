@@ -35,6 +35,7 @@ def upgrade() -> None:
     """Create the tables, empty, and the indexes by which digests and the last pulls are found."""
     _changes()
     _kinds()
+    _pulls()
     op.create_table(
         "image",
         number("manifest", sa.ForeignKey("manifest.id", ondelete="CASCADE"), primary_key=True),
@@ -58,9 +59,28 @@ def _changes() -> None:
     if op.get_bind().dialect.name == "postgresql":
         # Rows become visible in another order than their ids: a reader that follows them needs the transaction's id.
         op.execute("ALTER TABLE repository_change ADD COLUMN xact BIGINT NOT NULL DEFAULT (pg_current_xact_id()::text::bigint)")
-        op.create_index("repository_change_order", "repository_change", ["xact", "id"])
     else:
         op.add_column("repository_change", sa.Column("xact", sa.Integer, nullable=False, server_default="0"))
+    op.create_index("repository_change_order", "repository_change", ["xact", "id"])
+
+
+def _pulls() -> None:
+    op.create_table(
+        "pull_day",
+        number("repository", sa.ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("day", BIG, primary_key=True, autoincrement=False),
+        exact("digest", primary_key=True),
+        exact("who", primary_key=True),
+        number("pulls"),
+    )
+    op.create_index("pull_day_day", "pull_day", ["day"])
+    op.create_table(
+        "tag_pull",
+        number("repository", sa.ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+        exact("tag", primary_key=True),
+        number("pulls"),
+        instant("pulled_at"),
+    )
 
 
 def _kinds() -> None:

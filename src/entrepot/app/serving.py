@@ -11,8 +11,12 @@ from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Settings, workers
+from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.audit.service.reading import Reading
+from entrepot.domain.catalogue.service.kinds import Kinds
+from entrepot.domain.catalogue.service.shelves import Shelves
+from entrepot.domain.catalogue.service.stars import Stars
 from entrepot.domain.plans.model import PRESETS
 from entrepot.domain.plans.service import Allowances
 from entrepot.domain.registry.service.served import is_serving
@@ -109,12 +113,16 @@ def _search(settings: Settings, parts: Parts, gate: Gate) -> Pages:
 
 
 def _pages(settings: Settings, parts: Parts) -> Pages:
-    from entrepot.web.hub.desk import Desk  # noqa: PLC0415 - with the first page: pulls do not wait for it
+    from entrepot.app.search import searching  # noqa: PLC0415 - with the first page: pulls do not wait for it
+    from entrepot.web.hub.desk import Desk  # noqa: PLC0415
+    from entrepot.web.hub.shop import Shop  # noqa: PLC0415
     from entrepot.web.hub.surface import Surface as Hub  # noqa: PLC0415
     from entrepot.web.hub.visiting import Visits  # noqa: PLC0415
 
+    rule, guarded = parts.accounts.rule, Guarded(parts.db)
+    shop = Shop(searching(settings, parts), Shelves(parts.db), Kinds(guarded, rule), Stars(guarded, rule))
     if settings.access == "open":
-        return Hub(parts.registry, settings.public_url, None)
+        return Hub(parts.registry, shop, settings.public_url, None)
     who, changing = parts.accounts, parts.accounts.guarded()
     desk = Desk(
         users=who.users,
@@ -134,7 +142,7 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
         mails=bool(settings.smtp),
         visits=Visits(who.people.sessions),
     )
-    return Hub(parts.registry, settings.public_url, desk)
+    return Hub(parts.registry, shop, settings.public_url, desk)
 
 
 def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:

@@ -10,6 +10,7 @@ from entrepot.cli import (
     audit,
     config,
     credentials,
+    demo,
     doctor,
     fsck,
     invitations,
@@ -41,6 +42,7 @@ app.command("config")(config.config)
 app.command("fsck")(fsck.fsck)
 app.command("doctor")(doctor.doctor)
 app.command("mode")(mode.mode)
+app.command("demo")(demo.demo)
 app.command("tls")(tls.tls)
 app.add_typer(audit.app, name="audit")
 app.add_typer(jobs.app, name="job")

@@ -18,7 +18,7 @@ from entrepot.web.shared.call import Answer, Call, Header
 
 _POLICY: Final = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    b"frame-ancestors 'none'"
+    b"connect-src 'self'; frame-ancestors 'none'"
 )
 _SAFE: Final[tuple[Header, ...]] = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -31,8 +31,24 @@ _SAFE: Final[tuple[Header, ...]] = (
 )
 _ASKED_AGAIN: Final[Header] = (b"cache-control", b"private, no-cache")
 _UNSTORED: Final[Header] = (b"cache-control", b"no-store")
+_MOST_KEPT: Final = 20  # values of one name
 _THEMES: Final = ("light", "dark")
-_KEPT: Final = ("after", "next", "of", "platform")  # of the query, when only language or colours change
+_KEPT: Final = (
+    "after",
+    "next",
+    "of",
+    "platform",
+    "q",
+    "kind",
+    "arch",
+    "os",
+    "category",
+    "age",
+    "sort",
+    "page",
+    "from",
+    "to",
+)  # of the query, when only language or colours change
 _A_YEAR_S: Final = 365 * 86_400
 _WORTH_COMPRESSING: Final = 1_000
 _LEVEL: Final = 5
@@ -61,7 +77,7 @@ class Frame(msgspec.Struct, frozen=True):
         theme = call.one("theme") or kept_here.get("theme", "")
         scheme, host = service_of(call, public_url)
         theme = theme if theme in _THEMES else ""
-        kept = tuple((name, value) for name in _KEPT if (value := call.one(name)) is not None)
+        kept = tuple((name, value) for name in _KEPT for value in call.all(name)[:_MOST_KEPT])
         remembered = tuple(
             (name, value) for name, value in (("lang", language), ("theme", theme)) if value and call.one(name) == value
         )
@@ -90,6 +106,14 @@ def page(call: Call, frame: Frame, template: str, about: object, status: int = 2
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers.append((b"content-encoding", b"gzip"))
     return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+
+def fragment(frame: Frame, template: str, about: object) -> Answer:
+    """Return a part of a page, which the script puts into one."""
+    environment = _environment(frame.words.language)
+    body = environment.get_template(template).render(page=about, frame=frame, words=frame.words, **_of_all()).encode()
+    headers = [*_SAFE, _UNSTORED, (b"content-language", frame.words.language.encode()), (b"x-robots-tag", b"noindex")]
+    return Answer(200, [*headers, (b"content-length", b"%d" % len(body))], body)
 
 
 def to(address: str, *headers: Header) -> Answer:

@@ -17,10 +17,12 @@ from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
 from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
+from entrepot.web.hub.pages.search import SEARCH, SUGGEST, search, suggest
 from entrepot.web.hub.pages.settings import may_describe, settings
 from entrepot.web.hub.pages.signing import sign_in, sign_out
 from entrepot.web.hub.pages.tokens import NEW, TOKENS, new_token, revoke, tokens
 from entrepot.web.hub.rendering import Frame, to
+from entrepot.web.hub.shop import Shop
 from entrepot.web.hub.visiting import Visitor
 from entrepot.web.hub.words import ENGLISH, words
 from entrepot.web.shared.call import Answer, Call, QueryInvalid
@@ -34,8 +36,9 @@ _AT_DESK: Final = ("/accounts/", "/me", "/sign-in", "/sign-out", "/sign-up")
 class Surface:
     """Answers browsers; with a `desk` there are accounts, and whoever pushes needs one."""
 
-    def __init__(self, registry: Registry, public_url: str, desk: Desk | None) -> None:
+    def __init__(self, registry: Registry, shop: Shop, public_url: str, desk: Desk | None) -> None:
         self._registry = registry
+        self._shop = shop
         self._public_url = public_url
         self._desk = desk
         self._signs_in = desk is not None
@@ -80,7 +83,7 @@ class Surface:
 
     async def _own(self, desk: Desk, call: Call, frame: Frame, visitor: Visitor, path: str) -> Answer:
         if path == OWN and call.method != "POST":
-            return await own(call, self._registry, frame, desk, visitor)
+            return await own(call, self._registry, self._shop, frame, desk, visitor)
         if path == ACCOUNT:
             return await account(call, frame, desk, visitor)
         if path == TOKENS:
@@ -96,9 +99,15 @@ class Surface:
             if path.endswith("/") and path != _IMAGES:
                 return _elsewhere(call, path.rstrip("/"))
             return await self._image(call, frame, path)
-        if path != "/" or call.method == "POST":
+        if call.method == "POST":
             raise AddressUnknown
-        return await home(call, self._registry, frame, signs_in=self._signs_in)
+        if path == SEARCH:
+            return await search(call, frame, self._shop)
+        if path == SUGGEST:
+            return await suggest(call, frame, self._shop)
+        if path != "/":
+            raise AddressUnknown
+        return await home(call, self._registry, self._shop, frame, signs_in=self._signs_in)
 
     async def _image(self, call: Call, frame: Frame, path: str) -> Answer:
         asked, _, rest = path.removeprefix(_IMAGES).partition(_BEHIND)

@@ -5,6 +5,7 @@ import msgspec
 from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.plans.service import Plans
+from entrepot.domain.registry.service.backdating import Backdating
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector
@@ -50,6 +51,7 @@ class Registry(msgspec.Struct, frozen=True):
     checker: Checker
     stores: Stores
     pulls: PullCounts
+    backdating: Backdating
 
 
 def registry(
@@ -78,4 +80,5 @@ def registry(
         checker=Checker(db, storage),
         stores=Stores(unguarded, storage),
         pulls=PullCounts(db),
+        backdating=Backdating(db),
     )

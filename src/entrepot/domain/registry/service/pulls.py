@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -102,6 +102,20 @@ class PullCounts:
     def _begin(self) -> None:
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def add_past(self, days: Sequence[tuple[Daily, int]], tags: Mapping[tuple[str, str], int]) -> None:
+        """Add pulls that were, all of one repository's: for a hub that is filled to be looked at."""
+        total, now = sum(count for _, count in days), now_us()
+
+        async def add(tx: Transaction) -> None:
+            for daily, count in days:
+                await pulls.add_daily(tx, daily, count)
+            for (name, tag), count in tags.items():
+                await pulls.add_tagged(tx, name, tag, count, now)
+            if total:
+                await pulls.add_total(tx, days[0][0].repository, total, now)
+
+        await self._db.write(add)
 
     async def close(self) -> None:
         """Write down what is left, if that can be done soon: a disk that hangs keeps nobody from stopping."""

@@ -12,6 +12,7 @@ from entrepot.domain.registry.service import Registry
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.cards import Card
 from entrepot.web.hub.rendering import Frame, page
+from entrepot.web.hub.shop import Shop
 from entrepot.web.hub.visiting import Visitor
 from entrepot.web.shared.call import Answer, Call
 
@@ -30,7 +31,7 @@ class OwnPage(msgspec.Struct, frozen=True):
     usage: Usage | None  # for those who manage it
 
 
-async def own(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor: Visitor) -> Answer:
+async def own(call: Call, registry: Registry, shop: Shop, frame: Frame, desk: Desk, visitor: Visitor) -> Answer:
     """GET /me. Raises Hidden, QueryInvalid, Unavailable."""
     account = visitor.account
     organisations = await desk.organisations.of_account(account.id)
@@ -40,7 +41,7 @@ async def own(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor:
     after = call.one("after") or ""
     found, is_more = await registry.listing.page(call.actor, namespace, after, _AT_ONCE)
     usage = await _usage(call, registry, desk, namespace)
-    cards = [Card.of(each) for each in found]
+    cards = [Card.of(*each) for each in await shop.shelves.of(found)]
     return page(
         call, frame, "own.html", OwnPage(namespace, organisations, cards, after, found[-1].name if is_more else "", usage)
     )

@@ -52,12 +52,30 @@
       if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
       if (event.target.id === "q") event.target.blur();
     }
-    const search = event.target.closest(".search");
+    const search = event.target.closest?.(".search");
     if (search && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       const stops = [search.querySelector("input"), ...search.querySelectorAll(".suggest a")];
       const at = stops.indexOf(document.activeElement);
       const to = stops[at + (event.key === "ArrowDown" ? 1 : -1)];
       if (to) { event.preventDefault(); to.focus(); }
     }
+  });
+
+  root.dataset.js = "";
+  document.addEventListener("change", (event) => event.target.form?.matches("[data-submits]") && event.target.form.requestSubmit());
+
+  const field = document.querySelector("[data-suggest]");
+  const list = document.getElementById("suggest");
+  let waits, asked = "";
+  field?.addEventListener("input", () => {
+    clearTimeout(waits);
+    waits = setTimeout(async () => {
+      const typed = asked = field.value.trim();
+      const answer = typed && await fetch(`${field.dataset.suggest}?q=${encodeURIComponent(typed)}`, { headers: { accept: "text/html" } }).catch(() => null);
+      if (asked !== typed) return;
+      list.innerHTML = answer?.ok ? await answer.text() : "";
+      list.hidden = !list.childElementCount;
+      if (!list.hidden) say(field.dataset.said);
+    }, 80);
   });
 })();

@@ -72,6 +72,8 @@ INDEXES: Final = {
     "repository_pushed": ("repository", ["name"], False, "first_pushed_at is not null"),
     "star_repository": ("star", ["repository"], False, ""),
     "tag_pushed_at": ("tag", ["repository", "pushed_at", "name"], False, ""),
+    "tag_unversioned": ("tag", ["repository"], False, "version is null"),
+    "tag_version": ("tag", ["repository", "version", "name"], False, ""),
     "tag_manifest": ("tag", ["manifest"], False, ""),
     "tag_move_tag": ("tag_move", ["repository", "name", "id"], False, ""),
     "upload_client": ("upload", ["client", "expires_at"], False, ""),

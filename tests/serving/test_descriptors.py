@@ -15,7 +15,7 @@ import pytest
 from entrepot.platform.serving.server import _most_connections, _raised_file_limit
 from support.http import Client
 from support.instance import surroundings
-from support.processes import Server, descendants, free_port
+from support.processes import Server, free_port, web_workers
 
 IDLE: Final = 200
 CROWDED: Final = 120
@@ -36,7 +36,7 @@ def limited(tmp_path: Path) -> Iterator[Callable[[str], tuple[Client, int]]]:
         started.append(server)
         client = Client(f"http://127.0.0.1:{port}", limit_s=5)
         server.wait_until(lambda: is_ready(client), 30)
-        return client, descendants(server.process.pid)[0]
+        return client, web_workers(server.process.pid)[0]
 
     yield start
     for server in started:

@@ -19,7 +19,7 @@ from support import images
 from support.certificates import Authority, serial_of, served_serial
 from support.counts import examples
 from support.instance import Instance
-from support.processes import children
+from support.processes import children, web_workers
 
 MIB: Final = 1 << 20
 CONTENT: Final = os.urandom(MIB) * examples(47, 1024)
@@ -275,6 +275,6 @@ def test_what_was_retired_leaves_nothing_behind(story: Story) -> None:
 
 def _held(instance: Instance) -> tuple[int, int]:
     """Return the most threads and the most descriptors that one of the workers has."""
-    pids = [pid for pid in children(instance.pid) if "entrepot-jobs" not in Path(f"/proc/{pid}/comm").read_text("utf-8")]
+    pids = web_workers(instance.pid)
     counts = [tuple(len(list(Path(f"/proc/{pid}/{what}").iterdir())) for what in ("task", "fd")) for pid in pids]
     return max(count[0] for count in counts), max(count[1] for count in counts)

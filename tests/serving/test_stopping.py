@@ -15,7 +15,7 @@ import pytest
 from support import images
 from support.http import Client
 from support.instance import RUNNING, Instance
-from support.processes import accepts, children, free_port
+from support.processes import accepts, free_port, web_workers
 from support.sources import run_command
 
 MIB: Final = 1 << 20
@@ -172,14 +172,7 @@ def test_an_idle_server_stops_at_once_with_success(serve: Callable[..., Instance
 
 def workers(instance: Instance) -> list[int]:
     """Return the processes that serve: the supervisor's children but for the one that runs jobs."""
-    return [pid for pid in children(instance.pid) if _name(pid) != "entrepot-jobs"]
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text("utf-8").strip()
-    except OSError:
-        return ""
+    return web_workers(instance.pid)
 
 
 def test_a_worker_that_dies_is_replaced_and_serving_goes_on(serve: Callable[..., Instance], database_url: str) -> None:

@@ -9,10 +9,12 @@ from entrepot.domain.catalogue.model import Badge, Category
 from entrepot.domain.catalogue.queries import images
 from entrepot.domain.catalogue.service.kinds import Kinds
 from entrepot.domain.catalogue.service.stars import Stars
-from entrepot.domain.registry.model import Mark
+from entrepot.domain.registry.model import Mark, TagOrder
 from entrepot.domain.registry.queries import repositories
+from entrepot.domain.registry.service.backdating import Backdating
 from entrepot.domain.registry.service.changes import Changes
 from entrepot.domain.registry.service.repositories import facts_in
+from entrepot.domain.registry.service.tag_lists import TagLists
 from entrepot.domain.search.queries import digests, documents, sights
 from entrepot.domain.search.service.entries import entries
 from entrepot.domain.search.service.searching import Searching
@@ -38,8 +40,9 @@ async def catalogue_history(db: Recorder, whole: Parts, who: Accounts, settings:
         await whole.registry.manifests.push(ANYONE, name, manifests.index(image.digest), None, ["v2"])
     await whole.registry.manifests.push(ANYONE, SHOWN, image, None, ["latest"])
     whole.db = db
-    await _looks(db, whole, settings)
+    await _looks(db, whole, settings, image.digest)
     rule = OpenRule(facts_in(db))
+    await _lists(settings, TagLists(db, rule))
     await _stars(settings, Stars(db, rule), (await who.users.find("cleo")).id)
     kinds = Kinds(db, rule)
     await kinds.grant("team", Badge.VERIFIED, "é")
@@ -61,7 +64,16 @@ async def catalogue_history(db: Recorder, whole: Parts, who: Accounts, settings:
     assert (found.count, found.digest) == (0, str(Digest.of(content)))
 
 
-async def _looks(db: Recorder, whole: Parts, settings: Settings) -> None:
+async def _lists(settings: Settings, lists: TagLists) -> None:
+    for order in TagOrder:
+        for after in ("", "v1"):
+            await lists.groups(ANYONE, SHOWN, order, after, "v", 10)
+    await sql(settings, "UPDATE tag SET version = NULL WHERE name = 'v1'")
+    assert await lists.note_versions() >= 2
+    await Backdating(lists._db).shift(SHOWN, 1_000_000)
+
+
+async def _looks(db: Recorder, whole: Parts, settings: Settings, digest: Digest) -> None:
     look, follow = looking(settings, whole), Changes(db)
     last = (await follow.after(Mark(), 1000))[-1]
     assert last.manifest is not None
@@ -78,6 +90,7 @@ async def _looks(db: Recorder, whole: Parts, settings: Settings) -> None:
     assert found is not None
     assert found[1] == "latest"
     assert (await db.read(images.variants, [found[0]]))[found[0]][0].platform == "linux/amd64"
+    assert await db.read(images.platforms, home, [str(digest), "no"]) == {str(digest): "linux/amd64"}
     seen = await db.read(images.one, found[0])
     assert seen is not None
     assert (seen.runs_as, seen.labels) == ("é", {"maintainer": "é"})

@@ -19,7 +19,7 @@ from support.instance import Instance
 from support.jobs import LAST, Steps, effects, make_effects, put, states
 from support.killing import accounted, files
 from support.parts import opened
-from support.processes import descendants
+from support.processes import BESIDE, descendants
 from support.pushers import GoneClient, Ledger, Pusher
 from support.sources import Sources
 from support.tools import PROJECT
@@ -187,7 +187,7 @@ def _kill_supervisor(instance: Instance) -> None:
 
 def _processes(supervisor: int) -> dict[str, list[int]]:
     named = {pid: name for pid in descendants(supervisor) if (name := _name(pid))}
-    jobs = [pid for pid, name in named.items() if name == "entrepot-jobs"]
+    jobs = [pid for pid, name in named.items() if name in BESIDE]
     readers = {pid for each in jobs for pid in descendants(each)}
     return {"worker": [pid for pid in named if pid not in readers and pid not in jobs], "jobs": jobs}
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+BESIDE: Final = ("entrepot-jobs", "entrepot-index")
 _KILL_LIMIT_S: Final = 10.0
 
 
@@ -114,6 +115,16 @@ def descendants(pid: int) -> list[int]:
     for each in found:
         found.extend(parents.get(each, ()))
     return found[1:]
+
+
+def web_workers(pid: int) -> list[int]:
+    """Return the processes of a server that serve: its children but for the one beside them, which has a name of its own."""
+    found = []
+    for each in children(pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{each}/comm").read_text("utf-8").strip() not in BESIDE:
+                found.append(each)
+    return found
 
 
 def children_named(pid: int, name: str) -> list[int]:

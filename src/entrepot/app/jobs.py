@@ -31,7 +31,7 @@ _DEFAULT_PLACES: Final = 4  # of `entrepot worker` where the settings, shared wi
 def engine(settings: Settings, parts: Parts, places: int) -> Engine:
     """Build the engine of one job process."""
     rooms = parts.registry
-    of_registry = RegistryJobs(rooms.collector, rooms.checker, rooms.pulls, scrub_rate=settings.scrub_rate)
+    of_registry = RegistryJobs(rooms.collector, rooms.checker, rooms.pulls, rooms.tag_lists, scrub_rate=settings.scrub_rate)
     who = parts.accounts.people
     forgetting = Forgetting(Throttle(parts.db, ""), who.sessions, who.invitations, AccountUpkeep(parts.db), settings.address_days)
     of_accounts = AccountJobs(forgetting, who.post, Keys(parts.db, KeyFile(key_file(settings)), PURPOSE))

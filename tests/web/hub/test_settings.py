@@ -65,6 +65,29 @@ def test_what_an_image_says_is_previewed_and_saved(client: Client) -> None:
     assert re.search(r"<textarea[^>]*>\n# Use &lt;b&gt;it&lt;/b&gt;\n\n&lt;script&gt;", text)
 
 
+def test_an_image_is_put_on_shelves_and_given_a_star(client: Client) -> None:
+    cookie = signed_in(client, "alice")
+    shelves = {f"category-{name}": "on" for name in ("databases", "security")}
+    assert settle(client, cookie, "other", do="describe", description="shelved", readme="", **shelves).status == 303
+    page = read(client, "/r/alice/other")
+    assert {"/search?category=databases", "/search?category=security"} <= set(page.links)
+    more = {**shelves, "category-languages": "on", "category-networking": "on"}
+    refused = settle(client, cookie, "other", do="describe", description="lost?", readme="", **more)
+    assert (refused.status, "too many shelves" in Read(refused).text) == (422, True)
+    assert "shelved" in read(client, "/r/alice/other").text
+    star = "/r/alice/other/-/star"
+    assert submit(client, star, {}, "").headers["location"].startswith("/sign-in")
+    assert submit(client, star, {"form": "forged"}, cookie).status == 403
+    for _ in range(2):
+        assert submit(client, star, {"form": mark_in(client, cookie)}, cookie).status == 303
+    assert "Starred 1" in seen(client, "/r/alice/other", cookie).text
+    assert "Star 1" in read(client, "/r/alice/other").text
+    submit(client, star, {"form": mark_in(client, cookie), "deed": "take"}, cookie)
+    assert "Star 0" in read(client, "/r/alice/other").text
+    hidden = submit(client, "/r/alice/secret-zz/-/star", {"form": mark_in(client, cookie)}, cookie)
+    assert hidden.status == 404
+
+
 def test_a_text_that_is_too_long_is_kept_in_the_form_and_not_saved(client: Client) -> None:
     cookie = signed_in(client, "alice")
     answer = settle(client, cookie, "other", do="describe", description="kept here", readme="x" * 25_001)

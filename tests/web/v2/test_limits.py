@@ -15,7 +15,7 @@ from entrepot.base.settings import Settings
 from support.http import Answer, Client
 from support.instance import Instance
 from support.parts import sql
-from support.processes import descendants
+from support.processes import web_workers
 from support.wire import Repository, digest_of
 
 OTHER = "127.0.0.2"
@@ -161,7 +161,7 @@ def test_the_bodies_of_a_worker_that_died_are_forgotten(serve: Callable[..., Ins
     hub = serve(workers=1, jobs="none", bodies_per_address=2)
     with bodies(hub, 2):
         assert hub.client().put("/v2/team/app/manifests/v1", body=b"{}").status == 429
-        os.kill(descendants(hub.pid)[0], signal.SIGKILL)
+        os.kill(web_workers(hub.pid)[0], signal.SIGKILL)
 
         def status() -> int:
             try:

@@ -50,6 +50,13 @@ class ForgetPulls(Job, frozen=True):
     queue: ClassVar[str] = CLEAN_UP
 
 
+class NoteVersions(Job, frozen=True):
+    """Note the versions of tags that a release before this one made."""
+
+    kind: ClassVar[str] = "registry.note_versions"
+    queue: ClassVar[str] = CLEAN_UP
+
+
 class Scrub(Job, frozen=True):
     """Read every blob once, slowly, and set aside what is damaged."""
 

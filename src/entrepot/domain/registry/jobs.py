@@ -13,12 +13,14 @@ from entrepot.domain.registry.events import (
     DeleteRepositories,
     ExpireUploads,
     ForgetPulls,
+    NoteVersions,
     Scrub,
 )
 from entrepot.domain.registry.service.checking import Checker
 from entrepot.domain.registry.service.collection import Collector, Swept
 from entrepot.domain.registry.service.pace import Pace
 from entrepot.domain.registry.service.pulls import PullCounts
+from entrepot.domain.registry.service.tag_lists import TagLists
 from entrepot.platform.jobs import Context, Job, Kind, Schedule
 
 _log: Final = logging.getLogger(__name__)
@@ -53,8 +55,11 @@ class Read(msgspec.Struct, frozen=True):
 class RegistryJobs:
     """The handlers, one for each kind of job; a scrub reads at most `scrub_rate` bytes in a second."""
 
-    def __init__(self, collector: Collector, checker: Checker, pulls: PullCounts, *, scrub_rate: int) -> None:
+    def __init__(
+        self, collector: Collector, checker: Checker, pulls: PullCounts, tag_lists: TagLists, *, scrub_rate: int
+    ) -> None:
         self._pulls = pulls
+        self._tag_lists = tag_lists
         self._collector = collector
         self._checker = checker
         self._scrub_rate = scrub_rate
@@ -68,6 +73,7 @@ class RegistryJobs:
             Kind(DeleteOrphans, self.delete_orphans),
             Kind(DeleteRepositories, self.delete_repositories),
             Kind(ForgetPulls, self.forget_pulls),
+            Kind(NoteVersions, self.note_versions),
             Kind(Scrub, self.scrub),
         ]
 
@@ -80,6 +86,7 @@ class RegistryJobs:
             Schedule("collect", gc_grace_s, Collect()),
             Schedule("delete-condemned", soon, DeleteCondemned()),
             Schedule("forget-pulls", _FORGET_EVERY_S, ForgetPulls()),
+            Schedule("note-versions", _FORGET_EVERY_S, NoteVersions()),
             Schedule("expire-uploads", _EXPIRE_EVERY_S, ExpireUploads()),
             # A deletion asks for it at once: here uploads to what was deleted have ended meanwhile.
             Schedule("delete-repositories", _BURIED_EVERY_S, DeleteRepositories()),
@@ -120,6 +127,14 @@ class RegistryJobs:
     async def forget_pulls(self, context: Context, _job: Job) -> None:
         """Delete what is too old."""
         await context.progress(await self._pulls.forget(), note="rows deleted")
+
+    async def note_versions(self, context: Context, _job: Job) -> None:
+        """Note some at a time."""
+        noted = 0
+        while some := await self._tag_lists.note_versions():
+            noted += some
+            await context.rest()
+        await context.progress(noted, note="tags")
 
     async def delete_orphans(self, context: Context, _job: Job) -> None:
         """Look through the whole store."""

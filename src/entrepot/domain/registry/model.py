@@ -218,6 +218,32 @@ class TagDetail(msgspec.Struct, frozen=True):
     pushed_at: int
 
 
+class TagOrder(StrEnum):
+    """In which order tags are listed: by name, the newest version first, or what was pushed last first."""
+
+    NAME = "name"
+    VERSION = "version"
+    PUSHED = "pushed"
+
+
+class ListedTag(msgspec.Struct, frozen=True):
+    """A tag in a list, and the manifest that it names; `pushed_at` is microseconds UTC."""
+
+    name: str
+    manifest: int
+    digest: str
+    media_type: str
+    pushed_by: str
+    pushed_at: int
+
+
+class TagGroup(msgspec.Struct, frozen=True):
+    """An image under the first of its tags, and all tags on it, that one first."""
+
+    first: ListedTag
+    names: list[str]
+
+
 class TagMove(msgspec.Struct, frozen=True):
     """One move of a tag: None stands for not being there. `moved_at` is microseconds UTC."""
 

@@ -80,6 +80,7 @@ tag: Final = Table(
     exact("name", primary_key=True),
     number("manifest", ForeignKey("manifest.id")),
     instant("pushed_at"),
+    exact("version", nullable=True),  # what sorts like the version that it begins with; the release before noted none
 )
 # How often it was pulled; without a row never. Pushes lock a repository's row, and are not to wait for counts.
 pull_total: Final = Table(

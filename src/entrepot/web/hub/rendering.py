@@ -138,6 +138,7 @@ def _environment(language: str) -> Environment:
     environment.filters["path"] = lambda text: quote(text, safe="/:@")
     environment.filters["number"] = spoken.number
     environment.filters["short"] = spoken.short
+    environment.filters["brief"] = spoken.brief
     environment.filters["size"] = spoken.size
     environment.filters["age"] = spoken.age
     environment.filters["date"] = spoken.date

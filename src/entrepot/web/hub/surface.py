@@ -13,6 +13,7 @@ from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.account import ACCOUNT, account
 from entrepot.web.hub.pages.cards import shown_name
+from entrepot.web.hub.pages.compare import compare
 from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
 from entrepot.web.hub.pages.own import OWN, own
@@ -20,6 +21,8 @@ from entrepot.web.hub.pages.problems import AddressUnknown, problem
 from entrepot.web.hub.pages.search import SEARCH, SUGGEST, search, suggest
 from entrepot.web.hub.pages.settings import may_describe, settings
 from entrepot.web.hub.pages.signing import sign_in, sign_out
+from entrepot.web.hub.pages.starring import picture, star
+from entrepot.web.hub.pages.tags import tags
 from entrepot.web.hub.pages.tokens import NEW, TOKENS, new_token, revoke, tokens
 from entrepot.web.hub.rendering import Frame, to
 from entrepot.web.hub.shop import Shop
@@ -114,18 +117,32 @@ class Surface:
         name = RepositoryName.parse(asked)
         if self._desk is not None and frame.visitor is not None:
             if rest == "settings":
-                return await settings(call, self._registry, frame, self._desk, frame.visitor, name)
+                return await settings(call, (self._registry, self._shop), frame, self._desk, frame.visitor, name)
             frame = msgspec.structs.replace(frame, may_set=await may_describe(call, self._desk, name))
         if rest == "settings" and self._signs_in:
             return _first_sign_in(call, path)
         if call.method == "POST":
+            return await self._deed(call, frame, path, name, rest)
+        return await self._shown(call, frame, name, rest if path != f"{_IMAGES}{asked}" else "")
+
+    async def _deed(self, call: Call, frame: Frame, path: str, name: RepositoryName, rest: str) -> Answer:
+        if rest != "star" or not self._signs_in:
             raise AddressUnknown
-        if path == f"{_IMAGES}{asked}":
-            return await images.overview(call, self._registry, frame, name)
+        if frame.visitor is None:
+            return _first_sign_in(call, path.partition(_BEHIND)[0])
+        return await star(call, frame, self._shop, frame.visitor, name)
+
+    async def _shown(self, call: Call, frame: Frame, name: RepositoryName, rest: str) -> Answer:
+        if not rest:
+            return await images.overview(call, self._registry, self._shop, frame, name)
         if rest == "tags":
-            return await images.tags(call, self._registry, frame, name)
+            return await tags(call, self._registry, self._shop, frame, name)
+        if rest == "compare":
+            return await compare(call, self._registry, self._shop, frame, name)
         if rest.startswith("tags/"):
-            return await images.tag(call, self._registry, frame, name, rest.removeprefix("tags/"))
+            return await images.tag(call, self._registry, self._shop, frame, name, rest.removeprefix("tags/"))
+        if rest.startswith("badge/"):
+            return await picture(call, self._registry, self._shop, name, rest.removeprefix("badge/"))
         raise AddressUnknown
 
 

@@ -64,13 +64,18 @@ class Words:
         """Return a number with its thousands set apart."""
         return format_decimal(number, locale=self._locale)
 
+    def brief(self, number: int) -> str:
+        """Return a number in as few characters as tell its size."""
+        if number < _SHORT_FROM:
+            return self.number(number)
+        return format_compact_decimal(number, format_type="short", locale=self._locale, fraction_digits=1).replace("K", "k")
+
     def short(self, number: int) -> Markup:
         """Return a number in as few characters as tell its size; the exact one is in the title."""
         exact = self.number(number)
         if number < _SHORT_FROM:
             return Markup("{}").format(exact)
-        text = format_compact_decimal(number, format_type="short", locale=self._locale, fraction_digits=1).replace("K", "k")
-        return Markup('<span title="{}">{}</span>').format(exact, text)
+        return Markup('<span title="{}">{}</span>').format(exact, self.brief(number))
 
     def size(self, size_bytes: int) -> str:
         """Return a size in powers of ten, as registries and disks are sold."""

@@ -67,6 +67,13 @@ _CHILDREN: Final = ListStatement(
         .where(_CHILD.c.manifest.in_(values), _CHILD.c.kind == "child")
     )
 )
+_PLATFORMS: Final = ListStatement(
+    lambda values: (
+        select(manifest.c.digest, image.c.platform)
+        .select_from(manifest.join(image, image.c.manifest == manifest.c.id))
+        .where(manifest.c.repository == bindparam("repository"), manifest.c.digest.in_(values))
+    )
+)
 _SHOWN: Final = select(tag.c.manifest, tag.c.name).where(tag.c.repository == bindparam("repository"))
 _LATEST: Final = Statement(_SHOWN.where(tag.c.name == "latest"))
 _NEWEST: Final = Statement(_SHOWN.order_by(tag.c.pushed_at.desc(), tag.c.name.desc()).limit(1))
@@ -109,6 +116,11 @@ async def variants(db: Reader, manifests: Sequence[int]) -> dict[int, list[Varia
             if platform and not platform.startswith("unknown"):
                 found.setdefault(id_, []).append(Variant(platform, digest, size))
     return {id_: sorted(each, key=lambda variant: variant.platform) for id_, each in found.items()}
+
+
+async def platforms(db: Reader, repository_: int, digests: Sequence[str]) -> dict[str, str]:
+    """Return for which platforms images of a repository are."""
+    return {row[0]: row[1] for row in await db.all_of(_PLATFORMS, digests, repository=repository_) if row[1]}
 
 
 async def shown(db: Reader, repository_: int) -> tuple[int, str] | None:

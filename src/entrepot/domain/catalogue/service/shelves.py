@@ -30,6 +30,10 @@ class Shelves:
         """Return what manifests hold for each platform, as far as it was looked into."""
         return await self._db.read(images.variants, manifests)
 
+    async def platforms(self, repository: int, digests: Sequence[str]) -> dict[str, str]:
+        """Return for which platforms images of a repository are, whose digests are given."""
+        return await self._db.read(images.platforms, repository, digests)
+
     async def image(self, manifest: int) -> Image | None:
         """Return what was read of an image."""
         return await self._db.read(images.one, manifest)

@@ -42,7 +42,9 @@ _NOTE: Final = Statement(
 _NOTE_IN: Final = Statement(
     insert(repository_change).from_select(
         ["repository", "manifest", "made_at"],
-        select(repository.c.id, cast(null(), BIG), now_us()).where(repository.c.namespace == bindparam("namespace", type_=BIG)),
+        select(repository.c.id, cast(null(), BIG), now_us())
+        .where(repository.c.namespace == bindparam("namespace", type_=BIG))
+        .order_by(repository.c.id),
     )
 )
 _BEHIND: Final = tuple_(repository_change.c.xact, repository_change.c.id) > tuple_(_XACT, bindparam("id", type_=BIG))

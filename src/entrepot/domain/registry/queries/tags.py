@@ -53,6 +53,7 @@ _ADD: Final = Statement(
         name=bindparam("name"),
         manifest=bindparam("manifest"),
         pushed_at=now_us(),
+        version=bindparam("version"),
     )
 )
 # The tag alone: with the manifest joined, PostgreSQL would find nothing when the tag moved while it waited for the lock.
@@ -96,9 +97,9 @@ async def details_after(db: Reader, repository: int, last: str, limit: int) -> l
     return [TagDetail(*row) for row in await db.all(_DETAILS, repository=repository, last=last, limit=limit)]
 
 
-async def add_tag(tx: Transaction, repository: int, name: str, manifest_: int) -> bool:
-    """Make the tag; False when it was there already and nothing was changed."""
-    return await tx.run(_ADD, repository=repository, name=name, manifest=manifest_) > 0
+async def add_tag(tx: Transaction, repository: int, name: str, manifest_: int, version: str) -> bool:
+    """Make the tag, whose version sorts so; False when it was there already and nothing was changed."""
+    return await tx.run(_ADD, repository=repository, name=name, manifest=manifest_, version=version) > 0
 
 
 async def lock_tag(tx: Transaction, repository: int, name: str) -> str | None:

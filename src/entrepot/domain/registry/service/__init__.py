@@ -17,6 +17,7 @@ from entrepot.domain.registry.service.pulls import PullCounts
 from entrepot.domain.registry.service.repositories import Repositories
 from entrepot.domain.registry.service.served import Served
 from entrepot.domain.registry.service.stores import Stores
+from entrepot.domain.registry.service.tag_lists import TagLists
 from entrepot.domain.registry.service.tags import Tags
 from entrepot.domain.registry.service.uploads import Uploads
 from entrepot.platform.db.database import Database
@@ -44,6 +45,7 @@ class Registry(msgspec.Struct, frozen=True):
     blobs: Blobs
     uploads: Uploads
     tags: Tags
+    tag_lists: TagLists
     repositories: Repositories
     names: Names
     listing: Listing
@@ -73,6 +75,7 @@ def registry(
         blobs=blobs,
         uploads=Uploads(db, storage, rule, places, lifetime_s=rules.upload_lifetime_s, per_address=rules.uploads_per_address),
         tags=Tags(db, rule),
+        tag_lists=TagLists(db, rule),
         repositories=Repositories(db, rule, places),
         names=Names(db),
         listing=Listing(db, rule, places),

@@ -10,6 +10,7 @@ from entrepot.domain.audit.service.recording import record
 from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import Page, TagDetail, TagMove
 from entrepot.domain.registry.queries import changes, repositories, tags
+from entrepot.domain.registry.versions import version_key
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
 
@@ -20,7 +21,7 @@ async def move_tag(tx: Transaction, repository: int, tag: str, manifest: tuple[i
     """Let `tag` point at the manifest (its id and digest), and record it when that is a move; tell whether it was one."""
     id_, digest = manifest
     while True:
-        if await tags.add_tag(tx, repository, tag, id_):
+        if await tags.add_tag(tx, repository, tag, id_, version_key(tag)):
             before = None
             break
         before = await tags.lock_tag(tx, repository, tag)

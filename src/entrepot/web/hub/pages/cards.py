@@ -29,6 +29,7 @@ class Card(msgspec.Struct, frozen=True):
     pushed_at: int
     owner: str = ""
     categories: tuple[str, ...] = ()
+    id: int = 0
 
     @property
     def is_official(self) -> bool:
@@ -50,4 +51,5 @@ class Card(msgspec.Struct, frozen=True):
             pushed_at=found.pushed_at,
             owner=owner,
             categories=shelved.categories,
+            id=found.id,
         )

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from entrepot.domain.access.errors import Denied, Hidden
 from entrepot.domain.access.model import Action
+from entrepot.domain.catalogue.errors import TooManyCategories
+from entrepot.domain.catalogue.model import MOST_CATEGORIES, Category
 from entrepot.domain.plans.errors import PlanRefused
 from entrepot.domain.registry.errors import TextTooLong
 from entrepot.domain.registry.service import Registry
@@ -19,6 +21,7 @@ from entrepot.web.hub.pages.images import Sight, card_of
 from entrepot.web.hub.pages.problems import AddressUnknown
 from entrepot.web.hub.readme import rendered
 from entrepot.web.hub.rendering import Frame, page, to
+from entrepot.web.hub.shop import Shop
 from entrepot.web.hub.visiting import LARGE, Visitor, read_form
 from entrepot.web.shared.call import Answer, Call
 
@@ -34,6 +37,8 @@ class SettingsPage(msgspec.Struct, frozen=True):
     sight: Sight
     description: str
     readme: str
+    chosen: tuple[str, ...]
+    categories: list[Category]
     may_configure: bool
     may_remove: bool
     preview: Markup | None = None
@@ -41,47 +46,62 @@ class SettingsPage(msgspec.Struct, frozen=True):
     told: str = ""
     longest_description: int = LONGEST_DESCRIPTION
     longest_readme: int = LONGEST_README
+    most_categories: int = MOST_CATEGORIES
 
 
-async def settings(call: Call, registry: Registry, frame: Frame, desk: Desk, visitor: Visitor, name: RepositoryName) -> Answer:
+async def settings(
+    call: Call, rooms: tuple[Registry, Shop], frame: Frame, desk: Desk, visitor: Visitor, name: RepositoryName
+) -> Answer:
     """GET and POST /r/NAME/-/settings.
 
     Raises:
         Denied, FormRefused, FormUnreadable, Hidden, RegistryReadOnly, Renamed, RepositoryUnknown
     """
     await desk.permits.in_repository(call.actor, Action.DESCRIBE, name)
-    card, about = await card_of(registry, call.actor, name)
+    registry, shop = rooms
+    card, about = await card_of(registry, shop, call.actor, name)
     sight = Sight(card, f"{frame.host}/{card.name}", about.archived_at is not None, "settings", None, None)
     may_configure, may_remove = [await _may(call, desk, action, name) for action in (Action.CONFIGURE, Action.REMOVE)]
-    shown = SettingsPage(sight, card.description, about.readme, may_configure, may_remove)
+    known = await shop.kinds.categories()
+    shown = SettingsPage(sight, card.description, about.readme, card.categories, known, may_configure, may_remove)
     if call.method != "POST":
         return page(call, frame, "settings.html", shown)
     form = await read_form(call, frame.place, visitor, at_most=LARGE)
     if form.get("do") in ("describe", "preview"):
-        shown = replace(shown, description=form.get("description", "").strip(), readme=form.get("readme", ""))
+        chosen = tuple(each.name for each in known if f"category-{each.name}" in form)
+        shown = replace(shown, description=form.get("description", "").strip(), readme=form.get("readme", ""), chosen=chosen)
     if form.get("do") == "preview":
         preview = await asyncio.to_thread(rendered, shown.readme[:LONGEST_README])
         return page(call, frame, "settings.html", replace(shown, preview=preview))
+    wrong, told = "", ""
     if form.get("do") == "delete" and form.get("name", "").strip() != card.name:
-        return page(call, frame, "settings.html", replace(shown, wrong="name"), _UNUSABLE)
-    try:
-        return to(await _done(call, registry, desk, name, shown, form.get("do", "")))
-    except TextTooLong:
-        return page(call, frame, "settings.html", replace(shown, wrong="long"), _UNUSABLE)
-    except PlanRefused as refused:
-        return page(call, frame, "settings.html", replace(shown, wrong="plan", told=refused.message), _UNUSABLE)
+        wrong = "name"
+    else:
+        try:
+            return to(await _done(call, rooms, desk, name, shown, form.get("do", "")))
+        except TooManyCategories:
+            wrong = "categories"
+        except TextTooLong:
+            wrong = "long"
+        except PlanRefused as refused:
+            wrong, told = "plan", refused.message
+    return page(call, frame, "settings.html", replace(shown, wrong=wrong, told=told), _UNUSABLE)
 
 
-async def _done(call: Call, registry: Registry, desk: Desk, name: RepositoryName, shown: SettingsPage, deed: str) -> str:
+async def _done(
+    call: Call, services: tuple[Registry, Shop], desk: Desk, name: RepositoryName, shown: SettingsPage, deed: str
+) -> str:
     """Do what a button of the form stands for; return where to go then.
 
     Raises:
         AddressUnknown: there is no such button.
         Denied, PlanRefused, RegistryReadOnly, Renamed, RepositoryUnknown, TextTooLong
     """
-    rooms, actor = registry.repositories, call.acting
+    (registry, shop), actor = services, call.acting
+    rooms = registry.repositories
     place = f"/r/{shown.sight.card.name}"
     if deed == "describe":
+        await shop.kinds.shelve(actor, name, shown.chosen)
         await rooms.describe(actor, name, description=" ".join(shown.description.split()), readme=shown.readme)
         return place
     if deed in ("show", "hide"):

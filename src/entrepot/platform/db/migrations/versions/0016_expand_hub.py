@@ -45,6 +45,10 @@ def upgrade() -> None:
         exact("labels"),
         instant("looked_at"),
     )
+    op.add_column("tag", exact("version", nullable=True))
+    op.create_index("tag_version", "tag", ["repository", "version", "name"])
+    unversioned = sa.text("version IS NULL")
+    op.create_index("tag_unversioned", "tag", ["repository"], sqlite_where=unversioned, postgresql_where=unversioned)
     op.create_index("tag_pushed_at", "tag", ["repository", "pushed_at", "name"])
     op.create_index("manifest_digest", "manifest", ["digest"])
     op.create_index("pull_total_pulled_at", "pull_total", ["pulled_at"])

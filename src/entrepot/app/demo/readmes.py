@@ -1,23 +1,12 @@
 """READMEs of the demo hub's images."""
 
+from typing import Final
+
 from entrepot.app.demo.stock import Stock
 
+_FULL: Final = """# {title}
 
-def readme(stock: Stock, versions: tuple[str, ...]) -> str:
-    """Return what an image says of itself, as long as its stock says."""
-    if stock.readme == "none":
-        return ""
-    title = stock.name.rpartition("/")[2]
-    if stock.readme == "short":
-        return f"# {title}\n\n{stock.about}. Made for myself; ask me if something breaks.\n"
-    newest = versions[-1] if versions else "latest"
-    name = stock.name.removeprefix("library/")
-    publish = f" -p {stock.port}:{stock.port}" if stock.port else ""
-    runs = f"`{stock.user}`, and needs no root" if stock.user else "`root`: give it another user with `--user` where you can"
-    rows = "\n".join(f"| `{each}` | {'the newest' if each == newest else 'kept up to date'} |" for each in reversed(versions))
-    return f"""# {title}
-
-{stock.about}.
+{about}.
 
 ## Quick start
 
@@ -45,9 +34,9 @@ Versions are rebuilt when their base image has fixes. A version that was once pu
 
 ## What is inside
 
-- Built on `{stock.base}`, for {len(stock.platforms)} {"platform" if len(stock.platforms) == 1 else "platforms"}.
+- Built on `{base}`, for {platforms}.
 - Runs as {runs}.
-- The command is `{stock.command}`; arguments behind the image's name replace it.
+- The command is `{command}`; arguments behind the image's name replace it.
 
 ## Settings
 
@@ -63,6 +52,34 @@ Mount a volume at `DATA_DIR`, or what is stored there goes with the container.
 
 ## Source
 
-{"The Dockerfile and the history of this image are at the address that the image itself names." if stock.source else ""}
-Reports of faults are welcome there. This image belongs to a demo hub: it was made locally, and holds no program.
+{source}Reports of faults are welcome there. This image belongs to a demo hub: it was made locally, and holds no program.
 """
+_SOURCE: Final = "The Dockerfile and the history of this image are at the address that the image itself names.\n"
+
+
+def readme(stock: Stock, versions: tuple[str, ...]) -> str:
+    """Return what an image says of itself, as long as its stock says."""
+    if stock.readme == "none":
+        return ""
+    title = stock.name.rpartition("/")[2]
+    if stock.readme == "short":
+        return f"# {title}\n\n{stock.about}. Made for myself; ask me if something breaks.\n"
+    newest = versions[-1] if versions else "latest"
+    name = stock.name.removeprefix("library/")
+    publish = f" -p {stock.port}:{stock.port}" if stock.port else ""
+    runs = f"`{stock.user}`, and needs no root" if stock.user else "`root`: give it another user with `--user` where you can"
+    rows = "\n".join(f"| `{each}` | {'the newest' if each == newest else 'kept up to date'} |" for each in reversed(versions))
+    count = len(stock.platforms)
+    return _FULL.format(
+        title=title,
+        about=stock.about,
+        publish=publish,
+        name=name,
+        newest=newest,
+        rows=rows,
+        base=stock.base,
+        platforms=f"{count} platform" if count == 1 else f"{count} platforms",
+        runs=runs,
+        command=stock.command,
+        source=_SOURCE if stock.source else "",
+    )

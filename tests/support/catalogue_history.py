@@ -79,6 +79,7 @@ async def _looks(db: Recorder, whole: Parts, settings: Settings, digest: Digest)
     assert last.manifest is not None
     assert last.mark == await follow.end()
     assert (await follow.clocks())[0] > last.mark.xact
+    assert await follow.leads_on_from(last.mark)
     await look.look_at([last.manifest])
     assert await look.look_behind(0) is not None
     assert await follow.forget() == 0

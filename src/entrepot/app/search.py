@@ -10,7 +10,6 @@ from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.rule import OpenRule
 from entrepot.domain.catalogue.service.looking import Looking
 from entrepot.domain.registry.service.blobs import Blobs
-from entrepot.domain.registry.service.changes import Changes
 from entrepot.domain.search.service.following import Following
 from entrepot.domain.search.service.searching import Searching
 
@@ -38,4 +37,4 @@ def following(settings: Settings, parts: Parts) -> Following:
     """Return what keeps the index up to date."""
     # Not the address itself, which may have a password in it.
     database = hashlib.sha256((settings.database or "SQLite").encode()).hexdigest()[:_MARK]
-    return Following(parts.db, Changes(parts.db), looking(settings, parts), index_folder(settings), database)
+    return Following(parts.db, looking(settings, parts), index_folder(settings), database)

@@ -284,10 +284,11 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, order=True):
-    """How far changes were read: the transaction and the id of the last row."""
+    """How far changes were read: the transaction, the id and the time of the last row (microseconds UTC)."""
 
     xact: int = 0
     id: int = 0
+    at: int = 0
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -75,3 +75,4 @@ class Place(msgspec.Struct, frozen=True):
     id: int
     at: int
     made_at: int  # when the whole index was made
+    change_at: int = 0  # when the last change was written: another database has another one there

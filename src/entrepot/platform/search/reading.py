@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from tantivy import FieldType, Index, Occur, Query, Searcher
@@ -26,6 +27,7 @@ from entrepot.platform.search.fields import (
     schema,
     with_words,
 )
+from entrepot.platform.search.library import IndexBroken, told
 from entrepot.platform.search.model import Found, Order, Wanted, Word
 from entrepot.platform.search.writing import folder_of
 
@@ -58,10 +60,10 @@ class Reading:
         self._folder = folder_of(folder)
         self._index: Index | None = None
         self._looked_at = 0.0
+        self._turn = Lock()  # of threads: the first ones would open it several times, or be told that it is away
 
     def search(self, wanted: Wanted) -> Found:
         """Return what is found. Raises IndexAway."""
-        searcher = self._searcher()
         most = max(0, min(wanted.most, _DEEPEST - wanted.first))
         how: dict[str, Any] = {"offset": wanted.first, "limit": most or 1}
         if wanted.order is Order.BEST and (wanted.words or wanted.whole):
@@ -69,11 +71,14 @@ class Reading:
         else:
             by = Order.PULLS if wanted.order is Order.BEST else wanted.order
             how |= {"order_by_field": by.value, "order": Direction.Desc}
+        query = _query(wanted)
+        searcher = self._searcher()
         try:
-            found = searcher.search(_query(wanted), **how)
-            places = [address for _, address in found.hits] if most else []
-            ids = searcher.fast_field_values(ID, places) if places else []
-        except (ValueError, OSError) as error:
+            with told():
+                found = searcher.search(query, **how)
+                places = [address for _, address in found.hits] if most else []
+                ids = searcher.fast_field_values(ID, places) if places else []
+        except (OSError, IndexBroken) as error:
             raise self._gone() from error
         return Found([int(each) for each in ids if each is not None], found.count)  # type: ignore[attr-defined]  # a gap of its stubs
 
@@ -82,20 +87,22 @@ class Reading:
         return self._searcher().num_docs
 
     def _searcher(self) -> Searcher:
-        now = time.monotonic()
         try:
-            if self._index is None:
-                if now - self._looked_at < _RETRY_S and self._looked_at:
-                    raise IndexAway
-                self._looked_at = now
-                self._index = with_words(Index.open(str(self._folder)))
-                self._index.config_reader("manual", 0)
-                self._index.reload()
-            elif now - self._looked_at > _RELOAD_S:
-                self._looked_at = now
-                self._index.reload()
-            return self._index.searcher()
-        except (ValueError, OSError) as error:
+            with self._turn, told():
+                now = time.monotonic()
+                if self._index is None:
+                    if self._looked_at and now - self._looked_at < _RETRY_S:
+                        raise IndexAway
+                    self._looked_at = now
+                    index = with_words(Index.open(str(self._folder)))
+                    index.config_reader("manual", 0)
+                    index.reload()
+                    self._index = index
+                elif now - self._looked_at > _RELOAD_S:
+                    self._looked_at = now
+                    self._index.reload()
+                return self._index.searcher()
+        except (OSError, IndexBroken) as error:
             raise self._gone() from error
 
     def _gone(self) -> IndexAway:

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -31,6 +32,7 @@ from entrepot.platform.search.fields import (
     schema,
     with_words,
 )
+from entrepot.platform.search.library import IndexBroken, told
 from entrepot.platform.search.model import Entry, Place
 
 _log: Final = logging.getLogger(__name__)
@@ -54,10 +56,10 @@ def ask_anew(folder: Path) -> None:
 
 
 class Writing:
-    """The one who writes an index, while the context is entered. Each method may raise OSError, and ValueError of the library."""
+    """The one who writes an index, while the context is entered. Each method may raise OSError and IndexBroken."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._entries = folder_of(folder)
         self._lock = -1
         self._writer: IndexWriter | None = None
@@ -73,8 +75,8 @@ class Writing:
 
     def take(self) -> bool:
         """Become the one who writes; False while another process is."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -84,12 +86,8 @@ class Writing:
         return True
 
     def is_asked_anew(self) -> bool:
-        """Tell whether somebody asked for a new one, and forget that."""
-        try:
-            (self._folder / _ANEW).unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        """Tell whether somebody asked for a new one since one was begun."""
+        return (self.folder / _ANEW).exists()
 
     def place(self) -> Place | None:
         """Return up to where the entries are complete; None when they have to be made anew."""
@@ -102,16 +100,23 @@ class Writing:
     def begin_anew(self) -> None:
         """Forget all entries, for readers when the next ones are committed; entries that cannot be read are thrown away."""
         (self._entries / _PLACE).unlink(missing_ok=True)
-        for other in self._folder.glob("v*"):
+        (self.folder / _ANEW).unlink(missing_ok=True)
+        for other in self.folder.glob("v*"):
             if other != self._entries:
                 shutil.rmtree(other, ignore_errors=True)
         try:
-            self._open().delete_all_documents()
-        except ValueError as error:
-            _log.warning("search_index_thrown_away", extra={"reason": str(error)})
-            self.close()
-            shutil.rmtree(self._entries, ignore_errors=True)
-            self._open()
+            with told():
+                self._open().delete_all_documents()
+        except IndexBroken as error:
+            self.throw_away(error)
+            with told():
+                self._open()
+
+    def throw_away(self, reason: IndexBroken) -> None:
+        """Delete all entries, which are broken: there is no index until it is made anew."""
+        _log.warning("search_index_thrown_away", extra={"reason": str(reason)})
+        self.close()
+        shutil.rmtree(self._entries, ignore_errors=True)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Add entries, each in the place of the one of its id."""
@@ -122,18 +127,21 @@ class Writing:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries of ids of which there is none."""
-        writer = self._open()
-        for entry in entries:
-            writer.add_document(_document(entry))
+        with told():
+            writer = self._open()
+            for entry in entries:
+                writer.add_document(_document(entry))
 
     def drop(self, ids: Sequence[int]) -> None:
         """Take entries away."""
-        # Not by a term: the library would take the number for a signed one, and find nothing.
-        self._open().delete_documents_by_query(Query.term_set_query(schema(), ID, ids))
+        with told():
+            # Not by a term: the library would take the number for a signed one, and find nothing.
+            self._open().delete_documents_by_query(Query.term_set_query(schema(), ID, ids))
 
     def commit(self, place: Place) -> None:
         """Let readers see what was put and dropped, which is complete up to there."""
-        self._open().commit()
+        with told():
+            self._open().commit()
         self.note(place)
 
     def note(self, place: Place) -> None:
@@ -147,7 +155,8 @@ class Writing:
         """Finish what is under way, and give its memory back; what was not committed is forgotten."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.wait_merging_threads()
+            with suppress(OSError, IndexBroken), told():
+                writer.wait_merging_threads()
 
     def _open(self) -> IndexWriter:
         if self._writer is None:

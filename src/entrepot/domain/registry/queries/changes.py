@@ -47,18 +47,24 @@ _NOTE_IN: Final = Statement(
         .order_by(repository.c.id),
     )
 )
+_MARK: Final = (repository_change.c.xact, repository_change.c.id, repository_change.c.made_at)
 _BEHIND: Final = tuple_(repository_change.c.xact, repository_change.c.id) > tuple_(_XACT, bindparam("id", type_=BIG))
 _AFTER: Final = Statement(
-    select(repository_change.c.repository, repository_change.c.manifest, repository_change.c.xact, repository_change.c.id)
+    select(repository_change.c.repository, repository_change.c.manifest, *_MARK)
     .where(_BEHIND, repository_change.c.xact < _settled())
     .order_by(repository_change.c.xact, repository_change.c.id)
     .limit(bindparam("limit"))
 )
 _END: Final = Statement(
-    select(repository_change.c.xact, repository_change.c.id)
+    select(*_MARK)
     .where(repository_change.c.xact < _settled())
     .order_by(repository_change.c.xact.desc(), repository_change.c.id.desc())
     .limit(1)
+)
+_MADE_AT: Final = Statement(
+    select(repository_change.c.made_at).where(
+        repository_change.c.xact == _XACT, repository_change.c.id == bindparam("id", type_=BIG)
+    )
 )
 _CLOCKS: Final = Statement(select(_settled(), now_us()))
 # The last row stays: where none is left SQLite would begin to count anew.
@@ -83,13 +89,19 @@ async def note_in(tx: Transaction, namespace: int) -> None:
 async def after(db: Reader, mark: Mark, limit: int) -> list[Change]:
     """Return the changes behind a mark, in order, at most `limit`; those before which others may come are left for later."""
     rows = await db.all(_AFTER, xact=mark.xact, id=mark.id, limit=limit)
-    return [Change(repository_, manifest, Mark(xact, id_)) for repository_, manifest, xact, id_ in rows]
+    return [Change(repository_, manifest, Mark(*mark)) for repository_, manifest, *mark in rows]
 
 
 async def end(db: Reader) -> Mark:
     """Return the mark of the last change that can be read now."""
     row = await db.one(_END)
     return Mark(*row) if row else Mark()
+
+
+async def is_there(db: Reader, mark: Mark) -> bool:
+    """Tell whether a mark is of this database's, and not of one that another copy went on from."""
+    row = await db.one(_MADE_AT, xact=mark.xact, id=mark.id)
+    return row is not None and row[0] == mark.at
 
 
 async def clocks(db: Reader) -> tuple[int, int]:

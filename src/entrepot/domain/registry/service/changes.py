@@ -24,6 +24,10 @@ class Changes:
         """Return the mark of the last change."""
         return await self._db.read(changes.end)
 
+    async def leads_on_from(self, mark: Mark) -> bool:
+        """Tell whether all that came behind a mark can be read: it is of this database, and was not forgotten."""
+        return mark == Mark() or await self._db.read(changes.is_there, mark)
+
     async def clocks(self) -> tuple[int, int]:
         """Return the transaction before which all have ended, and the database's time in microseconds UTC."""
         return await self._db.read(changes.clocks)

@@ -21,12 +21,13 @@ from entrepot.domain.registry.service.changes import KEPT_US, Changes
 from entrepot.domain.search.queries import documents
 from entrepot.domain.search.service.entries import entries
 from entrepot.platform.db.database import Database
+from entrepot.platform.search.library import IndexBroken
 from entrepot.platform.search.model import Place
 from entrepot.platform.search.writing import Writing
 
 _log: Final = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 0.5
-_AGAIN_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 600.0
 _IDLE_LOOKS: Final = 10  # after which the writer's memory is given back
 _BATCH: Final = 200
 _COUNT_EVERY_US: Final = seconds_us(300)
@@ -37,14 +38,17 @@ _OVERLAP_US: Final = seconds_us(120)  # counts are written a while after the pul
 
 
 class Following:
-    """Keeps the index of a folder up to date; `database` tells databases apart."""
+    """Keeps the index of a folder up to date."""
 
-    def __init__(self, db: Database, changes: Changes, looking: Looking, folder: Path, database: str) -> None:
+    def __init__(self, db: Database, looking: Looking, folder: Path, database: str, again_s: float = 5.0) -> None:
+        """Take what is followed; `database` tells databases apart, and `again_s` is how long trouble is waited for."""
         self._db = db
-        self._changes = changes
+        self._changes = Changes(db)
         self._looking = looking
         self._folder = folder
         self._database = database
+        self._again_s = again_s
+        self._broken = 0  # times in a row
         self._counted_at = 0
         self._idle = 0
 
@@ -52,28 +56,35 @@ class Following:
         """Do so for ever; the database may go away and come back, and so may room on the disk."""
         with Writing(self._folder) as writing:
             while not await self._tried(writing.take, writing):  # noqa: ASYNC110 - the lock of a file wakes nobody
-                await asyncio.sleep(_AGAIN_S)  # another process of this folder does it
+                await asyncio.sleep(self._again_s)  # another process of this folder does it
             while True:
                 pause_s = _LOOK_EVERY_S
                 try:
                     await self.step(writing)
                 except Unavailable as error:
                     _log.debug("search_waits", extra={"reason": error.message})
-                    pause_s = _AGAIN_S
-                except (OSError, ValueError) as error:  # the library has no errors of its own
+                    pause_s = self._again_s
+                except OSError as error:
                     _log.warning("search_index_not_written", extra={"reason": str(error)})
-                    writing.close()
-                    pause_s = _AGAIN_S
+                    await _aside(writing.close)
+                    pause_s = self._again_s
+                except IndexBroken as error:
+                    await _aside(writing.throw_away, error)
+                    # Where it is broken again as soon as it is made, it is not made all the time.
+                    self._broken += 1
+                    pause_s = min(self._again_s * 2**self._broken, _LONGEST_PAUSE_S)
+                else:
+                    self._broken = 0
                 await asyncio.sleep(pause_s)
 
     async def step(self, writing: Writing) -> None:
-        """Take what is new into the index. Raises OSError, Unavailable, ValueError."""
+        """Take what is new into the index. Raises IndexBroken, OSError, Unavailable."""
         settled, now = await self._changes.clocks()
         place = writing.place()
         if writing.is_asked_anew() or place is None or not await self._fits(place, settled, now):
             await self._make_anew(writing, now)
             return
-        found = await self._changes.after(Mark(place.xact, place.id), _BATCH)
+        found = await self._changes.after(_mark(place), _BATCH)
         counted = await self._pulled(place, now)
         if not found and not counted:
             await self._rest(writing, place, now)
@@ -85,9 +96,9 @@ class Following:
                 await self._looking.look_at(manifests)
             except RegistryReadOnly:  # the daily job does it later
                 _log.debug("images_not_looked_at")
-        last = found[-1].mark if found else Mark(place.xact, place.id)
+        last = found[-1].mark if found else _mark(place)
         await self._put(writing, sorted({*(each.repository for each in found), *counted}))
-        await _aside(writing.commit, msgspec.structs.replace(place, xact=last.xact, id=last.id, at=now))
+        await _aside(writing.commit, msgspec.structs.replace(place, xact=last.xact, id=last.id, at=now, change_at=last.at))
 
     async def _tried(self, take: Callable[[], bool], writing: Writing) -> bool:
         try:
@@ -102,7 +113,7 @@ class Following:
         is_recent = now - place.at < _SAFE_US and now - place.made_at < _RENEW_US
         if place.database != self._database or place.xact >= settled or not is_recent:
             return False
-        return Mark(place.xact, place.id) <= await self._changes.end()  # else it was restored from a copy
+        return await self._changes.leads_on_from(_mark(place))  # else it was restored from a copy
 
     async def _make_anew(self, writing: Writing, now: int) -> None:
         # Read before the repositories: what is changed while they are read is followed behind that.
@@ -114,7 +125,7 @@ class Following:
             await _aside(writing.add, await self._db.read(entries, ids))
             after, count = ids[-1], count + len(ids)
         self._counted_at = now
-        await _aside(writing.commit, Place(self._database, end.xact, end.id, now, now))
+        await _aside(writing.commit, Place(self._database, end.xact, end.id, now, now, end.at))
         _log.info("search_index_made", extra={"repositories": count})
 
     async def _put(self, writing: Writing, ids: list[int]) -> None:
@@ -144,6 +155,10 @@ class Following:
             await _aside(writing.close)
         if now - place.at > _NOTE_EVERY_US:
             await _aside(writing.note, msgspec.structs.replace(place, at=now))
+
+
+def _mark(place: Place) -> Mark:
+    return Mark(place.xact, place.id, place.change_at)
 
 
 async def _aside(do: Callable[..., None], *args: object) -> None:

@@ -90,8 +90,10 @@ class Searching:
             if found.count:
                 wanted = near
         if not found.count and len(wanted.words) > 1:
-            wanted = msgspec.structs.replace(wanted, any_word=True)
-            found = await self._search(wanted)
+            some = msgspec.structs.replace(wanted, any_word=True)
+            found = await self._search(some)
+            if found.count:
+                wanted = some
         hits = await self._hits(actor, found.ids)
         if any(each.is_near for each in wanted.words):
             instead = _meant(wanted.words, hits)

@@ -34,21 +34,22 @@ class Sights:
     def __init__(self, db: Database, rule: Rule) -> None:
         self._db = db
         self._rule = rule
-        self._kept: dict[Actor, tuple[float, Sight]] = {}
+        self._kept: dict[tuple[int, int, str], tuple[float, Sight]] = {}
 
     async def of(self, actor: Actor) -> Sight:
         """Return the marks that somebody may find; None for whoever sees everything. Raises TokenRefused, Unproven."""
         view = await self._rule.view(actor)
         if view.everything:
             return None
-        if not view.is_somebody:
+        # A token of the registry's own is for repositories that it names, and for listing none that is hidden.
+        if not view.is_somebody or actor.granted is not None:
             return (PUBLIC,)
-        now = time.monotonic()
-        kept = self._kept.get(actor)
+        now, who = time.monotonic(), (actor.account, actor.generation, actor.credential)
+        kept = self._kept.get(who)
         if kept is None or now - kept[0] > _KEPT_S:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            kept = self._kept[actor] = (now, await self._look(actor, view.account, view.owner))
+            kept = self._kept[who] = (now, await self._look(actor, view.account, view.owner))
         return kept[1]
 
     async def _look(self, actor: Actor, account: int, owner: str) -> Sight:

@@ -35,6 +35,12 @@ class Tap:
         with self._lock:
             return [found.count(b",") + 1 for found in re.findall(rb"(?im)^range: (.*)$", self._sent)]
 
+    def asked(self, path: str) -> list[str]:
+        """Return the heads of the requests so far whose address begins so."""
+        with self._lock:
+            sent = self._sent.decode("latin-1")
+        return [head for head in sent.split("\r\n\r\n") if head.partition(" ")[2].startswith(path)]
+
     @property
     def received_bytes(self) -> int:
         """Return how many bytes were answered so far, heads and bodies."""

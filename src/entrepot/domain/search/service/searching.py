@@ -49,6 +49,8 @@ class Searching:
             ids = await self._db.read(digests.with_digest, asked.digest, _LOOKED_AT)
             hits = await self._hits(actor, ids)
             return Hits(hits[first : first + most], len(hits), digest=asked.digest)
+        if not asked.words and asked.text.strip("/ "):
+            return Hits([], 0)  # signs alone, which nothing is called: without anything everything is listed
         wanted = Wanted(
             words=tuple(Word(each) for each in asked.words),
             whole=asked.whole,

@@ -20,7 +20,7 @@ import pytest
 
 from entrepot.app.serving import meters, web
 from entrepot.base.addresses import peer_of
-from entrepot.base.settings import Settings
+from entrepot.base.settings import Found, Settings
 from entrepot.platform.serving.connections import Connections
 from support import images
 from support.http import Client
@@ -226,7 +226,7 @@ def test_a_request_runs_for_its_connection_while_the_one_before_it_is_ending(tmp
     """A client that has the last byte asks again before the request that brought it has ended."""
     settings = Settings(data=str(tmp_path))
     connections = Connections(100, 5000)
-    front = web(settings, meters(settings), None, None, lambda: False, connections)
+    front = web(Found(settings, {}), meters(settings), None, None, lambda: False, connections)
     scope = {"type": "http", "method": "GET", "raw_path": b"/healthz", "query_string": b"", "headers": []}
     scope |= {"client": ("127.0.0.1", "40000"), "scheme": "http"}
 

@@ -8,6 +8,7 @@ from entrepot.domain.access.errors import TokenRefused
 from entrepot.domain.access.model import ANYONE
 from entrepot.domain.accounts.errors import SignInRefused
 from entrepot.domain.accounts.model import Grant, Held, Kind, Place, Terms
+from entrepot.domain.accounts.service.directory import Directory
 from entrepot.domain.accounts.service.throttle import Throttle
 from entrepot.spec.oci.scopes import parse_scopes
 from support.accounts import NETWORK, PASSWORD
@@ -28,6 +29,10 @@ async def account_history(who: Accounts, place: Settings) -> None:
     for is_active in (False, True):
         await who.users.set_active("bob", is_active=is_active)
     assert [each.name for each in await who.users.page("ann", 10)] == ["bob", "z", "zoe"]
+    there = Directory(who.users._db)
+    assert [each.name for each in await there.users("z", "z", 10)] == ["zoe"]
+    assert [(each.name, each.members) for each in await there.organisations("cr", "", 10)] == [("crew", 1)]
+    assert (await there.counts(3))[0] == 3
     await who.users.delete("z")
     assert (await who.tokens.issue(ANYONE, parse_scopes(["repository:team/one:pull"]))).access == {"team/one": ["pull"]}
 

@@ -11,7 +11,7 @@ from urllib3 import HTTPHeaderDict
 
 from entrepot.app.parts import key_file
 from entrepot.app.serving import meters, web
-from entrepot.base.settings import Settings
+from entrepot.base.settings import FIELDS, Found, Settings
 from entrepot.platform.secrets.keys import ensure_key
 from entrepot.platform.serving.connections import Connections
 from entrepot.web.front import Front
@@ -84,7 +84,7 @@ def inside(place: Settings, **settings: Any) -> Iterator[Inside]:
     place = msgspec.structs.replace(place, access="accounts", limits="open", **{"default_plan": "business", **settings})
     ensure_key(key_file(place))
     loop = asyncio.new_event_loop()
-    front = web(place, meters(place), None, None, lambda: False, Connections(10, 5000))
+    front = web(Found(place, dict.fromkeys(FIELDS, "default")), meters(place), None, None, lambda: False, Connections(10, 5000))
     try:
         loop.run_until_complete(front._lifetime.open())
         yield Inside(front, loop)

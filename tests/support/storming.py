@@ -27,8 +27,8 @@ CLIENTS: Final = 12
 _FSCK_EVERY_S: Final = 6.0
 _FSCK_LIMIT_S: Final = 600.0  # it checks what goes on to change, on a machine that has much else to do
 _TIMES: Final = (
-    ("base/settings.py", "is safe after its last use.", "ge=60", "ge=1"),
-    ("base/settings.py", "an upload that nobody continues is kept.", "ge=60", "ge=1"),
+    ("base/settings/fields.py", "is safe after its last use.", "ge=60", "ge=1"),
+    ("base/settings/fields.py", "an upload that nobody continues is kept.", "ge=60", "ge=1"),
     ("domain/registry/queries/repositories.py", "_NOTED_EVERY_US: Final =", "15_000_000", f"{int(GRACE_S / 4 * 1e6)}"),
     ("domain/registry/service/collection.py", "_ORPHAN_AGE_S: Final =", "3600", "1"),
     ("domain/registry/jobs.py", "_EXPIRE_EVERY_S: Final =", "600", "2"),

@@ -1,7 +1,7 @@
 """The web application of one process, and what all of them share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Final
 from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
-from entrepot.base.settings import Settings, workers
+from entrepot.base.settings import Found, Settings, workers
 from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.access.service.permits import Permits
 from entrepot.domain.audit.service.reading import Reading
@@ -52,7 +52,7 @@ def disk_kept(settings: Settings) -> AbstractContextManager[None]:
 
 
 def web(
-    settings: Settings,
+    found: Found,
     counted: Meters,
     certificate: Keeper | None,
     windows: Windows | None,
@@ -60,6 +60,7 @@ def web(
     connections: Connections,
 ) -> Front:
     """Build the application of one web process."""
+    settings = found.settings
     parts = Parts(settings, counted.claims)
     counted.begin()
     connections.running = counted.transfers.running
@@ -73,8 +74,9 @@ def web(
             return _DEGRADED if isinstance(trouble, DatabaseAway) and is_serving(trouble) else ""
         return "ready\n" + (told_of(certificate.ends_at) if certificate else "") + await _told_of_mode(parts)
 
-    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, partial(_state, settings, parts, certificate))
-    interfaces = _interfaces(settings, parts, windows, counted)
+    state = partial(_state, settings, parts, certificate)
+    metrics = Metrics(MetricsGate(settings.metrics_allow), counted, state)
+    interfaces = _interfaces(settings, parts, windows, counted, cache(partial(_pages, found, parts, state)))
     return Front(interfaces, parts, metrics, ready=ready, access_log=settings.access_log)
 
 
@@ -84,12 +86,14 @@ def prepare_api(settings: Settings) -> None:
         from entrepot.web.api import application  # noqa: F401, PLC0415 - see above
 
 
-def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, counted: Meters) -> Interfaces:
+def _interfaces(
+    settings: Settings, parts: Parts, windows: Windows | None, counted: Meters, pages: Callable[[], Pages]
+) -> Interfaces:
     if settings.access == "open":
         router = Router(parts.registry, counts=settings.count_pulls)
         open_gate = OpenGate(settings.public_url)
         search = cache(partial(_search, settings, parts, open_gate))
-        return Interfaces(router, open_gate, cache(partial(_pages, settings, parts)), search)
+        return Interfaces(router, open_gate, pages, search)
     who = parts.accounts
     trusted = [each.strip() for each in settings.trusted_proxies.split(",") if each.strip()]
     gate = AccountsGate(who.identity, who.tokens, settings.public_url, trusted)
@@ -101,7 +105,7 @@ def _interfaces(settings: Settings, parts: Parts, windows: Windows | None, count
         allowed = Allowances(parts.db, settings.default_plan, preset.account).pulls
         limits = PullLimits(windows, preset.address, allowed, dry_run=settings.limits_dry_run, away=away)
     router = Router(parts.registry, TokenService(gate, who.identity, who.tokens), limits, counts=settings.count_pulls)
-    pages, search = cache(partial(_pages, settings, parts)), cache(partial(_search, settings, parts, gate))
+    search = cache(partial(_search, settings, parts, gate))
     return Interfaces(router, gate, pages, search, _api(settings, parts, gate))
 
 
@@ -112,14 +116,15 @@ def _search(settings: Settings, parts: Parts, gate: Gate) -> Pages:
     return SearchService(gate, searching(settings, parts))
 
 
-def _pages(settings: Settings, parts: Parts) -> Pages:
-    from entrepot.app.search import searching  # noqa: PLC0415 - with the first page: pulls do not wait for it
+def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) -> Pages:
+    from entrepot.app.office import office  # noqa: PLC0415 - with the first page: pulls do not wait for it
+    from entrepot.app.search import searching  # noqa: PLC0415
     from entrepot.web.hub.desk import Desk  # noqa: PLC0415
     from entrepot.web.hub.shop import Shop  # noqa: PLC0415
     from entrepot.web.hub.surface import Surface as Hub  # noqa: PLC0415
     from entrepot.web.hub.visiting import Visits  # noqa: PLC0415
 
-    rule, guarded = parts.accounts.rule, Guarded(parts.db)
+    settings, rule, guarded = found.settings, parts.accounts.rule, Guarded(parts.db)
     shop = Shop(searching(settings, parts), Shelves(parts.db), Kinds(guarded, rule), Stars(guarded, rule))
     if settings.access == "open":
         return Hub(parts.registry, shop, settings.public_url, None)
@@ -141,6 +146,7 @@ def _pages(settings: Settings, parts: Parts) -> Pages:
         signup=settings.signup,
         mails=bool(settings.smtp),
         visits=Visits(who.people.sessions),
+        office=office(found, parts, state),
     )
     return Hub(parts.registry, shop, settings.public_url, desk)
 

@@ -7,13 +7,13 @@ import typer
 
 from entrepot.base import settings
 from entrepot.base.settings import Found
-from entrepot.cli.settings import shown, with_settings
+from entrepot.cli.settings import with_settings
 
 
 @with_settings
 def config(*, found: Found, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the settings in force and where each value comes from; secrets as ***."""
-    rows = [(settings.option(name), shown(found, name), found.origins[name]) for name in settings.FIELDS]
+    rows = [(settings.option(name), settings.shown(found, name), found.origins[name]) for name in settings.FIELDS]
     if as_json:
         typer.echo(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}))
         return

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from entrepot.base.settings import Found
+from entrepot.cli.opening import by_command
 from entrepot.cli.settings import WRONG_USE, refuse, with_settings
 
 if TYPE_CHECKING:
@@ -86,12 +87,12 @@ def drop(id_: _Id, *, found: Found) -> None:
 
 def _on(found: Found, verb: "Callable[[Board], Awaitable[_T]]") -> _T:
     """Do one thing with the board of the jobs."""
+    from entrepot.app.board import board  # noqa: PLC0415
     from entrepot.app.parts import opened_database  # noqa: PLC0415 - not needed to show help
-    from entrepot.platform.jobs import Board  # noqa: PLC0415
 
     async def done() -> _T:
         async with opened_database(found.settings) as db:
-            return await verb(Board(db))
+            return await verb(board(db, by_command()))
 
     return asyncio.run(done())
 

@@ -48,7 +48,7 @@ def serve(*, found: Found) -> None:
     if settings.jobs == "none":
         work = ("entrepot-index", partial(follow_changes, settings))
     with web.disk_kept(settings), windows_kept(settings) as windows:
-        serve_web(serving, partial(web.web, settings, web.meters(settings), secured, windows), work)
+        serve_web(serving, partial(web.web, found, web.meters(settings), secured, windows), work)
 
 
 def _show_administrator(made: "FirstAdministrator | None") -> None:

@@ -12,7 +12,7 @@ import typer
 
 from entrepot.base import settings
 from entrepot.base.errors import EntrepotError, Unavailable
-from entrepot.base.settings import Found, SettingRefused, SettingsFileUnreadable, SettingUnknown
+from entrepot.base.settings import SettingRefused, SettingsFileUnreadable, SettingUnknown
 
 REFUSED: Final = 1
 WRONG_USE: Final = 2
@@ -78,11 +78,3 @@ def refuse(message: str, code: int = REFUSED) -> NoReturn:
     """Say why not, and end."""
     typer.echo(f"entrepot: {message}", err=True)
     raise typer.Exit(code)
-
-
-def shown(found: Found, name: str) -> str:
-    """Return a setting's value as people may see it: a secret as ***."""
-    value = getattr(found.settings, name)
-    if name in settings.SECRETS and value:
-        return "***"
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -112,6 +112,7 @@ async def readings(whole: Parts) -> None:
         TWO.stored,
     ]
     await rooms.listing.one(ANYONE, ONE)
+    assert await rooms.listing.count(2) == 2
     await rooms.tags.history(ANYONE, ONE, "a", 10)
     await whole.db.read(answers)
 

@@ -127,6 +127,14 @@ class Member(msgspec.Struct, frozen=True):
     joined_at: int
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """An organisation as administrators see it in a list."""
+
+    name: str
+    created_at: int
+    members: int
+
+
 class Team(msgspec.Struct, frozen=True):
     """A team of an organisation."""
 

@@ -17,6 +17,7 @@ class Act(StrEnum):
     SIGN_IN = "sign-in"
     USER_ADD = "user.add"
     USER_PASSWORD = "user.password"  # noqa: S105 - the name of an act
+    USER_LINK = "user.link"
     USER_EMAIL = "user.email"
     USER_PROMOTE = "user.promote"
     USER_DEMOTE = "user.demote"
@@ -63,6 +64,9 @@ class Act(StrEnum):
     MANIFEST_DELETE = "manifest.delete"
     TAG_DELETE = "tag.delete"
     BLOB_DELETE = "blob.delete"
+    JOB_CANCEL = "job.cancel"
+    JOB_RETRY = "job.retry"
+    JOB_DROP = "job.drop"
     MODE_CHANGE = "mode.change"
     AUDIT_PRUNE = "audit.prune"
 
@@ -167,6 +171,16 @@ class Head(msgspec.Struct, frozen=True):
     position: int
     digest: bytes
     floor: int = 0
+
+
+class ChainState(msgspec.Struct, frozen=True):
+    """How far the chain goes, how many rows wait for a place in it, and when its end was signed last (microseconds UTC)."""
+
+    position: int
+    floor: int
+    waiting: int
+    anchored_at: int | None
+    anchored: int
 
 
 class Anchor(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class Category(msgspec.Struct, frozen=True):
     name: str
     english: str
     french: str
+    rank: int = 0  # the order in which they are shown
 
     def title(self, language: str) -> str:
         """Return its title in a language."""

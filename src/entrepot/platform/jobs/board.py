@@ -1,20 +1,33 @@
 """What people do with jobs: look at them, cancel, retry and drop them."""
 
-from functools import partial
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
 
-from entrepot.platform.db.database import Database
+from entrepot.platform.db.database import Database, Transaction
 from entrepot.platform.jobs import queries
 from entrepot.platform.jobs.model import JobRefused, JobRow, JobUnknown, State
 
 _NEWEST: Final = (1 << 63) - 1
+Verb = Literal["cancel", "retry", "drop"]
+Note = Callable[[Transaction, Verb, JobRow], Awaitable[None]]
+_DONE: Final[dict[Verb, Callable[[Transaction, int], Awaitable[bool]]]] = {
+    "cancel": queries.cancel,
+    "retry": queries.retry,
+    "drop": queries.drop,
+}
+
+
+async def _not_noted(_tx: Transaction, _verb: Verb, _row: JobRow) -> None:
+    """Do nothing."""
 
 
 class Board:
     """The jobs of a database."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, note: Note = _not_noted) -> None:
+        """Take what writes down, in the same transaction, what was done to which job of which kind."""
         self._db = db
+        self._note = note
 
     async def jobs(self, state: State | None, *, before: int = _NEWEST, limit: int) -> list[JobRow]:
         """Return jobs, newest first, whose id is below `before`."""
@@ -41,7 +54,7 @@ class Board:
         Raises:
             JobUnknown, JobRefused: it has ended.
         """
-        if not await self._db.write(partial(queries.cancel, id_=id_)):
+        if not await self._do("cancel", id_):
             raise JobRefused(job=id_, state=(await self.job(id_)).state, why="only one that waits or runs can be cancelled")
         return await self.job(id_)
 
@@ -51,7 +64,7 @@ class Board:
         Raises:
             JobUnknown, JobRefused
         """
-        if not await self._db.write(partial(queries.retry, id_=id_)):
+        if not await self._do("retry", id_):
             why = "only one that failed or was cancelled can be retried, and only while no other one has its key"
             raise JobRefused(job=id_, state=(await self.job(id_)).state, why=why)
         return await self.job(id_)
@@ -62,5 +75,16 @@ class Board:
         Raises:
             JobUnknown, JobRefused
         """
-        if not await self._db.write(partial(queries.drop, id_=id_)):
+        if not await self._do("drop", id_):
             raise JobRefused(job=id_, state=(await self.job(id_)).state, why="cancel it before it is dropped")
+
+    async def _do(self, verb: Verb, id_: int) -> bool:
+        row = await self.job(id_)
+
+        async def do(tx: Transaction) -> bool:
+            done = await _DONE[verb](tx, id_)
+            if done:
+                await self._note(tx, verb, row)
+            return done
+
+        return await self._db.write(do)

@@ -13,6 +13,7 @@ from entrepot.domain.accounts.service.recovery import Recovery
 from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.plans.service import Plans
+from entrepot.web.hub.office import Office
 from entrepot.web.hub.visiting import Visits
 
 
@@ -35,3 +36,4 @@ class Desk(NamedTuple):
     signup: str  # who may make accounts: open, invite or closed
     mails: bool  # the hub can send mail
     visits: Visits
+    office: Office

@@ -33,6 +33,7 @@ _ASKED_AGAIN: Final[Header] = (b"cache-control", b"private, no-cache")
 _UNSTORED: Final[Header] = (b"cache-control", b"no-store")
 _MOST_KEPT: Final = 20  # values of one name
 _THEMES: Final = ("light", "dark")
+_FILTERS: Final = ("begins", "state", "before", "actor", "act", "namespace", "since", "until")
 _KEPT: Final = (
     "after",
     "next",
@@ -48,6 +49,7 @@ _KEPT: Final = (
     "page",
     "from",
     "to",
+    *_FILTERS,
 )  # of the query, when only language or colours change
 _A_YEAR_S: Final = 365 * 86_400
 _WORTH_COMPRESSING: Final = 1_000
@@ -142,6 +144,7 @@ def _environment(language: str) -> Environment:
     environment.filters["size"] = spoken.size
     environment.filters["age"] = spoken.age
     environment.filters["date"] = spoken.date
+    environment.filters["instant"] = spoken.instant
     environment.filters["bars"] = drawing.bars
     environment.filters["mark"] = drawing.mark
     return environment

@@ -12,6 +12,7 @@ from entrepot.web.hub import assets
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.account import ACCOUNT, account
+from entrepot.web.hub.pages.admin.entrance import ADMIN, administration
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.compare import compare
 from entrepot.web.hub.pages.home import home
@@ -33,7 +34,7 @@ from entrepot.web.shared.meters import PAGES
 
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
-_AT_DESK: Final = ("/accounts/", "/me", "/sign-in", "/sign-out", "/sign-up")
+_AT_DESK: Final = ("/accounts/", "/admin", "/me", "/sign-in", "/sign-out", "/sign-up")
 
 
 class Surface:
@@ -78,6 +79,8 @@ class Surface:
             return await sign_out(call, frame, desk)
         if path.startswith((SIGN_UP, FORGOTTEN, LINKS)):
             return await _joining(call, frame, desk, path)
+        if path == ADMIN or path.startswith(f"{ADMIN}/"):
+            return await administration(call, self._registry, frame, desk)
         if path != OWN and not path.startswith(f"{OWN}/"):
             raise AddressUnknown
         if frame.visitor is None:

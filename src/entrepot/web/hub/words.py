@@ -91,6 +91,12 @@ class Words:
         written = format_date(_moment(at_us), "d MMM y", locale=self._dates)
         return re.sub(r"^1 ", "1er ", written) if self.language == "fr" else written
 
+    def instant(self, at_us: int) -> Markup:
+        """Return a moment of a day, in UTC."""
+        moment = _moment(at_us)
+        text = format_datetime(moment, "d MMM y, HH:mm:ss", locale=self._dates)
+        return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(timespec="seconds"), text)
+
     def age(self, at_us: int) -> Markup:
         """Return how long ago something was, or after two years its day; the exact moment is in the title."""
         moment = _moment(at_us)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, null, select, update
 
 from entrepot.domain.accounts.model import Account, Language
 from entrepot.domain.accounts.tables import (
@@ -47,6 +47,14 @@ _BY_ID: Final = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))
 _AFTER: Final = Statement(
     _ACCOUNTS.where(namespace.c.name > bindparam("last")).order_by(namespace.c.name).limit(bindparam("limit"))
 )
+
+
+def begins_so() -> tuple[ColumnElement[bool], ...]:
+    """Return the condition for names that begin with `begins` and come behind `last`; all those come before `behind`."""
+    return (namespace.c.name >= bindparam("begins"), namespace.c.name < bindparam("behind"), namespace.c.name > bindparam("last"))
+
+
+_BEGINNING: Final = Statement(_ACCOUNTS.where(*begins_so()).order_by(namespace.c.name).limit(bindparam("limit")))
 _PASSWORD: Final = Statement(select(account.c.password).where(account.c.id == bindparam("id")))
 _ADD_NAMESPACE: Final = Statement(
     insert_unless_there(
@@ -135,6 +143,12 @@ async def by_id(db: Reader, id_: str) -> Account | None:
 async def after(db: Reader, last: str, limit: int) -> list[Account]:
     """Return the users whose names come behind `last`, in byte order, at most `limit`."""
     return [found for row in await db.all(_AFTER, last=last, limit=limit) if (found := _account(row)) is not None]
+
+
+async def beginning(db: Reader, begins: str, last: str, limit: int) -> list[Account]:
+    """Return the users whose names begin so and come behind `last`, in byte order, at most `limit`."""
+    found = await db.all(_BEGINNING, begins=begins, behind=f"{begins}\x7f", last=last, limit=limit)
+    return [each for row in found if (each := _account(row)) is not None]
 
 
 async def password_of(db: Reader, id_: int) -> str | None:

@@ -46,6 +46,15 @@ class Recovery:
         """
         await self._ask(LinkAsked(Purpose.RESET, subject[:_LONGEST].strip().casefold()), network)
 
+    async def send_reset(self, account: Account, by: Author) -> None:
+        """Have the same link sent to a user, as an administrator wants; nobody waits for whether it arrives."""
+
+        async def ask(tx: Transaction) -> None:
+            await enqueue(tx, LinkAsked(Purpose.RESET, account.name))
+            await record(tx, by, done(Act.USER_LINK, account.name))
+
+        await self._db.write(ask)
+
     async def ask_address(self, account: Account, email: str, network: str) -> None:
         """Have a link sent to an address, which is the user's from when they follow it. Raises EmailInvalid, TooManyAsked."""
         await self._ask(LinkAsked(Purpose.ADDRESS, parse_email(email), account.id), network)

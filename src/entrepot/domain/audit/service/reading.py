@@ -8,8 +8,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from entrepot.domain.audit.errors import ActUnknown
-from entrepot.domain.audit.model import Act, Event, Wanted
-from entrepot.domain.audit.queries import events
+from entrepot.domain.audit.model import Act, ChainState, Event, Wanted
+from entrepot.domain.audit.queries import chain, events
 from entrepot.platform.db.database import Database
 
 _PAGE: Final = 500
@@ -46,6 +46,13 @@ class Reading:
     async def chained(self, after: int, limit: int) -> list[Event]:
         """Return rows of the chain behind a position, in its order."""
         return await self._db.read(events.chained_after, after, limit)
+
+    async def state(self) -> ChainState:
+        """Return how the chain stands; whether it holds is told by a walk through all of it (`Checker`)."""
+        head, anchor = await self._db.read(chain.head), await self._db.read(chain.last_anchor)
+        waiting = await self._db.read(chain.count_waiting)
+        position, floor = (head.position, head.floor) if head else (0, 0)
+        return ChainState(position, floor, waiting, anchor.made_at if anchor else None, anchor.position if anchor else 0)
 
     async def export(self, wanted: Wanted, after: int = 0) -> AsyncIterator[Event]:
         """Yield the rows of the chain behind a position, in its order. Raises ActUnknown."""

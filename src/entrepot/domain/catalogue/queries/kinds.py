@@ -37,7 +37,7 @@ _ALL_GRANTED: Final = Statement(_GRANTED)
 _GRANTED_TO: Final = Statement(_GRANTED.where(namespace.c.name == bindparam("name")))
 _BADGES: Final = ListStatement(lambda values: select(badge.c.namespace, badge.c.kind).where(badge.c.namespace.in_(values)))
 _CATEGORIES: Final = Statement(
-    select(category.c.name, category.c.english, category.c.french).order_by(category.c.rank, category.c.name)
+    select(category.c.name, category.c.english, category.c.french, category.c.rank).order_by(category.c.rank, category.c.name)
 )
 _PUT_ROW: Final = insert(category).values(
     name=bindparam("name"), english=bindparam("english"), french=bindparam("french"), rank=bindparam("rank")

@@ -44,6 +44,18 @@ _PUBLIC_IN: Final = Statement(
     .limit(bindparam("limit"))
 )
 
+_COUNT: Final = Statement(
+    select(func.count()).select_from(
+        select(repository.c.id).where(repository.c.first_pushed_at.is_not(None)).limit(bindparam("most")).subquery()
+    )
+)
+
+
+async def count(db: Reader, most: int) -> int:
+    """Return how many repositories are listed; no more than `most` are counted."""
+    row = await db.one(_COUNT, most=most)
+    return row[0] if row else 0
+
 
 async def one(db: Reader, name: str) -> Listed | None:
     """Return a repository that is listed."""

@@ -49,6 +49,10 @@ class Listing:
             await asyncio.sleep(0)  # whoever sees few of very many keeps nobody else waiting
         return seen[:limit], len(seen) > limit
 
+    async def count(self, most: int) -> int:
+        """Return how many repositories there are, for those who administer the hub; no more than `most` are counted."""
+        return await self._db.read(listing.count, most)
+
     async def add(self, actor: Actor, name: RepositoryName, *, public: bool) -> Listed:
         """Make a repository; whoever may make one by a push may do so.
 

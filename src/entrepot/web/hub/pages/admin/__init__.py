@@ -1,0 +1,1 @@
+"""Pages for those who administer the hub; for everybody else there are none."""

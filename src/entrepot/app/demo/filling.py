@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from entrepot.app.demo.images import INDEX, MANIFEST, Built, build, index
@@ -41,7 +41,9 @@ class HubInUse(EntrepotError):
     summary = "this hub has images already: the demo fills an empty one. Say --anyway to add the demo's images beside them"
 
 
-async def fill(settings: Settings, parts: Parts, *, anyway: bool, say: Callable[[str], None]) -> int:
+async def fill(
+    settings: Settings, parts: Parts, *, anyway: bool, say: Callable[[str], None], stock: Sequence[Stock] = STOCK
+) -> int:
     """Fill a hub; what is there already is left as it is. Return how many images were made.
 
     Raises:
@@ -52,10 +54,10 @@ async def fill(settings: Settings, parts: Parts, *, anyway: bool, say: Callable[
         raise HubInUse
     await _people(parts)
     made = 0
-    for stock in STOCK:
-        if (await parts.registry.tags.catalogue(us, _before(stock.name), 1)).names != [stock.name]:
-            say(stock.name)
-            await _image(settings, parts, stock)
+    for each in stock:
+        if (await parts.registry.tags.catalogue(us, _before(each.name), 1)).names != [each.name]:
+            say(each.name)
+            await _image(settings, parts, each)
             made += 1
     return made
 

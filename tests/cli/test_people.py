@@ -61,3 +61,20 @@ def test_what_is_looked_after_for_a_user(say: Say) -> None:
     say("session", "end", code=2)
     say("session", "end", "--user", "ann")
     assert "--smtp" in say("mail", "test", "ann@example.com", code=1)
+
+
+def test_badges_are_granted_and_categories_set(say: Say) -> None:
+    say("badge", "grant", "acme", "verified", "--checked", "their domain")
+    assert "their domain" in say("badge", "list", "--organisation", "acme")
+    assert "say what was checked" in say("badge", "grant", "acme", "sponsored", code=1)
+    assert "expected one of verified, sponsored" in say("badge", "grant", "acme", "royal", code=2)
+    say("badge", "revoke", "acme", "verified")
+    assert "has no badge" in say("badge", "revoke", "acme", "verified", code=1)
+    assert "titles have up to 60" in say("category", "set", "ovens", "--english", "Ovens", code=1)
+    say("category", "set", "ovens", "--english", "Ovens", "--french", "Fours")
+    assert "Stoves, Fours" in say("category", "set", "ovens", "--english", "Stoves")
+    assert json.loads(say("category", "list", "--json"))[-1]["name"] == "ovens"
+    say("category", "delete", "ovens")
+    assert "there is no category" in say("category", "delete", "ovens", code=1)
+    acts = say("audit", "list")
+    assert all(act in acts for act in ("badge.grant", "badge.revoke", "category.set", "category.delete"))

@@ -24,6 +24,7 @@ _SECTIONS: Final = (
     "Tokens and robots",
     "Invitations, signing up and getting back in",
     "Plans, names and the audit log",
+    "Search, stars, badges and categories",
     "What Docker Hub's scripts ask for",
 )
 _TRIED: Final = {
@@ -107,6 +108,12 @@ def test_somebody_is_invited_and_an_organisation_has_a_plan(followed: Followed) 
     assert (usage["plan"]["name"], acme["makes_private"], made["name"]) == ("free", True, "old-name")
     assert acts["items"][0]["act"] == "namespace.visibility"
     assert [each["position"] for each in chain["items"]] == list(range(1, len(chain["items"]) + 1))
+
+
+def test_an_image_is_starred_and_its_organisation_has_a_badge(followed: Followed) -> None:
+    badges, star, found = followed.answers("Search, stars, badges and categories")
+    assert [(each["namespace"], each["checked"]) for each in badges["items"]] == [("acme", "acme.example points to them")]
+    assert (star, found["next"]) == ({"starred": True, "stars": 1}, None)
 
 
 def test_docker_hubs_scripts_are_answered(followed: Followed) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
@@ -35,6 +35,9 @@ from entrepot.web.shared.meters import DATABASE, LIMITS, STORAGE, Meters
 from entrepot.web.v2.limits import PullLimits
 from entrepot.web.v2.router import Router
 from entrepot.web.v2.tokens import TokenService
+
+if TYPE_CHECKING:
+    from entrepot.domain.search.service.searching import Searching
 
 _DEGRADED: Final = "degraded: the database is away, and what was pulled here lately is served for a minute; all else is refused\n"
 
@@ -156,6 +159,7 @@ def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
     from entrepot.web.api.asking import Verbs  # noqa: PLC0415
 
     who, changing = parts.accounts, parts.accounts.guarded()
+    guarded = Guarded(parts.db)
     verbs = Verbs(
         permits=Permits(who.organisations, who.rule),
         users=changing.users,
@@ -169,6 +173,10 @@ def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
         enrolling=changing.people.factors,
         plans=changing.plans,
         audit=Reading(parts.db),
+        kinds=Kinds(guarded, who.rule),
+        stars=Stars(guarded, who.rule),
+        shelves=Shelves(parts.db),
+        searching=cache(partial(_finder, settings, parts)),
         tokens=who.tokens,
         signing=who.users,
         identity=who.identity,
@@ -176,6 +184,12 @@ def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:
         factors=who.people.factors,
     )
     return Api(ApiGate(gate, who.identity, who.tokens), verbs, settings.public_url)
+
+
+def _finder(settings: Settings, parts: Parts) -> "Searching":
+    from entrepot.app.search import searching  # noqa: PLC0415 - with the first search: pulls do not wait for it
+
+    return searching(settings, parts)
 
 
 async def _state(settings: Settings, parts: Parts, certificate: Keeper | None) -> State:

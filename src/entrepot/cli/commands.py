@@ -8,6 +8,7 @@ import typer
 from entrepot import __version__
 from entrepot.cli import (
     audit,
+    catalogue,
     config,
     credentials,
     demo,
@@ -58,6 +59,8 @@ app.add_typer(users.app, name="user")
 app.add_typer(repositories.app, name="repository")
 app.add_typer(names.app, name="name")
 app.add_typer(plans.app, name="plan")
+app.add_typer(catalogue.badges, name="badge")
+app.add_typer(catalogue.categories, name="category")
 app.add_typer(organisations.orgs, name="org")
 app.add_typer(organisations.members, name="member")
 app.add_typer(organisations.teams, name="team")

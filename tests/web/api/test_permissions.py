@@ -49,6 +49,9 @@ def in_repository(name: str, tag: str) -> list[Action]:
         Action("r", "GET", f"{ours}/tags", 200),
         Action("r", "GET", f"{ours}/tags/v1", 200),
         Action("r", "GET", f"{ours}/tags/v1/history", 200),
+        Action("r", "GET", f"{ours}/categories", 200),
+        Action("f", "PUT", f"{ours}/categories", 204, {"categories": []}),
+        Action("r", "GET", f"{ours}/star", 200),
         Action("f", "PATCH", ours, 200, change),
         Action("d", "DELETE", f"{ours}/tags/{tag}", 204),
         Action("r", "GET", f"{hubs}/", 200),
@@ -113,6 +116,11 @@ def on_hub() -> list[Action]:
         Action("a", "GET", "/api/v1/names", 200),
         Action("a", "GET", "/api/v1/audit?limit=2", 200),
         Action("a", "GET", "/api/v1/audit/chain?limit=2", 200),
+        Action("a", "GET", "/api/v1/badges", 200),
+        Action("a", "PUT", "/api/v1/badges/team/sponsored", 204, {"checked": "x"}),
+        Action("a", "DELETE", "/api/v1/badges/team/sponsored", 204),
+        Action("a", "PUT", "/api/v1/categories/spare", 204, {"english": "x", "french": "x"}),
+        Action("a", "DELETE", "/api/v1/categories/spare", 204),
         Action("a", "PUT", "/api/v1/plans/spare", 204, {"seats": 3}),
         Action("a", "DELETE", "/api/v1/plans/spare", 204),
         Action("a", "PUT", f"/api/v1/namespaces/org-{name}/plan", 204, {"plan": "team"}),
@@ -217,6 +225,9 @@ BODIES: Final[dict[str, object]] = {
     "PATCH /api/v1/repositories/{namespace}/{repository}": {"is_private": False},
     "PATCH /v2/repositories/{namespace}/{repository}": {"is_private": False},
     "PATCH /api/v1/organisations/{organisation}": {"makes_private": True},
+    "PUT /api/v1/repositories/{namespace}/{repository}/categories": {"categories": []},
+    "PUT /api/v1/repositories/{namespace}/{repository}/star": None,
+    "PUT /v2/repositories/{namespace}/{repository}/star": None,
     "PUT /api/v1/organisations/{organisation}/name": {"name": "x"},
     "POST /api/v1/organisations/{organisation}/invitations": {"invited": "x@example.com"},
     "PUT /api/v1/users/{user}/name": {"name": "x", "current_password": "x"},
@@ -228,7 +239,13 @@ BODIES: Final[dict[str, object]] = {
     "PATCH /v2/namespaces/{namespace}/repositories/{repository}": {"is_private": False},
 }
 # What only administrators may ask for, whatever it is about: who may not is told so before anything is looked at.
-OF_HUB: Final = ("/api/v1/invitations/{invitation}", "/api/v1/plans/{plan}", "/api/v1/namespaces/{namespace}/plan")
+OF_HUB: Final = (
+    "/api/v1/invitations/{invitation}",
+    "/api/v1/plans/{plan}",
+    "/api/v1/namespaces/{namespace}/plan",
+    "/api/v1/badges/{namespace}/{badge}",
+    "/api/v1/categories/{category}",
+)
 _PARTS: Final = {
     "team": "readers",
     "tag": "v1",

@@ -13,6 +13,10 @@ class CategoryUnknown(CatalogueRefused):
     summary = "there is no category {category}: the hub has {known}"
 
 
+class CategoryMissing(CategoryUnknown):
+    """What was to be deleted is not there."""
+
+
 class CategoryInvalid(CatalogueRefused):
     """A category cannot be called that."""
 

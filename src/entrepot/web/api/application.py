@@ -35,7 +35,9 @@ _REFUSALS: Final = {
 }
 # The beginnings of Docker Hub's paths: first segments that no repository has (spec/oci/names.py). The front compares them.
 _LENGTH: Final = 5
-BEGINNINGS: Final = frozenset(word[:_LENGTH] for word in (b"users", b"auth/", b"repositories", b"namespaces", b"access-tokens"))
+BEGINNINGS: Final = frozenset(
+    word[:_LENGTH] for word in (b"users", b"auth/", b"repositories", b"namespaces", b"access-tokens", b"search")
+)
 
 
 def _described() -> bytes:

@@ -1,6 +1,7 @@
 """What a handler is given: the verbs that it may call, and who asks."""
 
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Final, NamedTuple, Protocol
 
 import msgspec
 from fastapi import Depends, Request
@@ -19,12 +20,25 @@ from entrepot.domain.accounts.service.sessions import Sessions
 from entrepot.domain.accounts.service.users import Users
 from entrepot.domain.audit.model import Author
 from entrepot.domain.audit.service.reading import Reading
+from entrepot.domain.catalogue.service.kinds import Kinds
+from entrepot.domain.catalogue.service.shelves import Shelves
+from entrepot.domain.catalogue.service.stars import Stars
 from entrepot.domain.plans.service import Plans
 from entrepot.domain.registry.service import Registry
 from entrepot.domain.registry.service.names import Names
+from entrepot.domain.search.model import Filters, Hits, Order
 from entrepot.web.shared.call import Call
 
 SCOPE: Final = "entrepot.asked"
+
+
+class Finder(Protocol):
+    """What finds; the library behind it comes with the first search, so that pulls do not wait for it."""
+
+    async def find(
+        self, actor: Actor, typed: str, filters: Filters = ..., order: Order = ..., first: int = ..., most: int = ...
+    ) -> Hits:
+        """Return what is found for what somebody typed, and the actor may see. Raises TokenRefused, Unproven, Unavailable."""
 
 
 class Verbs(msgspec.Struct, frozen=True):
@@ -46,6 +60,10 @@ class Verbs(msgspec.Struct, frozen=True):
     enrolling: SecondFactors
     plans: Plans
     audit: Reading
+    kinds: Kinds
+    stars: Stars
+    shelves: Shelves
+    searching: Callable[[], Finder]
     tokens: Tokens
     signing: Users
     identity: Identity
@@ -63,6 +81,7 @@ class Verbs(msgspec.Struct, frozen=True):
             invitations=self.invitations.acting(by),
             enrolling=self.enrolling.acting(by),
             plans=self.plans.acting(by),
+            kinds=self.kinds.acting(by),
             sessions=self.sessions.acting(by),
         )
 

@@ -110,6 +110,7 @@ API_ERRORS: Final[dict[type[EntrepotError], Row]] = {
     accounts.LanguageUnknown: Row("INVALID", 422, "language"),
     audit.ActUnknown: Row("INVALID", 422, "act"),
     catalogue.CategoryUnknown: Row("INVALID", 422, "categories"),
+    catalogue.CategoryMissing: Row("NOT_FOUND", 404),
     catalogue.CategoryInvalid: Row("INVALID", 422, "name"),
     catalogue.TooManyCategories: Row("INVALID", 422, "categories"),
     catalogue.BadgeUnknown: Row("NOT_FOUND", 404),

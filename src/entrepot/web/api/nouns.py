@@ -4,6 +4,7 @@ from typing import Final
 
 from entrepot.web.api import (
     audit,
+    catalogue,
     credentials,
     grants,
     invitations,
@@ -13,6 +14,7 @@ from entrepot.web.api import (
     own,
     plans,
     repositories,
+    search,
     sessions,
     tags,
     teams,
@@ -20,11 +22,12 @@ from entrepot.web.api import (
     users,
 )
 from entrepot.web.api.hub import access_tokens as hub_tokens
+from entrepot.web.api.hub import finding as hub_finding
 from entrepot.web.api.hub import repositories as hub_repositories
 from entrepot.web.api.hub import sign_in as hub_sign_in
 from entrepot.web.api.hub import tags as hub_tags
 
 _OF_PEOPLE: Final = (token, links, users, own, sessions, organisations, invitations, teams, grants, credentials, names, plans)
-_OURS: Final = (*_OF_PEOPLE, repositories, tags, audit)
-_DOCKER_HUBS: Final = (hub_sign_in, hub_tokens, hub_repositories, hub_tags)
+_OURS: Final = (*_OF_PEOPLE, repositories, tags, catalogue, search, audit)
+_DOCKER_HUBS: Final = (hub_sign_in, hub_tokens, hub_repositories, hub_tags, hub_finding)
 ALL: Final = (*_OURS, *_DOCKER_HUBS)

@@ -14,6 +14,7 @@ from entrepot.domain.catalogue.errors import (
     BadgeRefused,
     BadgeUnknown,
     CategoryInvalid,
+    CategoryMissing,
     CategoryUnknown,
     TooManyCategories,
 )
@@ -96,7 +97,7 @@ class Kinds(Acting):
             for each in await kinds.in_category(tx, name):
                 await within.note_change(tx, each)
             if not await kinds.drop(tx, name):
-                raise _unknown(name, known)
+                raise CategoryMissing(**_unknown(name, known).facts)
             await record(tx, self._by, done(Act.CATEGORY_DELETE, "", {"category": name}))
 
         await self._db.write(drop)

@@ -105,7 +105,16 @@ async def hub_list_repositories(asked: Asking, namespace: Segment, paging: Pagin
     async def fetch(last: str, limit: int) -> tuple[list[Listed], bool]:
         return await asked.verbs.registry.listing.page(asked.actor, namespace, last, limit)
 
-    return await hub_page(paging, fetch, lambda each: each.name, HubRepository.of)
+    listed: list[Listed] = []
+
+    def show(each: Listed) -> HubRepository:
+        listed.append(each)
+        return HubRepository.of(each)
+
+    page = await hub_page(paging, fetch, lambda each: each.name, show)
+    stars = [shelved.stars for _, shelved in await asked.verbs.shelves.of(listed)]
+    results = [each.model_copy(update={"star_count": count}) for each, count in zip(page.results, stars, strict=True)]
+    return page.model_copy(update={"results": results})
 
 
 @_noun.get("/repositories/{namespace}/{repository}")
@@ -153,6 +162,9 @@ def _needed(body: HubChange) -> list[Action]:
 
 async def _detail(asked: Asked, name: RepositoryName) -> HubRepository:
     rooms = asked.verbs.registry
-    shown = HubRepository.of(await rooms.listing.one(asked.actor, name))
+    listed = await rooms.listing.one(asked.actor, name)
+    shown = HubRepository.of(listed)
     about = await rooms.repositories.find(asked.actor, name)
-    return shown.model_copy(update={"description": about.description, "full_description": about.readme})
+    ((_, shelved),) = await asked.verbs.shelves.of([listed])
+    texts = {"description": about.description, "full_description": about.readme}
+    return shown.model_copy(update={**texts, "star_count": shelved.stars})

@@ -7,6 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from entrepot.app.face import face
 from entrepot.app.limits import windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
@@ -130,7 +131,7 @@ def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
     settings, rule, guarded = found.settings, parts.accounts.rule, Guarded(parts.db)
     shop = Shop(searching(settings, parts), Shelves(parts.db), Kinds(guarded, rule), Stars(guarded, rule))
     if settings.access == "open":
-        return Hub(parts.registry, shop, settings.public_url, None)
+        return Hub(parts.registry, shop, settings.public_url, None, face(settings))
     who, changing = parts.accounts, parts.accounts.guarded()
     desk = Desk(
         users=who.users,
@@ -151,7 +152,7 @@ def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
         visits=Visits(who.people.sessions),
         office=office(found, parts, state),
     )
-    return Hub(parts.registry, shop, settings.public_url, desk)
+    return Hub(parts.registry, shop, settings.public_url, desk, face(settings))
 
 
 def _api(settings: Settings, parts: Parts, gate: AccountsGate) -> Surface:

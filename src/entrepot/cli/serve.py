@@ -24,6 +24,7 @@ def serve(*, found: Found) -> None:
     from entrepot.app import serving as web  # noqa: PLC0415
     from entrepot.app.accounts import ensure_administrator  # noqa: PLC0415
     from entrepot.app.certificates import keeper  # noqa: PLC0415
+    from entrepot.app.face import read_files  # noqa: PLC0415
     from entrepot.app.jobs import follow_changes, work_on_jobs  # noqa: PLC0415
     from entrepot.app.limits import windows_kept  # noqa: PLC0415
     from entrepot.platform.serving.server import Serving  # noqa: PLC0415
@@ -32,6 +33,7 @@ def serve(*, found: Found) -> None:
 
     settings = found.settings
     _check_reach(settings)
+    read_files(settings)  # a logo or a text that cannot be shown is told now, and not by the first page
     set_up(settings.log_level, settings.log_format)
     revisions = data.prepare(settings)
     if settings.access == "accounts":

@@ -242,7 +242,11 @@ def _unforeseen(error: Exception) -> Exception | None:
 
 def _is_for_people(call: Call) -> bool:
     """Tell whether a browser asks, or somebody for what only a page needs: programs are answered in words without markup."""
-    return call.path.startswith((b"/r/", b"/static/")) or b"text/html" in call.headers.get(b"accept", b"")
+    return (
+        call.path.startswith((b"/r/", b"/static/"))
+        or call.path == b"/robots.txt"
+        or b"text/html" in call.headers.get(b"accept", b"")
+    )
 
 
 def _is_write(method: str, status: int) -> bool:

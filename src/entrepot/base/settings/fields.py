@@ -45,6 +45,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ""
     mail_from: Annotated[str, _expected("an address", "Address that mail is sent from; needed with --smtp.")] = ""
+    hub_name: Annotated[
+        str, _expected("up to 60 characters", "What pages call this hub; empty means Entrepot.", max_length=60)
+    ] = ""
+    hub_logo: Annotated[
+        str, _expected("a PNG, JPEG or WebP file", "Logo on every page, at most 256 KiB; empty means Entrepot's.")
+    ] = ""
+    accent: Annotated[
+        str,
+        _expected(
+            "a colour like #23479d",
+            "Colour of what can be clicked on pages, dark enough to be read; empty means Entrepot's blue.",
+        ),
+    ] = ""
+    legal_notice: Annotated[
+        str, _expected("a Markdown file", "Legal notice, shown at /legal; empty means that there is none.")
+    ] = ""
+    terms: Annotated[str, _expected("a Markdown file", "Terms of use, shown at /terms; empty means that there are none.")] = ""
+    privacy: Annotated[
+        str, _expected("a Markdown file", "What is done with personal data, shown at /privacy; empty means that nothing is said.")
+    ] = ""
     limits: Annotated[
         Literal["hub-2020", "hub-2026", "open"],
         _expected(

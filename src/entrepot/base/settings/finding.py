@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from entrepot.base.bucket import parse_bucket
+from entrepot.base.colours import AccentUnreadable, accent
 from entrepot.base.databases import PoolerUnknown, parse_database
 from entrepot.base.errors import EntrepotError
 from entrepot.base.mailing import SmtpUnreadable, parse_address, parse_smtp
@@ -32,6 +33,10 @@ _NETWORKS: Final = frozenset({"metrics_allow", "trusted_proxies"})
 _BUCKETS: Final = frozenset({"storage"})
 _SMTP: Final = "smtp"
 _MAIL_FROM: Final = "mail_from"
+_ACCENT: Final = "accent"
+_NAME: Final = "hub_name"
+# Errors that say more than what is expected, and repeat no secret.
+_TELLING: Final = (PoolerUnknown, SmtpUnreadable, AccentUnreadable)
 _MAX_PORT: Final = 65_535
 
 
@@ -101,11 +106,15 @@ def _value(name: str, raw: Any, origin: str) -> Any:
             parse_smtp(value)
         if name == _MAIL_FROM and value:
             parse_address(value)
+        if name == _ACCENT and value:
+            accent(value)
+        if name == _NAME:
+            _check_name(value)
     except ValueError as error:  # msgspec's is one as well
         # Whoever writes credentials into a bucket's address is told that they do not stand there, and no log repeats them.
         is_secret = name in SECRETS or (name in _BUCKETS and "@" in unquote(str(raw)))
         shown = "***" if is_secret else raw
-        reason = f", but {error}" if name in _BUCKETS or isinstance(error, (PoolerUnknown, SmtpUnreadable)) else ""
+        reason = f", but {error}" if name in _BUCKETS or isinstance(error, _TELLING) else ""
         raise SettingRefused(origin=origin, value=shown, expected=f"{expected(name)}{reason}") from None
     return value
 
@@ -117,6 +126,12 @@ def _check_address(text: str) -> None:
         _, colon, port = host.rpartition(":")
         if colon and port.isdecimal() and not 0 < int(port) <= _MAX_PORT:
             raise ValueError(port)
+
+
+def _check_name(text: str) -> None:
+    """Raise ValueError when a name is more than one line."""
+    if not text.isprintable() or text.strip() != text:
+        raise ValueError(text)
 
 
 def _check_networks(text: str) -> None:

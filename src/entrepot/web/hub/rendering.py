@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from entrepot import __version__
 from entrepot.web.hub import drawing
 from entrepot.web.hub.assets import assets, takes_gzip
+from entrepot.web.hub.face import Face
 from entrepot.web.hub.visiting import Visitor, cookies
 from entrepot.web.hub.words import LANGUAGES, Words, chosen, words
 from entrepot.web.shared.authorization import service_of
@@ -70,6 +71,7 @@ class Frame(msgspec.Struct, frozen=True):
     visitor: Visitor | None = None  # who is signed in
     may_set: bool = False  # they may change the image that the page is about
     remembered: tuple[tuple[str, str], ...] = ()  # cookies: what the address asks for
+    face: Face = Face()  # the hub's own
 
     @classmethod
     def of(cls, call: Call, public_url: str, *, is_curated: bool) -> "Frame":

@@ -10,11 +10,13 @@ from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.hub import assets
 from entrepot.web.hub.desk import Desk
+from entrepot.web.hub.face import DOCUMENTS, Face
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.account import ACCOUNT, account
 from entrepot.web.hub.pages.admin.entrance import ADMIN, administration
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.compare import compare
+from entrepot.web.hub.pages.documents import document
 from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
 from entrepot.web.hub.pages.own import OWN, own
@@ -32,6 +34,7 @@ from entrepot.web.hub.words import ENGLISH, words
 from entrepot.web.shared.call import Answer, Call, QueryInvalid
 from entrepot.web.shared.meters import PAGES
 
+PLAIN: Final = Face()
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
 _AT_DESK: Final = ("/accounts/", "/admin", "/me", "/sign-in", "/sign-out", "/sign-up")
@@ -40,23 +43,24 @@ _AT_DESK: Final = ("/accounts/", "/admin", "/me", "/sign-in", "/sign-out", "/sig
 class Surface:
     """Answers browsers; with a `desk` there are accounts, and whoever pushes needs one."""
 
-    def __init__(self, registry: Registry, shop: Shop, public_url: str, desk: Desk | None) -> None:
+    def __init__(self, registry: Registry, shop: Shop, public_url: str, desk: Desk | None, face: Face = PLAIN) -> None:
         self._registry = registry
         self._shop = shop
         self._public_url = public_url
         self._desk = desk
         self._signs_in = desk is not None
+        self._face = face
 
     async def answer(self, call: Call) -> Answer:
         """Answer with a page, whatever happens; with a file where there is one."""
         call.kind = PAGES
-        found = assets.answer(call) if call.path.startswith(assets.PREFIX) else None
+        found = (assets.answer(call) if call.path.startswith(assets.PREFIX) else None) or self._face.answer(call)
         if found is not None:
             return found
         path = call.path.decode("ascii", "replace")
         sought = path.removeprefix(_IMAGES).partition(_BEHIND)[0] if path.startswith(_IMAGES) else ""
         try:
-            frame = Frame.of(call, self._public_url, is_curated=self._signs_in)
+            frame = msgspec.structs.replace(Frame.of(call, self._public_url, is_curated=self._signs_in), face=self._face)
         except QueryInvalid as error:
             return problem(error, call, Frame(words(ENGLISH), "", "/", (), "", "", is_curated=False))
         try:
@@ -111,6 +115,8 @@ class Surface:
             return await search(call, frame, self._shop)
         if path == SUGGEST:
             return await suggest(call, frame, self._shop)
+        if path.removeprefix("/") in DOCUMENTS:
+            return await document(call, frame, path.removeprefix("/"))
         if path != "/":
             raise AddressUnknown
         return await home(call, self._registry, self._shop, frame, signs_in=self._signs_in)

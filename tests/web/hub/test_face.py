@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from entrepot.app.face import FaceUnusable, read_files
@@ -84,7 +85,7 @@ def test_files_that_cannot_be_shown_are_refused_with_the_reason(tmp_path: Path) 
     ):
         (tmp_path / "file").write_bytes(content)
         with pytest.raises(FaceUnusable, match=reason):
-            read_files(Settings(**{setting: str(tmp_path / "file")}))
+            read_files(msgspec.structs.replace(Settings(), **{setting: str(tmp_path / "file")}))
     with pytest.raises(FaceUnusable, match="No such file"):
         read_files(Settings(legal_notice=str(tmp_path / "none")))
 

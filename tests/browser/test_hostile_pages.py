@@ -85,9 +85,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         images.push(mallory, "mallory/texts", images.simple_image(2), "2.0")
         for name, text in (("texts", everything), ("imitation", IMITATION)):
             body = json.dumps({"description": VECTORS[1] + VECTORS[0], "readme": text}).encode()
-            answer = mallory.request(
-                "PATCH", f"/api/v1/repositories/mallory/{name}", body=body, headers=JSON
-            )
+            answer = mallory.request("PATCH", f"/api/v1/repositories/mallory/{name}", body=body, headers=JSON)
             assert answer.status == 200, answer.content
         yield instance
 

@@ -34,6 +34,7 @@ EVERYBODYS: Final = (
     *("/", "/?after=", "/search", "/search?q=postgres", "/search?q=posgtres&kind=official&arch=amd64&age=year", "/search?q=zzzz"),
     *("/r/postgres", "/r/postgres/-/tags", "/r/postgres/-/tags?order=name&tag=18", "/r/postgres/-/tags/18.3"),
     *("/r/postgres/-/compare", "/r/alice/sqlite-tools", "/r/gwen/hello", "/r/gwen/hello/-/compare", "/nowhere", "/r/no/such"),
+    "/api/docs",
     *("/sign-in", "/sign-in?next=/me", "/sign-up", "/sign-in/forgotten", "/accounts/links/none"),
 )
 SOMEBODYS: Final = (

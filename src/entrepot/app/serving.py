@@ -132,6 +132,8 @@ def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
     shop = Shop(searching(settings, parts), Shelves(parts.db), Kinds(guarded, rule), Stars(guarded, rule))
     if settings.access == "open":
         return Hub(parts.registry, shop, settings.public_url, None, face(settings))
+    from entrepot.web.api.application import DOCUMENT  # noqa: PLC0415 - only where there are accounts
+
     who, changing = parts.accounts, parts.accounts.guarded()
     desk = Desk(
         users=who.users,
@@ -150,6 +152,7 @@ def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
         signup=settings.signup,
         mails=bool(settings.smtp),
         visits=Visits(who.people.sessions),
+        interface=DOCUMENT,
         office=office(found, parts, state),
     )
     return Hub(parts.registry, shop, settings.public_url, desk, face(settings))

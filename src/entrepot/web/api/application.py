@@ -22,6 +22,7 @@ from entrepot.web.shared.call import Answer, Call
 from entrepot.web.shared.meters import API
 
 _DESCRIPTION: Final = f"{PREFIX}/openapi.json"
+_PAGE: Final = b"/api/docs"  # which shows the document to people
 _BRINGING: Final = frozenset({"POST", "PUT", "PATCH"})
 _LONGEST_REASON: Final = 300
 _REFUSALS: Final = {
@@ -82,7 +83,7 @@ class Surface:
     def takes(self, path: bytes) -> bool:
         """Tell whether an address is one of this interface's."""
         if path.startswith(b"/api/"):
-            return True
+            return path != _PAGE
         if path[4 : 4 + _LENGTH] not in BEGINNINGS:
             return False
         text = _plain(path)

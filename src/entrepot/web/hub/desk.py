@@ -36,4 +36,5 @@ class Desk(NamedTuple):
     signup: str  # who may make accounts: open, invite or closed
     mails: bool  # the hub can send mail
     visits: Visits
+    interface: bytes  # the document that describes the JSON interface
     office: Office

@@ -14,6 +14,7 @@ from entrepot.web.hub.face import DOCUMENTS, Face
 from entrepot.web.hub.pages import images
 from entrepot.web.hub.pages.account import ACCOUNT, account
 from entrepot.web.hub.pages.admin.entrance import ADMIN, administration
+from entrepot.web.hub.pages.api import API, api
 from entrepot.web.hub.pages.cards import shown_name
 from entrepot.web.hub.pages.compare import compare
 from entrepot.web.hub.pages.documents import document
@@ -111,10 +112,10 @@ class Surface:
             return await self._image(call, frame, path)
         if call.method == "POST":
             raise AddressUnknown
-        if path == SEARCH:
-            return await search(call, frame, self._shop)
-        if path == SUGGEST:
-            return await suggest(call, frame, self._shop)
+        if path in (SEARCH, SUGGEST):
+            return await (search if path == SEARCH else suggest)(call, frame, self._shop)
+        if path == API and self._desk is not None:
+            return await api(call, frame, self._desk.interface)
         if path.removeprefix("/") in DOCUMENTS:
             return await document(call, frame, path.removeprefix("/"))
         if path != "/":

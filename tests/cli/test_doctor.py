@@ -42,7 +42,17 @@ def test_all_is_well_with_a_registry_that_serves(hub: Instance, profile: str) ->
     found = doctor(*place(hub), code=0)
     wrong = {name: each for name, each in found.items() if each["verdict"] == "error"}
     assert wrong == {}
-    of_both = {"permissions", "secret key", "file system", "disk space", "disk speed", "open files", "database", "schema"}
+    of_both = {
+        "permissions",
+        "secret key",
+        "file system",
+        "disk space",
+        "disk speed",
+        "open files",
+        "database",
+        "schema",
+        "search",
+    }
     of_a_server = {"encoding", "collation", "clock", "durability", "connections"}
     assert set(found) == of_both | (of_a_server if profile == "postgresql" else set())
     assert not list(hub.data.glob("doctor-*"))

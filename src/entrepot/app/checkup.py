@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from entrepot.app.certificates import authority
 from entrepot.app.certificates import check as check_certificate
-from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, opened, pending
+from entrepot.app.parts import DATABASE_FILE, BucketTaken, Parts, key_file, opened, opened_database, pending
 from entrepot.app.people import hub_url
+from entrepot.app.search import check_index
 from entrepot.base.bucket import parse_bucket
 from entrepot.base.errors import EntrepotError
 from entrepot.base.findings import Finding, error, ok, warning
@@ -59,6 +60,9 @@ async def checkup(settings: Settings) -> AsyncIterator[Finding]:
     mode = await _check_mode(settings) if schema.verdict == "ok" else None
     if mode:
         yield mode
+    with suppress(EntrepotError):  # what cannot be opened has a line above
+        async with opened_database(settings) as db:
+            yield await check_index(settings, db)
     if not settings.public_url:
         return
     if any(finding.verdict == "error" for finding in found) or schema.verdict != "ok" or mode:

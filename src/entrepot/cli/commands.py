@@ -25,6 +25,7 @@ from entrepot.cli import (
     plans,
     repositories,
     running,
+    search,
     secrets,
     serve,
     sessions,
@@ -47,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("tls")(tls.tls)
 app.add_typer(audit.app, name="audit")
 app.add_typer(jobs.app, name="job")
+app.add_typer(search.app, name="search")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(storage.app, name="storage")
 app.add_typer(tags.app, name="tag")

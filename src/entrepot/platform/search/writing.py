@@ -55,6 +55,16 @@ def ask_anew(folder: Path) -> None:
     (folder / _ANEW).touch()
 
 
+def place_of(folder: Path) -> Place | None:
+    """Return up to where the entries of a folder are complete; None when they have to be made anew."""
+    entries = folder_of(folder)
+    try:
+        found = msgspec.json.decode((entries / _PLACE).read_bytes(), type=Place)
+        return found if Index.exists(str(entries)) else None
+    except (OSError, ValueError, msgspec.DecodeError):
+        return None
+
+
 class Writing:
     """The one who writes an index, while the context is entered. Each method may raise OSError and IndexBroken."""
 
@@ -91,11 +101,7 @@ class Writing:
 
     def place(self) -> Place | None:
         """Return up to where the entries are complete; None when they have to be made anew."""
-        try:
-            found = msgspec.json.decode((self._entries / _PLACE).read_bytes(), type=Place)
-            return found if Index.exists(str(self._entries)) else None
-        except (OSError, ValueError, msgspec.DecodeError):
-            return None
+        return place_of(self.folder)
 
     def begin_anew(self) -> None:
         """Forget all entries, for readers when the next ones are committed; entries that cannot be read are thrown away."""

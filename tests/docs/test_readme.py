@@ -68,6 +68,11 @@ def reader(instance: Instance) -> Iterator[Reader]:
             command.run("load", "--input", str(_ALPINE))
             command.run("tag", "alpine:3.10", "hello-world")
             here = Reader(folder, command, instance.port)
+            (looking,) = _PAGE.blocks("Look around")
+            looked = here.types(looking)
+            assert looked.returncode == 0, looked.stdout + looked.stderr
+            assert "26 images were made" in looked.stdout
+            assert "equipe-donnees/postgres-backup" in looked.stdout, "docker search finds what was made"
             (pushing,) = _PAGE.blocks("Push and pull")
             assert _FETCHED in pushing
             pushed = here.types(pushing.replace(_FETCHED, ""))

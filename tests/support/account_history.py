@@ -68,6 +68,9 @@ async def _organise(who: Accounts) -> None:
     await there.teams("crew")
     await there.team("crew", "devs")
     await there.granted_to_accounts("crew")
+    assert await there.granted_to_teams("crew") == [("devs", held)]
+    assert await there.teams_of((await who.users.find("bob")).id, "crew") == ["devs"]
+    assert await there.made_at("crew")
     assert await there.settings("crew") == (True, False)
     await _hand_out(who)
     await there.leave_team("crew", "devs", "bob")

@@ -81,7 +81,7 @@ class Inside:
 @contextmanager
 def inside(place: Settings, **settings: Any) -> Iterator[Inside]:
     """Serve a prepared place in this process, with accounts."""
-    place = msgspec.structs.replace(place, access="accounts", limits="open", **{"default_plan": "business", **settings})
+    place = msgspec.structs.replace(place, access="accounts", **{"limits": "open", "default_plan": "business", **settings})
     ensure_key(key_file(place))
     loop = asyncio.new_event_loop()
     front = web(Found(place, dict.fromkeys(FIELDS, "default")), meters(place), None, None, lambda: False, Connections(10, 5000))

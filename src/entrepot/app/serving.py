@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from entrepot.app.face import face
-from entrepot.app.limits import windows_of_all
+from entrepot.app.limits import are_on, windows_of_all
 from entrepot.app.parts import Parts
 from entrepot.base.errors import Unavailable
 from entrepot.base.settings import Found, Settings, workers
@@ -151,6 +151,8 @@ def _pages(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
         recovery=changing.people.recovery,
         signup=settings.signup,
         mails=bool(settings.smtp),
+        limits_pulls=are_on(settings) and not settings.limits_dry_run,
+        counts_pulls=settings.count_pulls,
         visits=Visits(who.people.sessions),
         interface=DOCUMENT,
         office=office(found, parts, state),

@@ -50,6 +50,11 @@ class Plans(Acting):
         """Return how many people are in an organisation; none of a user's own. Raises SubscriberUnknown."""
         return await self._db.read(queries.seats, await self._db.read(_id, namespace))
 
+    async def pulls(self, account: int, owner: str) -> int | None:
+        """Return how many pulls in six hours the best plan of an account (0: none), or a namespace's, allows; None for any."""
+        found = await self._db.read(queries.pulls, str(account), owner, self._default)
+        return found.limit if found else None
+
     async def put(self, plan: Plan) -> None:
         """Make a plan, or replace the one of that name: in force at once, for pulls within a minute. Raises PlanInvalid."""
         plan = checked(plan)

@@ -35,6 +35,8 @@ class Desk(NamedTuple):
     recovery: Recovery
     signup: str  # who may make accounts: open, invite or closed
     mails: bool  # the hub can send mail
+    limits_pulls: bool  # an account's plan says how many it may pull
+    counts_pulls: bool
     visits: Visits
     interface: bytes  # the document that describes the JSON interface
     office: Office

@@ -34,7 +34,7 @@ _ASKED_AGAIN: Final[Header] = (b"cache-control", b"private, no-cache")
 _UNSTORED: Final[Header] = (b"cache-control", b"no-store")
 _MOST_KEPT: Final = 20  # values of one name
 _THEMES: Final = ("light", "dark")
-_FILTERS: Final = ("begins", "state", "before", "actor", "act", "namespace", "since", "until")
+_FILTERS: Final = ("who", "action", "image", "begins", "state", "before", "actor", "act", "namespace", "since", "until")
 _KEPT: Final = (
     "after",
     "next",

@@ -20,10 +20,14 @@ from entrepot.web.hub.pages.compare import compare
 from entrepot.web.hub.pages.documents import document
 from entrepot.web.hub.pages.home import home
 from entrepot.web.hub.pages.joining import FORGOTTEN, LINKS, SIGN_UP, forgotten, link, sign_up
+from entrepot.web.hub.pages.organisations import OF_NAMESPACES, organisations
 from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
+from entrepot.web.hub.pages.profiles import profile
+from entrepot.web.hub.pages.publishers import ORGANISATIONS, PROFILES, Visit
 from entrepot.web.hub.pages.search import SEARCH, SUGGEST, search, suggest
 from entrepot.web.hub.pages.settings import may_describe, settings
+from entrepot.web.hub.pages.sharing import sharing
 from entrepot.web.hub.pages.signing import sign_in, sign_out
 from entrepot.web.hub.pages.starring import picture, star
 from entrepot.web.hub.pages.tags import tags
@@ -38,7 +42,7 @@ from entrepot.web.shared.meters import PAGES
 PLAIN: Final = Face()
 _IMAGES: Final = "/r/"
 _BEHIND: Final = "/-/"
-_AT_DESK: Final = ("/accounts/", "/admin", "/me", "/sign-in", "/sign-out", "/sign-up")
+_AT_DESK: Final = ("/accounts/", "/admin", "/me", ORGANISATIONS, "/sign-in", "/sign-out", "/sign-up")
 
 
 class Surface:
@@ -86,7 +90,7 @@ class Surface:
             return await _joining(call, frame, desk, path)
         if path == ADMIN or path.startswith(f"{ADMIN}/"):
             return await administration(call, self._registry, frame, desk)
-        if path != OWN and not path.startswith(f"{OWN}/"):
+        if path != OWN and not path.startswith((f"{OWN}/", ORGANISATIONS)):
             raise AddressUnknown
         if frame.visitor is None:
             return _first_sign_in(call, path)
@@ -95,6 +99,8 @@ class Surface:
     async def _own(self, desk: Desk, call: Call, frame: Frame, visitor: Visitor, path: str) -> Answer:
         if path == OWN and call.method != "POST":
             return await own(call, self._registry, self._shop, frame, desk, visitor)
+        if path.startswith(OF_NAMESPACES):
+            return await organisations(Visit(call, (self._registry, self._shop), frame, desk, visitor), path)
         if path == ACCOUNT:
             return await account(call, frame, desk, visitor)
         if path == TOKENS:
@@ -112,6 +118,11 @@ class Surface:
             return await self._image(call, frame, path)
         if call.method == "POST":
             raise AddressUnknown
+        return await self._looking(call, frame, path)
+
+    async def _looking(self, call: Call, frame: Frame, path: str) -> Answer:
+        if path.startswith(PROFILES):
+            return await profile(call, (self._registry, self._shop), frame, self._desk, path.removeprefix(PROFILES))
         if path in (SEARCH, SUGGEST):
             return await (search if path == SEARCH else suggest)(call, frame, self._shop)
         if path == API and self._desk is not None:
@@ -128,8 +139,10 @@ class Surface:
         if self._desk is not None and frame.visitor is not None:
             if rest == "settings":
                 return await settings(call, (self._registry, self._shop), frame, self._desk, frame.visitor, name)
+            if rest == "access":
+                return await sharing(Visit(call, (self._registry, self._shop), frame, self._desk, frame.visitor), name)
             frame = msgspec.structs.replace(frame, may_set=await may_describe(call, self._desk, name))
-        if rest == "settings" and self._signs_in:
+        if rest in ("settings", "access") and self._signs_in:
             return _first_sign_in(call, path)
         if call.method == "POST":
             return await self._deed(call, frame, path, name, rest)

@@ -47,6 +47,7 @@ _BY_ID: Final = Statement(_ACCOUNTS.where(account.c.id == bindparam("id")))
 _AFTER: Final = Statement(
     _ACCOUNTS.where(namespace.c.name > bindparam("last")).order_by(namespace.c.name).limit(bindparam("limit"))
 )
+_MADE_AT: Final = Statement(select(namespace.c.created_at).where(namespace.c.name == bindparam("name")))
 
 
 def begins_so() -> tuple[ColumnElement[bool], ...]:
@@ -166,6 +167,12 @@ async def namespace_of(db: Reader, name: str) -> tuple[int, str] | None:
     """Return the id and the kind of the namespace of that name."""
     row = await db.one(_NAMESPACE, name=name)
     return (row[0], row[1]) if row else None
+
+
+async def made_at(db: Reader, name: str) -> int | None:
+    """Return when the namespace of that name was made (microseconds UTC)."""
+    row = await db.one(_MADE_AT, name=name)
+    return row[0] if row else None
 
 
 async def add_namespace(tx: Transaction, name: str, kind: str) -> int | None:

@@ -167,6 +167,13 @@ _TEAM_MEMBERS: Final = Statement(
 _TEAM_GRANTS: Final = Statement(
     select(team_grant.c.pattern, team_grant.c.role).where(team_grant.c.team == bindparam("team")).order_by(team_grant.c.pattern)
 )
+_TEAMS_GRANTS: Final = Statement(
+    select(team.c.name, team_grant.c.pattern, team_grant.c.role)
+    .select_from(team_grant.join(team, team.c.id == team_grant.c.team))
+    .where(team.c.namespace == bindparam("namespace"))
+    .order_by(team.c.name, team_grant.c.pattern)
+    .limit(bindparam("limit"))
+)
 _GRANT_TEAM: Final = Statement(
     insert_or_replace(team_grant)
     .values(team=bindparam("team"), pattern=bindparam("pattern"), role=bindparam("role"))
@@ -330,6 +337,11 @@ async def in_team(db: Reader, team_: int) -> list[str]:
 async def granted_to_team(db: Reader, team_: int) -> list[Held]:
     """Return what is granted to a team."""
     return [Held(row[0], Grant(row[1])) for row in await db.all(_TEAM_GRANTS, team=team_)]
+
+
+async def granted_to_teams(db: Reader, namespace_: int, limit: int) -> list[tuple[str, Held]]:
+    """Return the names of teams and what is granted to each in a namespace, at most `limit`."""
+    return [(row[0], Held(row[1], Grant(row[2]))) for row in await db.all(_TEAMS_GRANTS, namespace=namespace_, limit=limit)]
 
 
 async def grant_to_team(tx: Transaction, team_: int, held: Held) -> None:

@@ -24,6 +24,7 @@ from entrepot.spec.oci.names import LIBRARY, parse_namespace, parse_segment
 
 _MOST_TEAMS: Final = 1000
 _MOST_GRANTS: Final = 1000
+_MOST_SHOWN: Final = 5000
 Seat = Callable[[Transaction, tuple[int, str]], Awaitable[None]]
 
 
@@ -63,6 +64,10 @@ class Organisations(Acting):
             OrganisationUnknown
         """
         return await self._db.read(organisations.settings, await self._db.read(organisation_named, organisation))
+
+    async def made_at(self, namespace: str) -> int | None:
+        """Return when a user's or an organisation's namespace was made (microseconds UTC); None when there is none."""
+        return await self._db.read(accounts.made_at, namespace)
 
     async def set_visibility(self, namespace: str, *, public: bool) -> None:
         """Say what repositories are that a push makes in a user's or an organisation's namespace. Raises OrganisationUnknown."""
@@ -198,6 +203,14 @@ class Organisations(Acting):
             await record(tx, self._by, done(Act.TEAM_LEAVE, f"{organisation}/{team}", {"user": name}))
 
         await self._db.write(change)
+
+    async def granted_to_teams(self, organisation: str) -> list[tuple[str, Held]]:
+        """Return the teams of an organisation to which something is granted; none for a user. Raises OrganisationUnknown."""
+        return await self._db.read(organisations.granted_to_teams, await self._db.read(_namespace, organisation), _MOST_SHOWN)
+
+    async def teams_of(self, account: int, organisation: str) -> list[str]:
+        """Return the teams of an organisation that a user is in."""
+        return [each.team for each in await self._db.read(organisations.teams_of, account) if each.organisation == organisation]
 
     async def grant_to_team(self, organisation: str, team: str, held: Held) -> None:
         """Let a team do something with the repositories of a pattern. Raises OrganisationUnknown, TeamUnknown, TermsInvalid."""

@@ -130,6 +130,10 @@ class PullCounts:
         """Return the pulls of the last six hours by a user, or by the tokens and robots of an organisation, newest first."""
         return await self._db.read(pulls.recent, owner, KEPT_US, limit)
 
+    async def count(self, owner: str) -> int:
+        """Return how many pulls of the last six hours that are."""
+        return await self._db.read(pulls.count, owner, KEPT_US)
+
     async def forget(self) -> int:
         """Delete what is older than that; return how many rows."""
         rows = await self._db.write(lambda tx: pulls.forget(tx, KEPT_US + _SPAN_US), durable=False)

@@ -7,7 +7,13 @@ import msgspec
 
 from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.errors import Denied, Hidden, RegistryReadOnly, TokenRefused, Unproven
-from entrepot.domain.accounts.errors import CredentialUnknown, SignInRefused
+from entrepot.domain.accounts.errors import (
+    AccountUnknown,
+    CredentialUnknown,
+    OrganisationUnknown,
+    SignInRefused,
+    TeamUnknown,
+)
 from entrepot.domain.registry import errors as registry
 from entrepot.spec.oci import digest, names
 from entrepot.web.hub.rendering import Frame, page
@@ -33,10 +39,14 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     registry.RepositoryUnknown: 404,
     registry.ManifestUnknown: 404,
     registry.BlobUnknown: 404,
+    registry.NamespaceUnknown: 404,
     names.NameInvalid: 404,
     names.TagInvalid: 404,
     digest.DigestInvalid: 404,
     CredentialUnknown: 404,
+    AccountUnknown: 404,
+    OrganisationUnknown: 404,
+    TeamUnknown: 404,
     RegistryReadOnly: 503,
     TokenRefused: 401,
     SignInRefused: 401,

@@ -19,6 +19,7 @@ from entrepot.spec.oci.names import RepositoryName
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.images import Sight, card_of
 from entrepot.web.hub.pages.problems import AddressUnknown
+from entrepot.web.hub.pages.publishers import may
 from entrepot.web.hub.readme import rendered
 from entrepot.web.hub.rendering import Frame, page, to
 from entrepot.web.hub.shop import Shop
@@ -41,6 +42,7 @@ class SettingsPage(msgspec.Struct, frozen=True):
     categories: list[Category]
     may_configure: bool
     may_remove: bool
+    may_share: bool
     preview: Markup | None = None
     wrong: str = ""
     told: str = ""
@@ -62,8 +64,9 @@ async def settings(
     card, about = await card_of(registry, shop, call.actor, name)
     sight = Sight(card, f"{frame.host}/{card.name}", about.archived_at is not None, "settings", None, None)
     may_configure, may_remove = [await _may(call, desk, action, name) for action in (Action.CONFIGURE, Action.REMOVE)]
+    may_share = await may(call, desk, Action.GRANT, name.namespace)
     known = await shop.kinds.categories()
-    shown = SettingsPage(sight, card.description, about.readme, card.categories, known, may_configure, may_remove)
+    shown = SettingsPage(sight, card.description, about.readme, card.categories, known, may_configure, may_remove, may_share)
     if call.method != "POST":
         return page(call, frame, "settings.html", shown)
     form = await read_form(call, frame.place, visitor, at_most=LARGE)

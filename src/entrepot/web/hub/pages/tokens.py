@@ -17,11 +17,11 @@ TOKENS: Final = "/me/tokens"
 NEW: Final = f"{TOKENS}/new"
 _DAY_S: Final = 86_400
 _SOON_US: Final = seconds_us(14 * _DAY_S)
-_DAYS: Final = ("30", "90", "365", "")  # "" is for ever
+DAYS: Final = ("30", "90", "365", "")  # "" is for ever
 _UNUSABLE: Final = 422
 _FIELDS: Final = ("name", "scope", "repositories", "tags", "networks", "days")
 # Which field of the form an error is about, by what the domain calls it.
-_ABOUT: Final = {
+ABOUT: Final = {
     "name": "name",
     "pattern of repositories": "repositories",
     "list of repositories": "repositories",
@@ -69,7 +69,7 @@ class NewTokenPage(msgspec.Struct, frozen=True):
 
     typed: Mapping[str, str]
     scopes: tuple[Scope, ...] = tuple(Scope)
-    days: tuple[str, ...] = _DAYS
+    days: tuple[str, ...] = DAYS
     wrong: str = ""
     value: str = ""
 
@@ -81,12 +81,12 @@ async def tokens(call: Call, frame: Frame, desk: Desk, visitor: Visitor) -> Answ
     form = await read_form(call, frame.place, visitor)
     typed = {name: form.get(name, "").strip() for name in _FIELDS}
     try:
-        terms = Terms(_scope(typed["scope"]), _words(typed["repositories"]), _words(typed["tags"]), _words(typed["networks"]))
-        days = _days(typed["days"])
+        terms = terms_in(typed)
+        days = days_in(typed["days"])
         verbs = desk.credentials.acting(call.acting.author)
         made, secret = await verbs.add_personal(visitor.account.name, typed["name"], terms, lifetime_s=days and days * _DAY_S)
     except TermsInvalid as error:
-        wrong, value = _ABOUT.get(str(error.facts["what"]), "days"), str(error.facts["value"])
+        wrong, value = ABOUT.get(str(error.facts["what"]), "days"), str(error.facts["value"])
         return page(call, frame, "token_new.html", NewTokenPage(typed, wrong=wrong, value=value), _UNUSABLE)
     except TooMany:
         return page(call, frame, "token_new.html", NewTokenPage(typed, wrong="many"), _UNUSABLE)
@@ -119,18 +119,21 @@ async def _all(desk: Desk, visitor: Visitor) -> list[Token]:
     return [Token.of(each, at_us) for each in await desk.credentials.of_account(visitor.account)]
 
 
-def _scope(text: str) -> Scope:
-    return Scope(text) if text in tuple(Scope) else Scope.READ
+def terms_in(typed: Mapping[str, str]) -> Terms:
+    """Return what a form lets a token do; a scope that there is not is the second least."""
+    scope = Scope(typed["scope"]) if typed["scope"] in tuple(Scope) else Scope.READ
+    return Terms(scope, words_in(typed["repositories"]), words_in(typed["tags"]), words_in(typed["networks"]))
 
 
-def _days(text: str) -> int | None:
+def days_in(text: str) -> int | None:
     """Return after how many days it ends. Raises TermsInvalid."""
     if not text:
         return None
-    if text not in _DAYS:
+    if text not in DAYS:
         raise TermsInvalid(what="days", value=text, expected="one of those that are offered")
     return int(text)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_in(text: str) -> tuple[str, ...]:
+    """Return what was typed with spaces or commas between."""
     return tuple(text.replace(",", " ").split())

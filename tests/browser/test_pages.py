@@ -39,7 +39,15 @@ EVERYBODYS: Final = (
 )
 SOMEBODYS: Final = (
     *("/", "/me", "/me?of=equipe-backend", "/me/account", "/me/tokens", "/me/tokens/new", "/r/equipe-backend/billing"),
-    *("/r/alice/sqlite-tools", "/r/alice/sqlite-tools/-/settings"),
+    *(
+        "/r/alice/sqlite-tools",
+        "/r/alice/sqlite-tools/-/settings",
+        "/r/alice/sqlite-tools/-/access",
+        "/u/alice",
+        "/u/equipe-backend",
+    ),
+    *(f"/orgs/equipe-backend/{page}" for page in ("members", "teams", "robots", "settings", "audit", "pulls")),
+    *("/me/audit", "/me/pulls", "/u/library"),
 )
 
 

@@ -16,7 +16,7 @@ VENV = .venv/bin/python
 PYTEST = $(VENV) -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL = help
-.PHONY: help run stop check test-fast test test-long bench mutants conformance-pin lock \
+.PHONY: help run stop check test-fast test test-long bench mutants conformance-pin lock screenshots \
         environment environment-dev agreed agreed-bench tools tools-long tools-bench
 .NOTPARALLEL:
 
@@ -55,6 +55,9 @@ mutants: agreed environment-dev tools ## plant faults and count those the tests 
 
 conformance-pin: environment-dev ## move the pin of the OCI conformance suite to its newest commit
 	@$(VENV) -m tools.testbed move-conformance-pin
+
+screenshots: environment-dev tools ## take the pictures in docs/screenshots anew, of a demo hub
+	@$(VENV) -m tools.screens
 
 lock: environment-dev ## compile requirements/ from pyproject.toml anew
 	@$(VENV) -m tools.lock

@@ -85,6 +85,8 @@ class Kinds(Acting):
 
         async def put(tx: Transaction) -> None:
             await kinds.put(tx, category, rank)
+            for each in await kinds.in_category(tx, category.name):  # they are found by its title
+                await within.note_change(tx, each)
             await record(tx, self._by, done(Act.CATEGORY_SET, "", {"category": category.name}))
 
         await self._db.write(put)

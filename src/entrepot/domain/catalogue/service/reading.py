@@ -32,6 +32,11 @@ async def shelved(db: Reader, places: Sequence[Place]) -> dict[int, Shelved]:
     }
 
 
+async def titles(db: Reader) -> dict[str, str]:
+    """Return what each category is called, in all languages: people look for images by these words too."""
+    return {each.name: f"{each.english} {each.french}" for each in await kinds.categories(db)}
+
+
 async def inside(db: Reader, manifests: Mapping[int, int]) -> dict[int, tuple[list[Variant], Image | None]]:
     """Return for each repository what the manifest that stands for it holds: for which platforms, and what it says of itself."""
     held = await images.variants(db, list(manifests.values()))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from entrepot.domain.catalogue.model import Image, Kind, Shelved, Variant
-from entrepot.domain.catalogue.service.reading import Place, inside, shelved
+from entrepot.domain.catalogue.service.reading import Place, inside, shelved, titles
 from entrepot.domain.search.queries import documents
 from entrepot.domain.search.queries.documents import Written
 from entrepot.domain.search.service.sights import PUBLIC, of_namespace, of_repository
@@ -31,10 +31,16 @@ async def entries(db: Reader, ids: Sequence[int]) -> list[Entry]:
     places = [Place(each.id, each.namespace, each.name) for each in found]
     shelves = await shelved(db, places)
     contents = await inside(db, await documents.shown(db, [each.id for each in found]))
-    return [_entry(each, shelves[each.id], *contents.get(each.id, ([], None))) for each in found]
+    called = await titles(db)
+    made = []
+    for each in found:
+        shelf = shelves[each.id]
+        said = " ".join(called.get(name, "") for name in shelf.categories)
+        made.append(_entry(each, shelf, said, *contents.get(each.id, ([], None))))
+    return made
 
 
-def _entry(of: Written, shelf: Shelved, held: Sequence[Variant], image: Image | None) -> Entry:
+def _entry(of: Written, shelf: Shelved, said: str, held: Sequence[Variant], image: Image | None) -> Entry:
     owner, _, path = of.name.partition("/")
     labels = " ".join(image.labels.get(name, "") for name in _SAID) if image else ""
     is_official = owner == LIBRARY
@@ -45,7 +51,7 @@ def _entry(of: Written, shelf: Shelved, held: Sequence[Variant], image: Image | 
         names=words_of_name(path),
         owners=words_of_name(owner),
         about=fold(f"{of.description} {labels}").strip(),
-        text=fold(of.readme[:_LONGEST_TEXT]),
+        text=fold(f"{of.readme[:_LONGEST_TEXT]} {said}").strip(),
         marks=_marks(shelf, held),
         pulls=of.pulls,
         stars=of.stars,

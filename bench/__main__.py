@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m bench [--rounds N] [--only NAME,...] [--quick] [--cluster] [--scratch DIR] [--write-docs]`."""
+"""Runs the benchmarks: `python -m bench [--rounds N] [--only NAME,...] [--quick] [--cluster] …`; `--help` tells all."""
 
 import argparse
 import http.client
@@ -33,7 +33,7 @@ def main() -> int:
         report.write_docs(report.newest())
         return 0
     scale = QUICK if options.quick else FULL
-    scale = replace(scale, rounds=options.rounds or scale.rounds)
+    scale = replace(scale, rounds=options.rounds or scale.rounds, found=options.found or scale.found)
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         with Fleet(scale, options.scratch, on_cluster=options.cluster) as fleet:
@@ -69,6 +69,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, help=f"comma-separated: {', '.join(CATALOGUE)}")
     parser.add_argument(
         "--quick", action="store_true", help="smaller and shorter, in about three minutes: to try a change, not to judge it"
+    )
+    parser.add_argument(
+        "--found",
+        type=int,
+        help=f"repositories with ten tags each that are searched (default {FULL.found}; a large hub: 1000000)",
     )
     parser.add_argument(
         "--scratch", type=Path, help="folder for the servers' data, about 20 GB (default: the system's temporary folder)"

@@ -55,6 +55,18 @@ UNFINISHED: Final = "unfinished uploads"
 ACCESS: Final = "manifest GET with accounts"
 ACCESS_MANY: Final = "manifest GET with 100,000 users and 1,000,000 repositories"
 TOKENS: Final = "tokens issued"
+SEARCH: Final = "search among many images"
+SEARCH_KINDS: Final = (
+    "a name",
+    "several words",
+    "a slip",
+    "a beginning",
+    "filters",
+    "by pulls",
+    "by stars",
+    "by updated",
+    "everything",
+)
 
 _AT_MOST: Final = ("≤", operator.le)
 _AT_LEAST: Final = ("≥", operator.ge)
@@ -124,6 +136,8 @@ BARS: Final = (
     Bar(BLOB_PUSH, SPEED, _AT_LEAST, 2.5, REGISTRY),
     Bar(BLOB_PUSH, SECONDS, _AT_MOST, 1.6, PLAIN_COPY),
     Bar(IMAGE_PUSH, SECONDS, _BELOW, 1, REGISTRY),
+    *(Bar(SEARCH, MILLISECONDS, _BELOW, 50, subject=f"{kind}, p99") for kind in SEARCH_KINDS),
+    Bar(SEARCH, RATE, _ABOVE, 300, subject="/v1/search"),
     Bar(START, SECONDS, _BELOW, 1.5),
     Bar(MEMORY_IDLE, MEGABYTES, _AT_MOST, 120),
     Bar(MEMORY_PUSHING, MEGABYTES, _AT_MOST, 250, judged=max),

@@ -7,7 +7,18 @@ from typing import Final
 from bench import bars, zb
 from bench.book import Book
 from bench.fleet import Fleet
-from bench.measures import access, beside_jobs, image_push, job_engine, large_blobs, nodes, pulls, start_and_memory, tag_lists
+from bench.measures import (
+    access,
+    beside_jobs,
+    image_push,
+    job_engine,
+    large_blobs,
+    nodes,
+    pulls,
+    searching,
+    start_and_memory,
+    tag_lists,
+)
 from bench.measures import zb as zb_measure
 
 
@@ -40,5 +51,6 @@ CATALOGUE: Final = {
     "redirects": Benchmark(nodes.redirects, (bars.REDIRECT,)),
     "unfinished": Benchmark(nodes.unfinished_uploads, (bars.UNFINISHED,)),
     "access": Benchmark(access.pulls, (bars.ACCESS, bars.ACCESS_MANY, bars.TOKENS)),
+    "search": Benchmark(searching.answers, (bars.SEARCH,)),
     "idle": Benchmark(job_engine.idle, (bars.IDLE,)),
 }

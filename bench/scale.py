@@ -25,6 +25,13 @@ class Scale:
     listings: int
     uploads: int
     zb_part: int  # one in so many of zb's requests
+    found: int  # repositories that search is measured with
+    questions: int  # of each kind
+
+    @property
+    def found_tags(self) -> int:
+        """The number of their tags."""
+        return self.found * 10
 
     @property
     def tags(self) -> int:
@@ -43,6 +50,8 @@ FULL: Final = Scale(
     listings=300,
     uploads=100_000,
     zb_part=1,
+    found=100_000,
+    questions=1000,
 )
 QUICK: Final = Scale(
     name="quick",
@@ -55,4 +64,6 @@ QUICK: Final = Scale(
     listings=100,
     uploads=4_000,
     zb_part=4,
+    found=10_000,
+    questions=250,
 )

@@ -25,6 +25,7 @@ NODE_NAMES: Final = ("node 1", "node 2", "node 3", "node 4")
 REDIRECTING: Final = "redirecting node"
 ENTREPOT_MANY: Final = "entrepot, many accounts"
 ENTREPOT_UNCOUNTED: Final = "entrepot, nothing counted"
+ENTREPOT_FOUND: Final = "entrepot, many images"
 ENTREPOT_UNLIMITED: Final = "entrepot, without limits"
 _CONFIG: Final = Path(__file__).parent / "config"
 _READY_S: Final = 60

@@ -44,7 +44,7 @@ def looking(settings: Settings, parts: Parts) -> Looking:
 
 def following(settings: Settings, parts: Parts) -> Following:
     """Return what keeps the index up to date."""
-    return Following(parts.db, looking(settings, parts), index_folder(settings), _mark_of(settings))
+    return Following(parts.db, looking(settings, parts), index_folder(settings), mark_of(settings))
 
 
 async def rebuild(settings: Settings) -> None:
@@ -59,7 +59,7 @@ async def rebuild(settings: Settings) -> None:
 async def check_index(settings: Settings, db: Database) -> Finding:
     """Tell whether this machine's index is there, and how far it is behind."""
     try:
-        found = await state(db, index_folder(settings), _mark_of(settings))
+        found = await state(db, index_folder(settings), mark_of(settings))
     except Unavailable as away:
         return warning("search", f"not looked at: {away.message}", "see the lines above")
     if found.entries is None:
@@ -75,6 +75,6 @@ async def check_index(settings: Settings, db: Database) -> Finding:
     return ok("search", f"{images}, nothing waits" if not found.waiting else f"{images}, {found.waiting} changes wait")
 
 
-def _mark_of(settings: Settings) -> str:
+def mark_of(settings: Settings) -> str:
     """Return what tells databases apart: not the address itself, which may have a password in it."""
     return hashlib.sha256((settings.database or "SQLite").encode()).hexdigest()[:_MARK]

@@ -228,3 +228,12 @@ def test_an_entry_that_is_used_more_stands_before_one_that_says_the_same(writing
     reading = Reading(writing.folder)
     assert reading.search(wanted("app")).ids == [2, 3, 1]
     assert reading.search(wanted("app", whole=("other",))).ids[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "slips", "ids"), [("ngnix", 0, []), ("ngnix", 1, [1]), ("elasticsaerhc", 1, []), ("elasticsaerhc", 2, [2])]
+)
+def test_as_many_slips_are_taken_as_are_asked_for(writing: Writing, typed: str, slips: int, ids: list[int]) -> None:
+    begun(writing, entry(1, "nginx"), entry(2, "elasticsearch"), entry(3, "abc"))
+    assert Reading(writing.folder).search(wanted(words=(Word(typed, slips),))).ids == ids
+    assert Reading(writing.folder).search(wanted(words=(Word("abd", 2),))).ids == []  # too short for slips

@@ -70,6 +70,8 @@ def words_of_name(name: str) -> tuple[str, ...]:
 
 def fold(text: str) -> str:
     """Return a text in small letters without accents."""
+    if text.isascii():  # nearly all: letter by letter takes half of the time in which an index is made
+        return text.lower()
     return "".join(each for each in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(each))
 
 

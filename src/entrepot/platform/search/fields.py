@@ -1,11 +1,14 @@
-"""The fields of an index and how their texts are cut. Whoever changes anything raises `VERSION`: then indexes are made anew."""
+"""The fields of an index and how their texts are cut.
+
+Whoever changes anything here, or what is written into them, raises `VERSION`: then indexes are made anew.
+"""
 
 from functools import cache, lru_cache
 from typing import Final
 
 from tantivy import Filter, Index, Schema, SchemaBuilder, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-VERSION: Final = 1
+VERSION: Final = 2
 ID: Final = "id"
 SEEN_BY: Final = "seen_by"
 EXACT: Final = "exact"

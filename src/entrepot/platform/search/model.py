@@ -36,10 +36,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word that is looked for; `is_near` takes words that differ from it by a slip of the fingers too."""
+    """A word that is looked for; also words that differ from it by as many slips of the fingers, two at most."""
 
     text: str
-    is_near: bool = False
+    slips: int = 0
 
 
 class Wanted(msgspec.Struct, frozen=True):

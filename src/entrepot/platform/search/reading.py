@@ -34,8 +34,7 @@ from entrepot.platform.search.writing import folder_of
 _RELOAD_S: Final = 1.0
 _RETRY_S: Final = 2.0
 _DEEPEST: Final = 10_000  # entries that pages can go to: what lies behind is found by other words
-_TWO_SLIPS: Final = 8  # letters of a word in which two slips are taken for it
-_NEAR: Final = 4  # letters of a word in which one slip is
+SHORTEST: Final = (0, 4, 8)  # letters of a word in which so many slips are taken for it
 _WHOLE: Final = 1000.0
 _OF_NAME: Final = 3.0
 _OF_OWNER: Final = 1.0
@@ -140,8 +139,8 @@ def _word(word: Word) -> Query:
     for fields, boost in ((ABOUT, _OF_ABOUT), (TEXT, _OF_TEXT)):
         for language, name in fields.items():
             clauses += [Query.boost_query(_term(name, stem), boost) for stem in analyzer(language).analyze(word.text)[:1]]
-    if word.is_near and len(word.text) >= _NEAR:
-        slips = 2 if len(word.text) >= _TWO_SLIPS else 1
+    slips = max(count for count, least in enumerate(SHORTEST[: word.slips + 1]) if len(word.text) >= least)
+    if slips:
         near = [(NAME, _OF_SLIP), (OWNER, _OF_OWNER), *((name, _OF_ABOUT) for name in ABOUT.values())]
         clauses += [
             Query.boost_query(Query.fuzzy_term_query(schema(), name, word.text, slips, transposition_cost_one=True), boost)

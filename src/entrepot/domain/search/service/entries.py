@@ -43,14 +43,15 @@ async def entries(db: Reader, ids: Sequence[int]) -> list[Entry]:
 def _entry(of: Written, shelf: Shelved, said: str, held: Sequence[Variant], image: Image | None) -> Entry:
     owner, _, path = of.name.partition("/")
     labels = " ".join(image.labels.get(name, "") for name in _SAID) if image else ""
-    is_official = owner == LIBRARY
+    is_official, names = owner == LIBRARY, words_of_name(path)
     return Entry(
         id=of.id,
         seen_by=(PUBLIC,) if of.is_public else (of_namespace(of.namespace), of_repository(of.id)),
         exact=(path, of.name) if is_official else (of.name,),
-        names=words_of_name(path),
+        names=names,
         owners=words_of_name(owner),
-        about=fold(f"{of.description} {labels}").strip(),
+        # The words of the name too, which are found in other forms there.
+        about=fold(f"{of.description} {labels} {' '.join(names)}").strip(),
         text=fold(f"{of.readme[:_LONGEST_TEXT]} {said}").strip(),
         marks=_marks(shelf, held),
         pulls=of.pulls,

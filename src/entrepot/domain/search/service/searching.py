@@ -1,7 +1,7 @@
 """Finding: what somebody typed is looked for in the index, and what is found there is asked for anew before it is shown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from entrepot.domain.search.service.sights import PUBLIC, Sights
 from entrepot.domain.search.words import Asked, read, slips, words_of_name
 from entrepot.platform.db.database import Database, Reader
 from entrepot.platform.search.model import Found, Wanted, Word
-from entrepot.platform.search.reading import IndexAway, Reading
+from entrepot.platform.search.reading import SHORTEST, IndexAway, Reading
 from entrepot.spec.oci.names import LIBRARY, RepositoryName
 
 DEEPEST: Final = 10_000  # of what is found: what lies behind is found by more words
@@ -87,31 +87,33 @@ class Searching:
         found = await self._search(wanted)
         instead: tuple[str, ...] = ()
         if not found.count and wanted.words:
-            near = await self._near(wanted)
-            found = await self._search(near)
-            if found.count:
-                wanted = near
+            unknown = await self._unknown(wanted)
+            # Two slips are much to look through, and rare.
+            for count in range(1, 1 + _most_slips(unknown)):
+                words = tuple(Word(each.text, count if each in unknown else 0) for each in wanted.words)
+                near = msgspec.structs.replace(wanted, words=words)
+                found = await self._search(near)
+                if found.count:
+                    wanted = near
+                    break
         if not found.count and len(wanted.words) > 1:
             some = msgspec.structs.replace(wanted, any_word=True)
             found = await self._search(some)
             if found.count:
                 wanted = some
         hits = await self._hits(actor, found.ids)
-        if any(each.is_near for each in wanted.words):
+        if any(each.slips for each in wanted.words):
             instead = _meant(wanted.words, hits)
         # What was found and may no longer be seen is not counted either.
         count = found.count - (len(found.ids) - len(hits))
         return Hits(hits, count, asked.words, asked.tag, asked.digest, instead, any_word=wanted.any_word)
 
-    async def _near(self, wanted: Wanted) -> Wanted:
-        """Return the same with words that nothing has, as far as the reader sees, taken for slips of the fingers."""
-        words = []
-        for word in wanted.words:
-            alone = Wanted((word,), sight=wanted.sight, most=1)
-            words.append(Word(word.text, is_near=not (await self._search(alone)).count))
-        if not any(each.is_near for each in words):
-            words = [Word(each.text, is_near=True) for each in wanted.words]
-        return msgspec.structs.replace(wanted, words=tuple(words))
+    async def _unknown(self, wanted: Wanted) -> set[Word]:
+        """Return the words that nothing has, as far as the reader sees: they may be slips of the fingers."""
+        if len(wanted.words) == 1 and not wanted.marks and not wanted.updated_from:
+            return {*wanted.words}
+        alone = {word: Wanted((word,), sight=wanted.sight, most=1) for word in wanted.words}
+        return {word for word, only in alone.items() if not (await self._search(only)).count}
 
     async def _search(self, wanted: Wanted) -> Found:
         return await asyncio.to_thread(self._index.search, wanted)
@@ -153,11 +155,17 @@ def _marks(filters: Filters) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(each) for each in groups if each)
 
 
+def _most_slips(words: Iterable[Word]) -> int:
+    """Return how many slips may be looked for in one of these words."""
+    longest = max((len(each.text) for each in words), default=0)
+    return max(count for count, least in enumerate(SHORTEST) if longest >= least)
+
+
 def _meant(words: Sequence[Word], hits: Sequence[Hit]) -> tuple[str, ...]:
     """Return the words that were probably meant: of those in the names of what was found the nearest ones."""
     names = [word for hit in hits for word in words_of_name(hit.listed.name)]
     meant = []
     for word in words:
         nearest = min(((slips(word.text, each, _NEAREST), each) for each in names), default=(_NEAREST + 1, ""))
-        meant.append(nearest[1] if word.is_near and nearest[0] <= _NEAREST else word.text)
+        meant.append(nearest[1] if word.slips and nearest[0] <= _NEAREST else word.text)
     return tuple(meant)

@@ -65,6 +65,7 @@ INDEXES: Final = {
     ),
     "pull_day_day": ("pull_day", ["day"], False, ""),
     "pull_total_pulled_at": ("pull_total", ["pulled_at"], False, ""),
+    "report_state": ("report", ["state", "id"], False, ""),
     "repository_blob_blob": ("repository_blob", ["blob"], False, ""),
     "repository_category_category": ("repository_category", ["category"], False, ""),
     "repository_change_made_at": ("repository_change", ["made_at"], False, ""),

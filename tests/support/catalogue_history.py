@@ -5,9 +5,10 @@ from entrepot.app.search import index_folder, looking
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.access.service.rule import AccountsRule, OpenRule
-from entrepot.domain.catalogue.model import Badge, Category
+from entrepot.domain.catalogue.model import Badge, Category, Reason, ReportState
 from entrepot.domain.catalogue.queries import images
 from entrepot.domain.catalogue.service.kinds import Kinds
+from entrepot.domain.catalogue.service.reports import Reports
 from entrepot.domain.catalogue.service.stars import Stars
 from entrepot.domain.registry.model import Mark, TagOrder
 from entrepot.domain.registry.queries import repositories
@@ -56,6 +57,7 @@ async def catalogue_history(db: Recorder, whole: Parts, who: Accounts, settings:
     assert await kinds.of(SHOWN) == ("security", "zz")
     await kinds.drop_category("zz")
     assert len(await kinds.categories()) == 15
+    await _reports(Reports(db, rule, mails=True))
     accounts = AccountsRule(who.organisations, who.identity.still, facts_in(db), anonymous=True)
     await _reads(db, accounts, await who.identity.basic("bob", "another fine password", NETWORK))
     nowhere = Searching(db, rule, index_folder(settings))
@@ -71,6 +73,15 @@ async def _lists(settings: Settings, lists: TagLists) -> None:
     await sql(settings, "UPDATE tag SET version = NULL WHERE name = 'v1'")
     assert await lists.note_versions() >= 2
     await Backdating(lists._db).shift(SHOWN, 1_000_000)
+
+
+async def _reports(reports: Reports) -> None:
+    for _ in range(2):
+        await reports.make(ANYONE, SHOWN, (Reason.SPAM, "é"), NETWORK)
+    (made,) = await reports.page(ReportState.OPEN)
+    assert (made.words, made.decided_at, await reports.count_open(10)) == ("é", None, 1)
+    await reports.decide(made.id, ReportState.SETTLED, "é")
+    assert (await reports.find(made.id)).note == "é"
 
 
 async def _looks(db: Recorder, whole: Parts, settings: Settings, digest: Digest) -> None:

@@ -11,6 +11,7 @@ from entrepot.domain.access.service.modes import Guarded
 from entrepot.domain.accounts.service.directory import Directory
 from entrepot.domain.audit.service.reading import Reading
 from entrepot.domain.catalogue.service.kinds import Kinds
+from entrepot.domain.catalogue.service.reports import Reports
 from entrepot.web.hub.office import InForce, Machine, Office
 from entrepot.web.metrics import State
 
@@ -26,6 +27,7 @@ def office(found: Found, parts: Parts, state: Callable[[], Awaitable[State]]) ->
         modes=parts.modes,
         board=partial(board, parts.db),
         audit=Reading(parts.db),
+        reports=Reports(Guarded(parts.db), parts.accounts.rule, mails=bool(found.settings.smtp)),
         machine=partial(_machine, found, state),
         settings=in_force(found),
     )

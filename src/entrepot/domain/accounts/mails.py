@@ -17,6 +17,7 @@ class Notice(StrEnum):
     ADDRESS_KNOWN = "address known"
     PASSWORD_CHANGED = "password changed"  # noqa: S105 - an occasion
     TOKEN_EXPIRES = "token expires"  # noqa: S105
+    REPORTED = "reported"
     TEST = "test"
 
 
@@ -74,6 +75,13 @@ _TEXTS: Final[Mapping[Language, Mapping[Occasion, tuple[str, str]]]] = {
                 "Make another one before, and put it where this one is used.\n"
             ),
         ),
+        Notice.REPORTED: (
+            "An image at {hub} was reported",
+            (
+                "Somebody says that something is wrong with the image {repository} at {hub}.\n\n"
+                "Read it among the reports of the administration pages, and decide. While it waits, no mail tells of others.\n"
+            ),
+        ),
         Notice.TEST: ("A test from {hub}", "This is a test. Mail from {hub} arrives here.\n"),
     },
     Language.FRENCH: {
@@ -125,6 +133,14 @@ _TEXTS: Final[Mapping[Language, Mapping[Occasion, tuple[str, str]]]] = {
             (
                 "Le jeton « {token} » de {name} sur {hub} expire le {until}. Ce qui se connecte avec lui sera ensuite refusé.\n\n"
                 "Créez-en un autre avant, et mettez-le là où celui-ci est utilisé.\n"
+            ),
+        ),
+        Notice.REPORTED: (
+            "Une image sur {hub} a été signalée",
+            (
+                "Quelqu'un dit que quelque chose ne va pas avec l'image {repository} sur {hub}.\n\n"
+                "Lisez-le parmi les signalements des pages d'administration, et décidez. Tant qu'il attend, aucun e-mail "
+                "n'annonce les suivants.\n"
             ),
         ),
         Notice.TEST: ("Un essai de {hub}", "Ceci est un essai. Le courrier de {hub} arrive ici.\n"),

@@ -39,3 +39,21 @@ class BadgeRefused(CatalogueRefused):
     """A badge is for organisations, and granted for a reason."""
 
     summary = "the badge was not granted to {namespace}: {reason}"
+
+
+class ReportInvalid(CatalogueRefused):
+    """A report says nothing, or a text of it is too long."""
+
+    summary = "say what is wrong, in at most {most} characters"
+
+
+class ReportUnknown(CatalogueRefused):
+    """There is no such report."""
+
+    summary = "there is no report {report}"
+
+
+class ReportsFull(CatalogueRefused):
+    """So many reports wait that no more are taken."""
+
+    summary = "very many reports wait for a decision: try again in a few days"

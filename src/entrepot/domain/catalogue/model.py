@@ -8,6 +8,7 @@ import msgspec
 from entrepot.spec.oci.names import LIBRARY
 
 MOST_CATEGORIES: Final = 3
+LONGEST_REPORT: Final = 2000
 
 
 class Badge(StrEnum):
@@ -34,6 +35,44 @@ class Granted(msgspec.Struct, frozen=True):
     checked: str
     granted_by: str
     granted_at: int
+
+
+class Reason(StrEnum):
+    """What a report is about."""
+
+    MALWARE = "malware"
+    IMPERSONATION = "impersonation"
+    ILLEGAL = "illegal"
+    SECRET = "secret"  # noqa: S105 - what is in an image
+    SPAM = "spam"
+    OTHER = "other"
+
+
+class ReportState(StrEnum):
+    """What was decided about a report."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    REJECTED = "rejected"
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What somebody says is wrong with a repository, by its stored name then; '' as reporter is nobody who signed in.
+
+    Times are microseconds UTC.
+    """
+
+    id: int
+    repository: str
+    reason: Reason
+    words: str
+    reporter: str
+    network: str
+    state: ReportState
+    note: str
+    made_at: int
+    decided_by: str
+    decided_at: int | None
 
 
 class Category(msgspec.Struct, frozen=True):

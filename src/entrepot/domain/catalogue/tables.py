@@ -6,7 +6,7 @@ from sqlalchemy import Column, ForeignKey, MetaData, Table
 
 from entrepot.domain.accounts.tables import account, namespace
 from entrepot.domain.registry.tables import manifest, repository
-from entrepot.platform.db.columns import EXACT_TEXT, UNRECALLED, exact, instant, number
+from entrepot.platform.db.columns import EXACT_TEXT, UNRECALLED, exact, instant, key, number
 
 METADATA: Final = MetaData()
 
@@ -57,5 +57,22 @@ star_total: Final = Table(
     METADATA,
     number("repository", ForeignKey(repository.c.id, ondelete="CASCADE"), primary_key=True),
     number("stars"),
+    info=UNRECALLED,
+)
+# What people say is wrong with images: the repository's stored name then, so that it stays when that is gone.
+report: Final = Table(
+    "report",
+    METADATA,
+    key(),
+    exact("repository"),
+    exact("reason"),
+    exact("words"),
+    exact("reporter"),
+    exact("network"),
+    exact("state"),
+    exact("note"),
+    instant("made_at"),
+    exact("decided_by"),
+    instant("decided_at", nullable=True),
     info=UNRECALLED,
 )

@@ -46,6 +46,7 @@ REVISIONS: Final = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 _NUMBER: Final = 4  # digits of a revision
 _ADVISORY_LOCK: Final = 0x656E7472  # "entr"

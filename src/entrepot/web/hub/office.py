@@ -10,6 +10,7 @@ from entrepot.domain.accounts.service.directory import Directory
 from entrepot.domain.audit.model import Author
 from entrepot.domain.audit.service.reading import Reading
 from entrepot.domain.catalogue.service.kinds import Kinds
+from entrepot.domain.catalogue.service.reports import Reports
 from entrepot.domain.registry.service.names import Names
 from entrepot.platform.jobs import Board
 
@@ -43,5 +44,6 @@ class Office(NamedTuple):
     modes: Modes
     board: Callable[[Author], Board]
     audit: Reading
+    reports: Reports
     machine: Callable[[], Awaitable[Machine]]
     settings: Sequence[InForce]

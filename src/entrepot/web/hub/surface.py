@@ -25,6 +25,7 @@ from entrepot.web.hub.pages.own import OWN, own
 from entrepot.web.hub.pages.problems import AddressUnknown, problem
 from entrepot.web.hub.pages.profiles import profile
 from entrepot.web.hub.pages.publishers import ORGANISATIONS, PROFILES, Visit
+from entrepot.web.hub.pages.reporting import report
 from entrepot.web.hub.pages.search import SEARCH, SUGGEST, search, suggest
 from entrepot.web.hub.pages.settings import may_describe, settings
 from entrepot.web.hub.pages.sharing import sharing
@@ -144,6 +145,8 @@ class Surface:
             frame = msgspec.structs.replace(frame, may_set=await may_describe(call, self._desk, name))
         if rest in ("settings", "access") and self._signs_in:
             return _first_sign_in(call, path)
+        if rest == "report" and self._desk is not None:
+            return await report(call, self._registry, self._desk.office.reports, frame, name)
         if call.method == "POST":
             return await self._deed(call, frame, path, name, rest)
         return await self._shown(call, frame, name, rest if path != f"{_IMAGES}{asked}" else "")

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, literal, select
 
-from entrepot.domain.accounts.model import ORGANISATION, Listed
+from entrepot.domain.accounts.model import ORGANISATION, Language, Listed
 from entrepot.domain.accounts.queries.accounts import begins_so
 from entrepot.domain.accounts.tables import account, member, namespace
 from entrepot.platform.db.database import Reader
@@ -24,6 +24,13 @@ _COUNT_ORGANISATIONS: Final = Statement(
     )
 )
 
+_ADMINISTRATORS: Final = Statement(
+    select(account.c.email, account.c.language)
+    .where(account.c.is_admin == 1, account.c.is_active == 1, account.c.email.is_not(None))
+    .order_by(account.c.id)
+    .limit(bindparam("limit"))
+)
+
 
 async def organisations(db: Reader, begins: str, last: str, limit: int) -> list[Listed]:
     """Return the organisations whose names begin so and come behind `last`, in byte order, at most `limit`."""
@@ -41,3 +48,9 @@ async def count_organisations(db: Reader, most: int) -> int:
     """Return how many organisations there are; no more than `most` are counted."""
     row = await db.one(_COUNT_ORGANISATIONS, most=most)
     return row[0] if row else 0
+
+
+async def addresses_of_administrators(db: Reader, limit: int) -> list[tuple[str, Language]]:
+    """Return where administrators are written to, and in which language; at most `limit`."""
+    found = await db.all(_ADMINISTRATORS, limit=limit)
+    return [(email, Language(language) if language else Language.ENGLISH) for email, language in found]

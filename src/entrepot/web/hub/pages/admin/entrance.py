@@ -13,6 +13,7 @@ from entrepot.web.hub.pages.admin.mode import mode
 from entrepot.web.hub.pages.admin.organisations import organisation, organisations
 from entrepot.web.hub.pages.admin.overview import overview
 from entrepot.web.hub.pages.admin.plans import plan, plans
+from entrepot.web.hub.pages.admin.reports import one_report, reports
 from entrepot.web.hub.pages.admin.settings import settings
 from entrepot.web.hub.pages.admin.users import user, users
 from entrepot.web.hub.pages.admin.visit import ADMIN, Visit
@@ -33,12 +34,14 @@ _READ: Final[Mapping[str, Callable[[Visit], Awaitable[Answer]]]] = {
     "jobs": jobs,
     "settings": settings,
     "audit": audit,
+    "reports": reports,
 }
 _ONE: Final[Mapping[str, Callable[[Visit, str], Awaitable[Answer]]]] = {
     "users": user,
     "organisations": organisation,
     "plans": plan,
     "jobs": job,
+    "reports": one_report,
 }
 
 

@@ -6,13 +6,12 @@ import msgspec
 
 from entrepot.platform.jobs import JobRow, JobUnknown
 from entrepot.platform.jobs.model import STATES, Progress
-from entrepot.web.hub.pages.admin.visit import ADMIN, AT_ONCE, NOTHING_WRONG, REFUSALS, Visit, Wrong, part
+from entrepot.web.hub.pages.admin.visit import ADMIN, AT_ONCE, NOTHING_WRONG, REFUSALS, Visit, Wrong, number_in, part
 from entrepot.web.hub.pages.problems import AddressUnknown
 from entrepot.web.hub.rendering import to
 from entrepot.web.shared.call import Answer
 
 JOBS: Final = f"{ADMIN}/jobs"
-_DIGITS: Final = 18
 _NOTHING_DONE: Final = Progress(0)
 _ENDLESS: Final = (1 << 63) - 1
 
@@ -62,7 +61,7 @@ async def jobs(visit: Visit) -> Answer:
     state = next((each for each in STATES if each == asked), None)
     if asked and state is None:
         raise AddressUnknown
-    before = _number(visit.asked("before"))
+    before = number_in(visit.asked("before"))
     found, is_more = part(await visit.office.board(visit.by).jobs(state, before=before or _ENDLESS, limit=AT_ONCE + 1))
     shown = [Shown.of(each) for each in found]
     return visit.page("jobs", JobsPage(asked, shown, before is None, found[-1].id if is_more else None))
@@ -70,7 +69,7 @@ async def jobs(visit: Visit) -> Answer:
 
 async def job(visit: Visit, text: str) -> Answer:
     """GET and POST /admin/jobs/ID. Raises AddressUnknown, FormRefused, FormUnreadable, Unavailable."""
-    id_, board = _number(text), visit.office.board(visit.by)
+    id_, board = number_in(text), visit.office.board(visit.by)
     if id_ is None:
         raise AddressUnknown
     try:
@@ -93,12 +92,3 @@ async def job(visit: Visit, text: str) -> Answer:
         wrong = Wrong.of(error)
         return visit.page("job", JobPage(Shown.of(await board.job(id_)), wrong), wrong)
     return to(f"{JOBS}/{id_}")
-
-
-def _number(text: str) -> int | None:
-    """Return the number of a job; None for what is none. Raises AddressUnknown."""
-    if not text:
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
-        raise AddressUnknown
-    return int(text)

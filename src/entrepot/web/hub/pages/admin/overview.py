@@ -24,6 +24,7 @@ class OverviewPage(msgspec.Struct, frozen=True):
     repositories: int
     machine: Machine
     failed: int
+    reported: int
     running: int
     mode: Mode
     needs: list[str]
@@ -39,8 +40,10 @@ async def overview(visit: Visit) -> Answer:
     machine, mode, board = await office.machine(), await office.modes.current(), office.board(visit.by)
     failed = len(await board.jobs("failed", limit=_FAILED + 1))
     running = await board.count_running()
-    needs = [word for word, is_so in _needs(machine, mode, failed) if is_so]
-    return visit.page("overview", OverviewPage(users, organisations, repositories, machine, failed, running, mode, needs))
+    reported = await office.reports.count_open(_FAILED + 1)
+    needs = [word for word, is_so in [*_needs(machine, mode, failed), ("reports", reported > 0)] if is_so]
+    about = OverviewPage(users, organisations, repositories, machine, failed, reported, running, mode, needs)
+    return visit.page("overview", about)
 
 
 def _needs(machine: Machine, mode: Mode, failed: int) -> list[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from entrepot.platform.jobs import JobRefused
 from entrepot.spec.oci.names import NameReserved, NamespaceInvalid
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.office import Office
+from entrepot.web.hub.pages.problems import AddressUnknown
 from entrepot.web.hub.pages.wrongs import PASSWORDS, Words, word_of
 from entrepot.web.hub.rendering import Frame, page
 from entrepot.web.hub.visiting import Visitor, read_form
@@ -23,6 +24,7 @@ ADMIN: Final = "/admin"
 UNUSABLE: Final = 422
 AT_ONCE: Final = 50
 _LONGEST: Final = 255
+_DIGITS: Final = 18
 # The words that templates/admin/parts.html has sentences for.
 WRONG: Final[Words] = {
     **PASSWORDS,
@@ -123,3 +125,12 @@ class Visit(NamedTuple):
 def part(found: Sequence[_T], limit: int = AT_ONCE) -> tuple[list[_T], bool]:
     """Return what is shown of what was asked for with one more than `limit`, and whether there is more."""
     return list(found[:limit]), len(found) > limit
+
+
+def number_in(text: str) -> int | None:
+    """Return the number in an address; None where there is none. Raises AddressUnknown for what is no number."""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+        raise AddressUnknown
+    return int(text)

@@ -147,7 +147,10 @@ def test_whether_somebody_has_a_second_factor_is_not_told_by_that(people: Browse
     admin.send("/orgs/team/settings", do="ask")
     assert "on team/app-*. Only with a second factor, which this organisation asks for." in admin.see(f"{path}writer").text
     assert "Only with a second factor" not in admin.see(f"{path}stranger").text
-    assert people.of("owner").get(MEMBERS).status == 404
+    for rest in ("members", "teams", "robots", "settings"):
+        told = people.of("owner").see(f"/orgs/team/{rest}")
+        assert (told.status, "/me/account#factor" in told.links) == (403, True), rest
+    assert people.of("stranger").get(MEMBERS).status == 404
     admin.send("/orgs/team/settings", do="ask-no-more")
 
 
@@ -180,7 +183,9 @@ def test_settings_are_changed_at_once(people: Browsers) -> None:
         assert said in stranger.see("/orgs/shop/settings").text
     assert "you would shut yourself out" in stranger.see("/orgs/shop/settings").text
     assert stranger.send("/orgs/shop/settings", do="ask").headers["location"] == "/me"
-    assert stranger.get("/orgs/shop/settings").status == 404
+    for path in ("/orgs/shop/settings", "/u/shop"):
+        assert "shop asks its members for a second factor" in stranger.see(path).text
+        assert people.of("owner").get(path).status == 404
     assert people.of("admin").send("/orgs/shop/settings", do="ask-no-more").status == 303
     assert stranger.get("/orgs/shop/settings").status == 200
     assert stranger.send("/orgs/shop/settings", do="burn").status == 404

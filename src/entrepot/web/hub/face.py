@@ -17,7 +17,8 @@ DOCUMENTS: Final = ("legal", "terms", "privacy")
 ROBOTS: Final = "/robots.txt"
 _HASH_LENGTH: Final = 12
 # What is nobody's page: forms, what is somebody's own, lists that are made anew for each question, and programs' interfaces.
-_UNINDEXED: Final = ("/search", "/me", "/admin", "/accounts/", "/sign-in", "/sign-up", "/r/*/-/report", "/api/", "/v1/", "/v2/")
+_OF_PEOPLE: Final = ("/me", "/orgs/", "/admin", "/accounts/", "/sign-in", "/sign-up")
+_UNINDEXED: Final = ("/search", *_OF_PEOPLE, "/r/*/-/report", "/api/", "/v1/", "/v2/")
 
 
 class Logo(msgspec.Struct, frozen=True):

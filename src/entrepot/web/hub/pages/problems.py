@@ -32,6 +32,12 @@ class AddressUnknown(EntrepotError):
     summary = "there is no page at this address"
 
 
+class FactorAsked(EntrepotError):
+    """Whoever asks is in an organisation that asks its members for a second factor, and has none."""
+
+    summary = "the organisation '{name}' asks its members for a second factor: turn yours on"
+
+
 STATUSES: Final[dict[type[EntrepotError], int]] = {
     AddressUnknown: 404,
     Unproven: 404,
@@ -51,6 +57,7 @@ STATUSES: Final[dict[type[EntrepotError], int]] = {
     TokenRefused: 401,
     SignInRefused: 401,
     Denied: 403,
+    FactorAsked: 403,
     FormRefused: 403,
     FormUnreadable: 400,
     BodyTooLarge: 413,
@@ -72,6 +79,7 @@ class ProblemPage(msgspec.Struct, frozen=True):
     has_not: str
     request: str
     is_read_only: bool = False
+    asks_factor: str = ""  # the organisation that asks the reader for a second factor
 
 
 def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Answer:
@@ -85,9 +93,9 @@ def problem(error: Exception, call: Call, frame: Frame, sought: str = "") -> Ans
     if isinstance(error, AddressUnknown):
         sought = ""
     has_not = str(error.facts.get("reference", "")) if isinstance(error, registry.ManifestUnknown) else ""
-    answer = page(
-        call, frame, template, ProblemPage(status, sought, has_not, call.id.decode(), isinstance(error, RegistryReadOnly)), status
-    )
+    asks_factor = str(error.facts["name"]) if isinstance(error, FactorAsked) else ""
+    shown = ProblemPage(status, sought, has_not, call.id.decode(), isinstance(error, RegistryReadOnly), asks_factor)
+    answer = page(call, frame, template, shown, status)
     if isinstance(error, Unavailable):
         answer.headers.append((b"retry-after", b"%d" % error.retry_after_s))
     return answer

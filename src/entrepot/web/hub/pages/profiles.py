@@ -13,7 +13,7 @@ from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import NamespaceInvalid, parse_segment
 from entrepot.web.hub.desk import Desk
 from entrepot.web.hub.pages.cards import Card
-from entrepot.web.hub.pages.publishers import Publisher, Rooms, may, publisher
+from entrepot.web.hub.pages.publishers import Publisher, Rooms, may, publisher, require_factor
 from entrepot.web.hub.rendering import Frame, page
 from entrepot.web.shared.call import Answer, Call
 
@@ -31,7 +31,7 @@ class ProfilePage(msgspec.Struct, frozen=True):
 
 
 async def profile(call: Call, rooms: Rooms, frame: Frame, desk: Desk | None, name: str) -> Answer:
-    """GET /u/NAME. Raises Hidden, QueryInvalid, Unavailable."""
+    """GET /u/NAME. Raises FactorAsked, Hidden, QueryInvalid, Unavailable."""
     try:
         parse_segment(name)
     except NamespaceInvalid:
@@ -40,6 +40,8 @@ async def profile(call: Call, rooms: Rooms, frame: Frame, desk: Desk | None, nam
     after = call.one("after") or ""
     found, is_more = await registry.listing.page(call.actor, name, after, _AT_ONCE)
     if not found and not await _is_known(call, registry, desk, name, after):
+        if desk is not None:
+            await require_factor(call, desk, name)
         raise Hidden("publisher", name)
     of = Publisher(name, "images") if desk is None else await publisher(call, shop, desk, name, "images")
     first_at = None if is_more or after else min((each.created_at for each in found), default=None)

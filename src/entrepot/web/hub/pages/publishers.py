@@ -12,6 +12,7 @@ from entrepot.domain.catalogue.model import kind_of
 from entrepot.domain.registry.service import Registry
 from entrepot.spec.oci.names import LIBRARY
 from entrepot.web.hub.desk import Desk
+from entrepot.web.hub.pages.problems import FactorAsked
 from entrepot.web.hub.rendering import Frame, page
 from entrepot.web.hub.shop import Shop
 from entrepot.web.hub.visiting import Visitor, read_form
@@ -132,9 +133,25 @@ async def may(call: Call, desk: Desk, action: Action, namespace: str) -> bool:
     return True
 
 
+async def require_factor(call: Call, desk: Desk, name: str) -> None:
+    """Do nothing, unless the reader is in an organisation where they are nothing for want of a factor. Raises FactorAsked."""
+    standing = await desk.organisations.standing(call.actor.account, name)
+    if standing.place is not None and standing.lacks_factor:
+        raise FactorAsked(name=name)
+
+
 async def organisation(at: Visit, action: Action, name: str, tab: str) -> Publisher:
-    """Return the head of an organisation's page for whoever may do something there. Raises Denied, Hidden, Unavailable."""
-    await at.require(action, name)
+    """Return the head of an organisation's page for whoever may do something there.
+
+    Raises:
+        Denied, Hidden, Unavailable
+        FactorAsked: they could if they had a second factor, and know the organisation: they are in it.
+    """
+    try:
+        await at.require(action, name)
+    except Hidden:
+        await require_factor(at.call, at.desk, name)
+        raise
     shown = await publisher(at.call, at.shop, at.desk, name, tab)
     if shown.kind != ORGANISATION:
         raise Hidden("organisation", name)

@@ -12,10 +12,11 @@ import msgspec
 
 from bench import wrk
 from bench.bars import SEARCH, SEARCH_KINDS
-from bench.book import MILLISECONDS, RATE, SECONDS, Book, Key
+from bench.book import CPU, MILLISECONDS, RATE, SECONDS, Book, Key
 from bench.failure import BenchmarkFailed
 from bench.fleet import Fleet
 from bench.many_images import Images, fill
+from bench.processes import cpu_s
 from bench.progress import say
 from bench.scale import Scale
 from bench.servers import ENTREPOT_FOUND, Server
@@ -33,6 +34,7 @@ _PATHS: Final = 2000
 _BEFORE: Final = 50  # questions that are not counted: the files come into memory
 _LONG: Final = 5  # letters of a word in which a slip is taken for it
 _YEAR_US: Final = 365 * 86_400 * 1_000_000
+Took = tuple[float, float]  # milliseconds, and those of the processor
 Question = tuple[str, dict[str, Any]]
 
 
@@ -54,13 +56,17 @@ def _round(fleet: Fleet, book: Book, server: Server, images: Images) -> None:
     draws = [random.Random(number) for number in range(fleet.scale.questions)]
     asked = {kind: [_QUESTIONS[kind](images, draw) for draw in draws] for kind in SEARCH_KINDS}
     for kind, took in asyncio.run(_asked(server.place, asked)).items():
-        half, nearly = took[len(took) // 2], took[len(took) * 99 // 100]
-        book.add(Key(SEARCH, f"{kind}, median", MILLISECONDS), half)
-        book.add(Key(SEARCH, f"{kind}, p99", MILLISECONDS), nearly)
-        say(f"{SEARCH}: {kind}: {half:.1f} ms, p99 {nearly:.1f} ms")
+        for of, place in (("", 0), (" of the processor's", 1)):
+            figures = sorted(each[place] for each in took)
+            half, nearly = figures[len(took) // 2], figures[len(took) * 99 // 100]
+            book.add(Key(SEARCH, f"{kind}, median{of}", MILLISECONDS), half)
+            book.add(Key(SEARCH, f"{kind}, p99{of}", MILLISECONDS), nearly)
+            say(f"{SEARCH}: {kind}: {half:.1f} ms{of}, p99 {nearly:.1f} ms")
     plain = [text for kind in SEARCH_KINDS for text, more in asked[kind][: _PATHS // len(SEARCH_KINDS)] if not more]
     paths = wrk.write_paths(fleet.folder / "questions", [f"/v1/search?q={quote_plus(each)}&n=25" for each in plain])
+    own = cpu_s(server.pid)
     load = wrk.run(server.port, paths, fleet.scale.load_s)
+    book.add(Key(SEARCH, "/v1/search", CPU), (cpu_s(server.pid) - own) / load.requests * 1e6)
     book.add(Key(SEARCH, "/v1/search", RATE), load.per_s)
     say(f"{SEARCH}: /v1/search: {load.per_s:,.0f}/s, longest {load.longest_ms:.0f} ms")
 
@@ -77,21 +83,21 @@ async def _index_made_s(place: Settings, scale: Scale) -> float:
     raise BenchmarkFailed(f"the index was not made within {_MADE_WITHIN_S} s")
 
 
-async def _asked(place: Settings, asked: dict[str, list[Question]]) -> dict[str, list[float]]:
-    """Ask one after the other, as nobody, in a process that does what a web process does; return sorted milliseconds."""
+async def _asked(place: Settings, asked: dict[str, list[Question]]) -> dict[str, list[Took]]:
+    """Ask one after the other, as nobody, in a process that does what a web process does; return how long each took."""
     async with parts(msgspec.structs.replace(place, access="accounts")) as whole:
         finds = searching(place, whole)
-        return {kind: sorted([await _took_ms(finds, each) for each in questions][_BEFORE:]) for kind, questions in asked.items()}
+        return {kind: [await _took(finds, each) for each in questions][_BEFORE:] for kind, questions in asked.items()}
 
 
-async def _took_ms(finds: Searching, question: Question) -> float:
+async def _took(finds: Searching, question: Question) -> Took:
     text, more = question
-    began = time.perf_counter()
+    began, own = time.perf_counter(), time.process_time()
     found = await finds.find(ANYONE, text, **more)
-    took = time.perf_counter() - began
+    took = (time.perf_counter() - began) * 1000, (time.process_time() - own) * 1000
     if not found.is_complete:
         raise BenchmarkFailed("there is no index")
-    return took * 1000
+    return took
 
 
 def _name(images: Images, draw: random.Random) -> Question:

@@ -1,6 +1,7 @@
 """From repositories to entries of the index."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ _OFFICIAL_WEIGHS: Final = 1.5
 _TRUSTED_WEIGHS: Final = 1.2
 _ARCHIVED_WEIGHS: Final = 0.5
 _LONGEST_TEXT: Final = 10_000  # characters of a README that are looked through
+_NUMBERS: Final = re.compile(r"[0-9_]+")
 _SAID: Final = (
     *(f"org.opencontainers.image.{name}" for name in ("title", "description", "vendor", "source")),
     "org.label-schema.description",
@@ -43,15 +45,15 @@ async def entries(db: Reader, ids: Sequence[int]) -> list[Entry]:
 def _entry(of: Written, shelf: Shelved, said: str, held: Sequence[Variant], image: Image | None) -> Entry:
     owner, _, path = of.name.partition("/")
     labels = " ".join(image.labels.get(name, "") for name in _SAID) if image else ""
-    is_official, names = owner == LIBRARY, words_of_name(path)
+    is_official = owner == LIBRARY
     return Entry(
         id=of.id,
         seen_by=(PUBLIC,) if of.is_public else (of_namespace(of.namespace), of_repository(of.id)),
         exact=(path, of.name) if is_official else (of.name,),
-        names=names,
+        names=words_of_name(path),
         owners=words_of_name(owner),
-        # The words of the name too, which are found in other forms there.
-        about=fold(f"{of.description} {labels} {' '.join(names)}").strip(),
+        # The words of the name too, which are found in other forms there; numbers have none.
+        about=fold(f"{of.description} {labels} {_NUMBERS.sub(' ', path)}").strip(),
         text=fold(f"{of.readme[:_LONGEST_TEXT]} {said}").strip(),
         marks=_marks(shelf, held),
         pulls=of.pulls,

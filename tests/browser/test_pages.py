@@ -34,7 +34,7 @@ EVERYBODYS: Final = (
     *("/", "/?after=", "/search", "/search?q=postgres", "/search?q=posgtres&kind=official&arch=amd64&age=year", "/search?q=zzzz"),
     *("/r/postgres", "/r/postgres/-/tags", "/r/postgres/-/tags?order=name&tag=18", "/r/postgres/-/tags/18.3"),
     *("/r/postgres/-/compare", "/r/alice/sqlite-tools", "/r/gwen/hello", "/r/gwen/hello/-/compare", "/nowhere", "/r/no/such"),
-    "/api/docs",
+    *("/api/docs", "/r/gwen/hello/-/report", "/r/gwen/hello/-/report?sent=1"),
     *("/sign-in", "/sign-in?next=/me", "/sign-up", "/sign-in/forgotten", "/accounts/links/none"),
 )
 SOMEBODYS: Final = (
@@ -123,7 +123,9 @@ def administrators(hub: Instance, chromium: Browser, cookies: list[Any]) -> list
     with window(chromium, Look(), cookies) as (_, page, _seen):
         page.goto(f"{hub.url}/admin")
         links = page.eval_on_selector_all("a[href^='/admin']", "all => all.map(each => each.getAttribute('href'))")
-    return sorted({"/admin", *links})
+    return sorted(
+        {"/admin", *links, "/admin/users/alice", "/admin/organisations/equipe-backend", "/admin/plans/free", "/admin/jobs/1"}
+    )
 
 
 def test_every_link_leads_somewhere(hub: Instance, chromium: Browser, signed_in: dict[str, list[Any]]) -> None:

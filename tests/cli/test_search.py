@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,18 @@ from support.history import options
 from support.parts import opened, parts, prepared, sql
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Settings:
-    """Two images, one of which is not for everyone, and no index yet."""
-    made = prepared(tmp_path / "data", "")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two images, one of which is not for everyone, and no index yet."""
+    made = prepared(tmp_path_factory.mktemp("filled") / "data", "")
     asyncio.run(_filled(made))
-    return made
+    return Path(made.data)
+
+
+@pytest.fixture
+def place(filled: Path, tmp_path: Path) -> Settings:
+    """A copy of it."""
+    return Settings(data=str(shutil.copytree(filled, tmp_path / "data")), access="open")
 
 
 async def _filled(place: Settings) -> None:

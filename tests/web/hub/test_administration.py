@@ -82,6 +82,12 @@ def test_every_page_is_there_in_both_languages(root: Browser) -> None:
     assert root.get("/admin/users").headers["cache-control"] == "private, no-cache"
 
 
+def test_the_overview_tells_what_was_done_last(root: Browser) -> None:
+    assert root.send("/admin/users", name="zora", password=PASSWORD).status == 303
+    done = root.see("/admin").text.partition("What was done last")[2]
+    assert ("user.add zora" in done, "administrator: false" in done) == (True, True)
+
+
 def test_users_are_found_by_the_beginning_of_their_name_and_made(root: Browser) -> None:
     found = root.see("/admin/users?begins=CA")
     assert ("carl" in found.text, "dora" in found.text) == (True, False)

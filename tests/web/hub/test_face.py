@@ -144,7 +144,7 @@ def test_search_engines_are_told_what_is_nobodys_page(hub: Inside, closed: Insid
     robots = browser.get("/robots.txt", accept="*/*")
     assert (robots.status, robots.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     lines = robots.content.decode().splitlines()
-    assert {"Disallow: /search", "Disallow: /me", "Disallow: /admin"} < set(lines)
+    assert {"Disallow: /search", "Disallow: /me", "Disallow: /admin", "Disallow: /orgs/"} < set(lines)
     assert "Disallow: /" not in lines
     assert shut.get("/robots.txt", accept="*/*").content == b"User-agent: *\nDisallow: /\n"
     first, noindex = browser.get("/").content, b'<meta name="robots" content="noindex">'

@@ -6,18 +6,24 @@ import msgspec
 
 from entrepot.base.clock import now_us, seconds_us
 from entrepot.domain.access.model import Mode
+from entrepot.domain.audit.model import Wanted
 from entrepot.web.hub.office import Machine
+from entrepot.web.hub.pages.admin.audit import Entry
 from entrepot.web.hub.pages.admin.visit import Visit
 from entrepot.web.shared.call import Answer
 
 MOST: Final = 10_000  # of which more is not counted: looking at all of them would take long
 _FAILED: Final = 50
+_NEWEST: Final = 5
 _SOON_US: Final = seconds_us(14 * 86_400)
 _TIGHT: Final = 2  # times what is kept free
 
 
 class OverviewPage(msgspec.Struct, frozen=True):
-    """The hub at a glance; of numbers above `most` only that is known. `needs` are words for what needs a person."""
+    """The hub at a glance; of numbers above `most` only that is known. `needs` are words for what needs a person.
+
+    `newest` are the last rows of the audit log.
+    """
 
     users: int
     organisations: int
@@ -28,6 +34,7 @@ class OverviewPage(msgspec.Struct, frozen=True):
     running: int
     mode: Mode
     needs: list[str]
+    newest: list[Entry]
     most: int = MOST
     most_failed: int = _FAILED
 
@@ -42,7 +49,8 @@ async def overview(visit: Visit) -> Answer:
     running = await board.count_running()
     reported = await office.reports.count_open(_FAILED + 1)
     needs = [word for word, is_so in [*_needs(machine, mode, failed), ("reports", reported > 0)] if is_so]
-    about = OverviewPage(users, organisations, repositories, machine, failed, reported, running, mode, needs)
+    newest = [Entry.of(each) for each in await office.audit.newest(Wanted(), _NEWEST)]
+    about = OverviewPage(users, organisations, repositories, machine, failed, reported, running, mode, needs, newest)
     return visit.page("overview", about)
 
 

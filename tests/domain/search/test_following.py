@@ -17,7 +17,7 @@ from entrepot.app.search import following, index_folder, searching
 from entrepot.base.settings import Settings
 from entrepot.domain.access.model import ANYONE, Actor
 from entrepot.domain.access.service.rule import OpenRule
-from entrepot.domain.catalogue.model import Badge
+from entrepot.domain.catalogue.model import Badge, Kind
 from entrepot.domain.catalogue.service.kinds import Kinds
 from entrepot.domain.catalogue.service.stars import Stars
 from entrepot.domain.search.model import Filters, Order
@@ -31,6 +31,7 @@ from support.parts import parts, prepared, sql
 from support.tools import missing
 
 pytestmark = pytest.mark.single
+FOREIGN: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 name: Final = RepositoryName.parse
 DAY_US: Final = 86_400_000_000
 Act = Callable[[Finder, str], Awaitable[object]]
@@ -314,3 +315,27 @@ def test_an_index_whose_files_were_damaged_is_made_anew(tmp_path: Path) -> None:
             assert await found(place, whole, "before")
 
     asyncio.run(scenario())
+
+
+def test_what_was_pushed_to_break_it_does_not_end_it(place: Settings, number: Iterator[int]) -> None:
+    word = f"kraken{next(number)}"
+    hostile = b'{"os":"windows\\nkind:official\\tkind:verified","architecture":"amd64 category:security"'
+    hostile += b',"config":{"User":"a\\u0000b"}}'
+
+    async def scenario(on: Finder) -> None:
+        await on.follow()  # an index that is made anew does not look into images
+        await push(on.whole, f"team/{word}", content=hostile)
+        layer: dict[str, Any] = {"mediaType": FOREIGN, "digest": f"sha256:{'a' * 64}"}
+        layer |= {"size": (1 << 63) - 1, "urls": ["https://elsewhere.example/"]}
+        await push(
+            on.whole, f"team/{word}-large", content=b'{"os":"linux"}', layers=[layer, {**layer, "digest": f"sha256:{'b' * 64}"}]
+        )
+        await on.follow()
+        assert await on.names(word) == [f"team/{word}", f"team/{word}-large"]
+        found = await on.find(word, filters=Filters(systems=("linux",)))
+        assert [str(hit.listed.name) for hit in found.hits] == [f"team/{word}-large"]
+        for filters in (Filters(kinds=(Kind.OFFICIAL,)), Filters(kinds=(Kind.VERIFIED,)), Filters(categories=("security",))):
+            found = await on.find(word, filters=filters)
+            assert found.count == 0, filters
+
+    play(place, scenario)

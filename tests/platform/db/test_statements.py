@@ -179,7 +179,9 @@ async def pulls(whole: Parts) -> None:
         counts.note(ANYONE, ONE.stored, NETWORK, str(NOTHING), "é")
         await counts.flush()
     assert [(each.repository, each.pulls) for each in await counts.recent("acme", 10)] == [(ONE.stored, 2)]
-    (id_,) = [each for each, _ in await counts.most_pulled(2, 10)]
+    await counts.note_leaders()
+    ((id_, _),) = await counts.leaders(10)
+    assert await counts.of_images(id_, 2, 10) == [(str(NOTHING), 2)]
     assert [each.pulls for each in await counts.days(id_)] == [2]
     assert (await counts.of_tags(id_, ["é", "no"]))["é"][0] == 2
     assert await counts.forget() == 0

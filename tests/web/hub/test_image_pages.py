@@ -40,6 +40,22 @@ def test_tags_stand_in_the_order_of_versions_each_image_once(own: Client) -> Non
     assert "No tag has “%_” in its name" in read(own, f"{path}?tag=%25_").text
 
 
+def test_an_image_with_very_many_tags_stands_once_and_hides_no_other(own: Client) -> None:
+    images.push(own, "tags/many", images.simple_image(40), *(f"1.0.{number}" for number in range(70)))
+    for number in range(30):
+        images.push(own, "tags/many", images.simple_image(50 + number), f"2.0.{number}", f"0.9.{number}")
+    for order in ("version", "name", "pushed"):
+        path, groups = f"/r/tags/many/-/tags?order={order}", list[list[str]]()
+        while path:
+            found = chips(own, path)
+            assert found, "no page is empty"
+            groups += found
+            path = next((link for link in read(own, path).links if "after=" in link and "/-/tags" in link), "")
+        firsts = [group[0] for group in groups]
+        assert len(firsts) == len(set(firsts)) == 31
+    assert "and 61 more" in read(own, "/r/tags/many/-/tags?tag=1.0.").text
+
+
 def test_an_index_has_its_platforms_with_their_sizes(own: Client) -> None:
     images.push(own, "tags/index", images.multi_platform(3), "2.0")
     end = time.monotonic() + 15

@@ -88,6 +88,15 @@ def test_an_image_is_put_on_shelves_and_given_a_star(client: Client) -> None:
     assert hidden.status == 404
 
 
+def test_a_badge_of_what_is_private_is_shown_to_nobody(client: Client) -> None:
+    cookie = signed_in(client, "alice")
+    assert settle(client, cookie, "secret", do="hide").status == 303
+    for headers in ({}, {"cookie": cookie}):
+        assert client.get("/r/alice/secret/-/badge/pulls.svg", headers=headers).status == 404
+    assert settle(client, cookie, "secret", do="show").status == 303
+    assert client.get("/r/alice/secret/-/badge/pulls.svg").status == 200
+
+
 def test_a_text_that_is_too_long_is_kept_in_the_form_and_not_saved(client: Client) -> None:
     cookie = signed_in(client, "alice")
     answer = settle(client, cookie, "other", do="describe", description="kept here", readme="x" * 25_001)

@@ -59,6 +59,7 @@ async def fill(
             say(each.name)
             await _image(settings, parts, each)
             made += 1
+    await parts.registry.pulls.note_leaders()
     return made
 
 
@@ -66,11 +67,12 @@ async def _people(parts: Parts) -> None:
     users, organisations = parts.accounts.users, parts.accounts.organisations
     for name in PEOPLE:
         await _unless_there(users.add(name, None))
-    for name, (owner, *others) in ORGANISATIONS.items():
-        await _unless_there(_organisation(organisations, name, owner, others))
     kinds = Kinds(parts.db, parts.accounts.rule)
-    for name, (badge, checked) in BADGES.items():
-        await kinds.grant(name, Badge(badge), checked)
+    for name, (owner, *others) in ORGANISATIONS.items():
+        is_new = await _unless_there(_organisation(organisations, name, owner, others))
+        if is_new and name in BADGES:  # who was here before is not verified by a demo
+            badge, checked = BADGES[name]
+            await kinds.grant(name, Badge(badge), checked)
 
 
 async def _organisation(organisations: Organisations, name: str, owner: str, others: list[str]) -> None:
@@ -79,11 +81,12 @@ async def _organisation(organisations: Organisations, name: str, owner: str, oth
         await organisations.set_member(name, each, Place.MEMBER)
 
 
-async def _unless_there(adding: Awaitable[object]) -> None:
+async def _unless_there(adding: Awaitable[object]) -> bool:
     try:
         await adding
     except NameTaken:
-        return
+        return False
+    return True
 
 
 async def _image(settings: Settings, parts: Parts, stock: Stock) -> None:

@@ -118,6 +118,7 @@ class Unlooked(msgspec.Struct, frozen=True):
     """A manifest that nobody has looked into: the name of its repository, and the digest of its configuration if it has one."""
 
     id: int
+    repository_id: int
     repository: str
     media_type: str
     content: bytes

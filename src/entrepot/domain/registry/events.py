@@ -57,6 +57,13 @@ class NoteVersions(Job, frozen=True):
     queue: ClassVar[str] = CLEAN_UP
 
 
+class FindLeaders(Job, frozen=True):
+    """Find out what was pulled most in the last week."""
+
+    kind: ClassVar[str] = "registry.find_leaders"
+    queue: ClassVar[str] = CLEAN_UP
+
+
 class Scrub(Job, frozen=True):
     """Read every blob once, slowly, and set aside what is damaged."""
 

@@ -12,6 +12,7 @@ from entrepot.domain.registry.events import (
     DeleteOrphans,
     DeleteRepositories,
     ExpireUploads,
+    FindLeaders,
     ForgetPulls,
     NoteVersions,
     Scrub,
@@ -74,6 +75,7 @@ class RegistryJobs:
             Kind(DeleteRepositories, self.delete_repositories),
             Kind(ForgetPulls, self.forget_pulls),
             Kind(NoteVersions, self.note_versions),
+            Kind(FindLeaders, self.find_leaders),
             Kind(Scrub, self.scrub),
         ]
 
@@ -86,6 +88,7 @@ class RegistryJobs:
             Schedule("collect", gc_grace_s, Collect()),
             Schedule("delete-condemned", soon, DeleteCondemned()),
             Schedule("forget-pulls", _FORGET_EVERY_S, ForgetPulls()),
+            Schedule("find-leaders", _EXPIRE_EVERY_S, FindLeaders()),
             Schedule("note-versions", _FORGET_EVERY_S, NoteVersions()),
             Schedule("expire-uploads", _EXPIRE_EVERY_S, ExpireUploads()),
             # A deletion asks for it at once: here uploads to what was deleted have ended meanwhile.
@@ -135,6 +138,10 @@ class RegistryJobs:
             noted += some
             await context.rest()
         await context.progress(noted, note="tags")
+
+    async def find_leaders(self, _context: Context, _job: Job) -> None:
+        """Look through the pulls of a week."""
+        await self._pulls.note_leaders()
 
     async def delete_orphans(self, context: Context, _job: Job) -> None:
         """Look through the whole store."""

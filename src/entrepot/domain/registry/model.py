@@ -166,10 +166,9 @@ class Daily(NamedTuple):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """Pulls of an image of a repository in a day from 1970 on (UTC), by whom."""
+    """Pulls of a repository in a day from 1970 on (UTC), by whom."""
 
     day: int
-    digest: str
     who: str
     pulls: int
 
@@ -238,10 +237,11 @@ class ListedTag(msgspec.Struct, frozen=True):
 
 
 class TagGroup(msgspec.Struct, frozen=True):
-    """An image under the first of its tags, and all tags on it, that one first."""
+    """An image under the first of its tags, some of the tags on it, that one first, and how many there are."""
 
     first: ListedTag
     names: list[str]
+    total: int
 
 
 class TagMove(msgspec.Struct, frozen=True):

@@ -114,6 +114,15 @@ pull_day: Final = Table(
     number("pulls"),
     info=UNRECALLED,
 )
+# The public repositories that were pulled most in a week; a job looks for them every few minutes.
+pull_leader: Final = Table(
+    "pull_leader",
+    METADATA,
+    number("repository", ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    number("place"),
+    number("pulls"),
+    info=UNRECALLED,
+)
 # How often a tag was asked for, of an image or of an index of images, and when last.
 tag_pull: Final = Table(
     "tag_pull",

@@ -49,7 +49,9 @@ async def keep(lifetime: Lifetime, beside: Callable[[], Awaitable[None]]) -> Non
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
         for each in (task, waiting):
             each.cancel()
-        await asyncio.gather(task, waiting, return_exceptions=True)
+        ended_by = await asyncio.gather(task, waiting, return_exceptions=True)
+        if isinstance(ended_by[0], Exception):
+            raise ended_by[0]
     finally:
         await lifetime.close()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tantivy import Filter, Index, Schema, SchemaBuilder, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
-VERSION: Final = 2
+VERSION: Final = 3
 ID: Final = "id"
 SEEN_BY: Final = "seen_by"
 EXACT: Final = "exact"

@@ -3,12 +3,15 @@
 Every field may be missing, of another type, or made to look like something else.
 """
 
+import re
 from typing import Any, Final
 
 from entrepot.spec.oci.strict_json import JsonRefused, parse_object
 
 CONFIGS: Final = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
 LARGEST_CONFIG: Final = 1 << 20  # bytes of a configuration that are read
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LARGEST: Final = (1 << 63) - 1
 _LONGEST_PLATFORM: Final = 60
 _LONGEST: Final = 2_000  # characters of one value
 
@@ -22,8 +25,10 @@ def document(content: bytes) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """Return a text that can be written: JSON may have halves of characters."""
-    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    """Return a text that can be written and stored: JSON may have halves of characters, and a NUL."""
+    if not isinstance(value, str):
+        return ""
+    return _CONTROLS.sub(" ", value[:_LONGEST].encode("utf-8", "replace").decode())
 
 
 def size(descriptor: object) -> int:
@@ -43,9 +48,9 @@ def platform(about: object) -> str:
 def download_bytes(manifest: dict[str, Any], manifest_bytes: int) -> int:
     """Return what a pull of an image fetches: the manifest, its configuration and its layers."""
     layers = manifest.get("layers")
-    return (
-        manifest_bytes + size(manifest.get("config")) + sum(size(each) for each in (layers if isinstance(layers, list) else []))
-    )
+    layers = layers if isinstance(layers, list) else []
+    whole = manifest_bytes + size(manifest.get("config")) + sum(size(each) for each in layers)
+    return min(whole, _LARGEST)  # sizes are said by whoever pushed, and databases have an end
 
 
 def pairs(found: object, most: int) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """What two images have in common and what not: configuration line by line, layers by their digest."""
 
-import difflib
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -52,27 +54,48 @@ def differences(first: Contents, second: Contents) -> Differences:
 
 
 def _lines(before: Sequence[str], behind: Sequence[str]) -> list[Line]:
+    """Compare lines whose order says little, in a time that grows with their number alone; a new value follows the old one."""
+    left, new = Counter(behind), Counter(before)
+    added: dict[str, list[str]] = {}
+    for each in behind:
+        if new[each]:
+            new[each] -= 1
+        else:
+            added.setdefault(each.partition("=")[0], []).append(each)
     found: list[Line] = []
-    for what, first, first_end, second, second_end in difflib.SequenceMatcher(None, before, behind, autojunk=False).get_opcodes():
-        if what == "equal":
-            found += [Line(SAME, each) for each in before[first:first_end]]
+    for each in before:
+        if left[each]:
+            left[each] -= 1
+            found.append(Line(SAME, each))
             continue
-        found += [Line(GONE, each) for each in before[first:first_end]]
-        found += [Line(NEW, each) for each in behind[second:second_end]]
-    return found
+        found.append(Line(GONE, each))
+        found += [Line(NEW, other) for other in added.pop(each.partition("=")[0], ())]
+    return found + [Line(NEW, each) for some in added.values() for each in some]
 
 
 def _paired(before: Sequence[Layer], behind: Sequence[Layer]) -> list[LayerPair]:
+    """Pair layers: those of one digest in their order, and what lies between them side by side; in the same bounds of time."""
+    places: dict[str, list[int]] = {}
+    for place, layer in enumerate(behind):
+        places.setdefault(layer.digest, []).append(place)
     found: list[LayerPair] = []
-    one, other = [each.digest for each in before], [each.digest for each in behind]
-    for what, first, first_end, second, second_end in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        left, right = before[first:first_end], behind[second:second_end]
-        for place in range(max(len(left), len(right))):
-            a = left[place] if place < len(left) else None
-            b = right[place] if place < len(right) else None
-            shown = b or a
-            found.append(LayerPair(shown.command if shown else "", a, b, what == "equal"))
-    return found
+    rest: list[Layer] = []
+    at = 0
+    for layer in before:
+        same = places.get(layer.digest, [])
+        index = bisect_left(same, at)
+        if index == len(same):
+            rest.append(layer)
+            continue
+        found += [_pair(one, other) for one, other in zip_longest(rest, behind[at : same[index]])]
+        found.append(LayerPair(layer.command, layer, behind[same[index]], same=True))
+        rest, at = [], same[index] + 1
+    return found + [_pair(one, other) for one, other in zip_longest(rest, behind[at:])]
+
+
+def _pair(one: Layer | None, other: Layer | None) -> LayerPair:
+    shown = other or one
+    return LayerPair(shown.command if shown else "", one, other, same=False)
 
 
 def _written(of: Configuration | None) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from entrepot.domain.catalogue.model import Image, Unlooked, Variant
 from entrepot.domain.catalogue.tables import image
@@ -21,7 +21,14 @@ _OF_CHILD: Final = manifest.alias("child_manifest")
 
 def _unlooked() -> Select[Any]:
     return (
-        select(manifest.c.id, repository.c.name, manifest.c.media_type, manifest.c.content, manifest_reference.c.digest)
+        select(
+            manifest.c.id,
+            repository.c.id,
+            repository.c.name,
+            manifest.c.media_type,
+            manifest.c.content,
+            manifest_reference.c.digest,
+        )
         .select_from(
             manifest.join(repository, repository.c.id == manifest.c.repository)
             .outerjoin(image, image.c.manifest == manifest.c.id)
@@ -35,7 +42,14 @@ def _unlooked() -> Select[Any]:
 
 
 _OF_IDS: Final = ListStatement(lambda values: _unlooked().where(manifest.c.id.in_(values)))
-_AFTER: Final = Statement(_unlooked().where(manifest.c.id > bindparam("after")).order_by(manifest.c.id).limit(bindparam("limit")))
+_AFTER: Final = Statement(
+    select(manifest.c.id)
+    .select_from(manifest.outerjoin(image, image.c.manifest == manifest.c.id))
+    .where(manifest.c.id > bindparam("after"), manifest.c.id <= bindparam("end"), _UNSEEN)
+    .order_by(manifest.c.id)
+    .limit(bindparam("limit"))
+)
+_LAST: Final = Statement(select(func.max(manifest.c.id)))
 _ADD: Final = Statement(
     insert_unless_there(
         image,
@@ -89,9 +103,17 @@ async def unlooked(db: Reader, ids: Sequence[int]) -> list[Unlooked]:
     return [_found(row) for row in await db.all_of(_OF_IDS, ids)]
 
 
-async def unlooked_after(db: Reader, after: int, limit: int) -> list[Unlooked]:
-    """Return manifests behind an id that nobody has looked into, at most `limit`."""
-    return [_found(row) for row in await db.all(_AFTER, after=after, limit=limit)]
+async def unlooked_after(db: Reader, after: int, window: int, limit: int) -> tuple[list[int], int | None]:
+    """Return manifests behind an id that nobody has looked into, at most `limit`, of the next `window` ids.
+
+    The second value is up to where that is complete, None where there are no manifests behind.
+    """
+    found = [row[0] for row in await db.all(_AFTER, after=after, end=after + window, limit=limit)]
+    if len(found) == limit:
+        return found, found[-1]
+    last = await db.one(_LAST)
+    behind = after + window if last and last[0] and last[0] > after + window else None
+    return found, found[-1] if found and behind is None else behind
 
 
 async def add(tx: Transaction, found: Image) -> None:
@@ -139,5 +161,5 @@ async def one(db: Reader, manifest_: int) -> Image | None:
 
 
 def _found(row: Row) -> Unlooked:
-    id_, name, kind, content, config = row
-    return Unlooked(id_, name, kind, bytes(content), config or "")
+    id_, repository_, name, kind, content, config = row
+    return Unlooked(id_, repository_, name, kind, bytes(content), config or "")

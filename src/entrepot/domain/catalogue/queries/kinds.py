@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, cast, delete, null, select
 from sqlalchemy.dialects.postgresql import insert
 
 from entrepot.domain.accounts.tables import namespace
 from entrepot.domain.catalogue.model import Badge, Category, Granted
 from entrepot.domain.catalogue.tables import badge, category, repository_category
-from entrepot.platform.db.columns import now_us
+from entrepot.domain.registry.tables import repository_change
+from entrepot.platform.db.columns import BIG, EXACT_TEXT, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.inserting import insert_unless_there
 from entrepot.platform.db.statements import ListStatement, Row, Statement
@@ -48,8 +49,13 @@ _PUT: Final = Statement(
     )
 )
 _DROP: Final = Statement(delete(category).where(category.c.name == bindparam("name_")))
-_IN_CATEGORY: Final = Statement(
-    select(repository_category.c.repository).where(repository_category.c.category == bindparam("name"))
+_NOTE_CHANGES: Final = Statement(
+    insert(repository_change).from_select(
+        ["repository", "manifest", "made_at"],
+        select(repository_category.c.repository, cast(null(), BIG), now_us())
+        .where(repository_category.c.category == bindparam("name", type_=EXACT_TEXT))
+        .order_by(repository_category.c.repository),
+    )
 )
 _OF: Final = ListStatement(
     lambda values: (
@@ -116,9 +122,9 @@ async def drop(tx: Transaction, name: str) -> bool:
     return await tx.run(_DROP, name_=name) > 0
 
 
-async def in_category(db: Reader, name: str) -> list[int]:
-    """Return the ids of all repositories in a category."""
-    return [row[0] for row in await db.all(_IN_CATEGORY, name=name)]
+async def note_changes(tx: Transaction, name: str) -> None:
+    """Note that what is told of all images in a category is changed by this transaction."""
+    await tx.run(_NOTE_CHANGES, name=name)
 
 
 async def categories_of(db: Reader, repositories: Sequence[int]) -> dict[int, tuple[str, ...]]:

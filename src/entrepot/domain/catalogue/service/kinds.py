@@ -50,7 +50,7 @@ class Kinds(Acting):
             if found[1] != ORGANISATION or namespace == LIBRARY:
                 raise BadgeRefused(namespace=namespace, reason="badges are for organisations")
             await kinds.grant(tx, found[0], badge, checked.strip(), self._by.name)
-            await within.note_changes(tx, found[0])
+            await within.note_changes(tx, namespace)
             await record(tx, self._by, done(Act.BADGE_GRANT, namespace, {"badge": badge.value, "checked": checked.strip()}))
 
         await self._db.write(give)
@@ -64,7 +64,7 @@ class Kinds(Acting):
                 raise NamespaceUnknown(name=namespace)
             if not await kinds.revoke(tx, found[0], badge):
                 raise BadgeUnknown(namespace=namespace, badge=badge.value)
-            await within.note_changes(tx, found[0])
+            await within.note_changes(tx, namespace)
             await record(tx, self._by, done(Act.BADGE_REVOKE, namespace, {"badge": badge.value}))
 
         await self._db.write(take)
@@ -85,8 +85,7 @@ class Kinds(Acting):
 
         async def put(tx: Transaction) -> None:
             await kinds.put(tx, category, rank)
-            for each in await kinds.in_category(tx, category.name):  # they are found by its title
-                await within.note_change(tx, each)
+            await kinds.note_changes(tx, category.name)  # images are found by its title
             await record(tx, self._by, done(Act.CATEGORY_SET, "", {"category": category.name}))
 
         await self._db.write(put)
@@ -96,8 +95,7 @@ class Kinds(Acting):
         known = await self.categories()
 
         async def drop(tx: Transaction) -> None:
-            for each in await kinds.in_category(tx, name):
-                await within.note_change(tx, each)
+            await kinds.note_changes(tx, name)
             if not await kinds.drop(tx, name):
                 raise CategoryMissing(**_unknown(name, known).facts)
             await record(tx, self._by, done(Act.CATEGORY_DELETE, "", {"category": name}))

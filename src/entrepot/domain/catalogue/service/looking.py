@@ -13,6 +13,7 @@ from entrepot.base.errors import EntrepotError, Unavailable
 from entrepot.domain.access.model import Actor
 from entrepot.domain.catalogue.model import Image, Unlooked
 from entrepot.domain.catalogue.queries import images
+from entrepot.domain.registry.service import within
 from entrepot.domain.registry.service.blobs import Blobs
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.digest import Digest
@@ -22,7 +23,8 @@ from entrepot.spec.oci.names import RepositoryName
 
 _log: Final = logging.getLogger(__name__)
 _US: Final = Actor("the hub")
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 8  # a manifest may have 4 MiB
+_WINDOW: Final = 5_000  # ids that are looked at in one statement
 _MOST_LABELS: Final = 500
 _LONGEST_LABEL: Final = 500
 # Those that search and lists know (OCI image-spec 1.1, annotations), and those that came before them.
@@ -41,24 +43,50 @@ class Looking:
 
     async def look_at(self, manifests: Sequence[int]) -> int:
         """Look into those of these manifests that nobody looked into; return how many. Raises RegistryReadOnly, Unavailable."""
-        return await self._note(await self._db.read(images.unlooked, manifests))
+        looked = 0
+        for place in range(0, len(manifests), _AT_ONCE):
+            looked += await self._note(await self._db.read(images.unlooked, manifests[place : place + _AT_ONCE]))
+        return looked
 
     async def look_behind(self, after: int) -> int | None:
-        """Look into the next manifests behind an id; return the last one's, None when there are none. Raises as `look_at`."""
-        found = await self._db.read(images.unlooked_after, after, _AT_ONCE)
-        await self._note(found)
-        return found[-1].id if found else None
+        """Look into the next manifests behind an id, and let search know; return up to which id, None behind the last one.
 
-    async def _note(self, found: Sequence[Unlooked]) -> int:
-        for place in range(0, len(found), _AT_ONCE):
-            seen = [await self._seen(each) for each in found[place : place + _AT_ONCE]]
+        Raises:
+            RegistryReadOnly, Unavailable
+        """
+        ids, end = await self._db.read(images.unlooked_after, after, _WINDOW, _AT_ONCE)
+        if ids:
+            await self._note(await self._db.read(images.unlooked, ids), is_late=True)
+        return end
 
-            async def add(tx: Transaction, seen: list[Image] = seen) -> None:
-                for each in sorted(seen, key=lambda image: image.manifest):
-                    await images.add(tx, each)
-
-            await self._db.write(add, durable=False)
+    async def _note(self, found: Sequence[Unlooked], *, is_late: bool = False) -> int:
+        seen = [await self._seen(each) for each in found]
+        repositories = {each.repository_id for each in found} if is_late else set()
+        if not await self._is_added(seen, repositories):
+            for each in seen:  # one was pushed to break this: what is known of the others is kept
+                if not await self._is_added([each], repositories):
+                    await self._add([Image(each.manifest)], repositories)
         return len(found)
+
+    async def _is_added(self, seen: Sequence[Image], repositories: set[int]) -> bool:
+        try:
+            await self._add(seen, repositories)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - whatever the database cannot keep is not to keep others from being looked into
+            _log.exception("images_not_noted", extra={"manifests": [each.manifest for each in seen]})
+            return False
+        return True
+
+    async def _add(self, seen: Sequence[Image], repositories: set[int]) -> None:
+        async def add(tx: Transaction) -> None:
+            for each in sorted(seen, key=lambda image: image.manifest):
+                await images.add(tx, each)
+            for repository in sorted(repositories):
+                await within.note_change(tx, repository)
+
+        if seen:
+            await self._db.write(add, durable=False)
 
     async def _seen(self, found: Unlooked) -> Image:
         manifest = document(found.content)

@@ -54,9 +54,11 @@ class Reports(Acting):
         if not words or len(words) > LONGEST_REPORT:
             raise ReportInvalid(most=LONGEST_REPORT)
         await self._rule.require(actor, Action.PULL, name)
-        await count_asked(self._throttle, "", network_of(client))
+        # Those who have not signed in share one count, and take no place from those who have.
+        await count_asked(self._throttle, f"account {actor.account}" if actor.account else "", network_of(client))
         network = shortened(client)  # what is kept for long tells no address
-        if await self._db.read(reports.count, ReportState.OPEN, MOST_OPEN) >= MOST_OPEN:
+        most = MOST_OPEN if actor.account else MOST_OPEN // 2
+        if await self._db.read(reports.count, ReportState.OPEN, most) >= most:
             raise ReportsFull
         reporter = actor.name if actor.account else ""
 

@@ -13,7 +13,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from entrepot.domain.registry.model import Change, Mark
 from entrepot.domain.registry.tables import repository, repository_change
-from entrepot.platform.db.columns import BIG, now_us
+from entrepot.platform.db.columns import BIG, EXACT_TEXT, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import Statement
 
@@ -43,7 +43,9 @@ _NOTE_IN: Final = Statement(
     insert(repository_change).from_select(
         ["repository", "manifest", "made_at"],
         select(repository.c.id, cast(null(), BIG), now_us())
-        .where(repository.c.namespace == bindparam("namespace", type_=BIG))
+        .where(
+            repository.c.name > bindparam("first", type_=EXACT_TEXT), repository.c.name < bindparam("behind", type_=EXACT_TEXT)
+        )
         .order_by(repository.c.id),
     )
 )
@@ -81,9 +83,9 @@ async def note(tx: Transaction, repository_: int, manifest: int | None = None) -
     await tx.run(_NOTE, repository=repository_, manifest=manifest)
 
 
-async def note_in(tx: Transaction, namespace: int) -> None:
+async def note_in(tx: Transaction, namespace: str) -> None:
     """Write that all repositories of a namespace are changed by this transaction."""
-    await tx.run(_NOTE_IN, namespace=namespace)
+    await tx.run(_NOTE_IN, first=f"{namespace}/", behind=f"{namespace}0")  # a slash is followed by the digit 0
 
 
 async def after(db: Reader, mark: Mark, limit: int) -> list[Change]:

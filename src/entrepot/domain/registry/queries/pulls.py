@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_replace
 
 from entrepot.domain.accounts.tables import credential
 from entrepot.domain.registry.model import Daily, Day, Pulling, RecentPulls
-from entrepot.domain.registry.tables import pull_day, pull_total, recent_pull, repository, tag_pull
+from entrepot.domain.registry.tables import pull_day, pull_leader, pull_total, recent_pull, repository, tag_pull
 from entrepot.platform.db.columns import BIG, EXACT_TEXT, now_us
 from entrepot.platform.db.database import Reader, Transaction
 from entrepot.platform.db.statements import ListStatement, Statement
@@ -95,19 +95,36 @@ _ADD_TAGGED: Final = Statement(
         },
     )
 )
+_SINCE: Final = (pull_day.c.repository == bindparam("repository"), pull_day.c.day >= bindparam("first"))
+_SUM: Final = cast(func.sum(pull_day.c.pulls), BIG)
 _DAYS: Final = Statement(
-    select(pull_day.c.day, pull_day.c.digest, pull_day.c.who, pull_day.c.pulls)
-    .where(pull_day.c.repository == bindparam("repository"), pull_day.c.day >= bindparam("first"))
-    .order_by(pull_day.c.day, pull_day.c.digest, pull_day.c.who)
+    select(pull_day.c.day, pull_day.c.who, _SUM)
+    .where(*_SINCE)
+    .group_by(pull_day.c.day, pull_day.c.who)
+    .order_by(pull_day.c.day, pull_day.c.who)
+)
+_IMAGES: Final = Statement(
+    select(pull_day.c.digest, _SUM)
+    .where(*_SINCE)
+    .group_by(pull_day.c.digest)
+    .order_by(_SUM.desc(), pull_day.c.digest)
     .limit(bindparam("limit"))
 )
-_RISING: Final = Statement(
-    select(pull_day.c.repository, cast(func.sum(pull_day.c.pulls), BIG).label("sum"))
+_RISING: Final = (
+    select(pull_day.c.repository, _SUM)
     .select_from(pull_day.join(repository, repository.c.id == pull_day.c.repository))
     .where(pull_day.c.day >= bindparam("first"), repository.c.visibility == literal("public"))
     .group_by(pull_day.c.repository)
-    .order_by(func.sum(pull_day.c.pulls).desc(), pull_day.c.repository)
+    .order_by(_SUM.desc(), pull_day.c.repository)
     .limit(bindparam("limit"))
+)
+_LEAD: Final = Statement(_RISING)
+_CLEAR_LEADERS: Final = Statement(delete(pull_leader))
+_ADD_LEADER: Final = Statement(
+    insert_or_replace(pull_leader).values(repository=bindparam("repository"), place=bindparam("place"), pulls=bindparam("pulls"))
+)
+_LEADERS: Final = Statement(
+    select(pull_leader.c.repository, pull_leader.c.pulls).order_by(pull_leader.c.place).limit(bindparam("limit"))
 )
 _TAG_PULLS: Final = ListStatement(
     lambda tags: select(tag_pull.c.tag, tag_pull.c.pulls, tag_pull.c.pulled_at).where(
@@ -146,14 +163,31 @@ async def add_tagged(tx: Transaction, name: str, tag: str, count: int, at_us: in
     await tx.run(_ADD_TAGGED, name=name, tag=tag, count=count, at=at_us)
 
 
-async def days(db: Reader, repository_: int, first: int, limit: int) -> list[Day]:
-    """Return the pulls of a repository from a day on, by image and by whom, in order; at most `limit` rows."""
-    return [Day(*row) for row in await db.all(_DAYS, repository=repository_, first=first, limit=limit)]
+async def days(db: Reader, repository_: int, first: int) -> list[Day]:
+    """Return the pulls of a repository from a day on, by day and by whom, in order."""
+    return [Day(row[0], row[1], int(row[2])) for row in await db.all(_DAYS, repository=repository_, first=first)]
+
+
+async def of_images(db: Reader, repository_: int, first: int, limit: int) -> list[tuple[str, int]]:
+    """Return the digests of a repository that were pulled most from a day on, and how often."""
+    return [(row[0], int(row[1])) for row in await db.all(_IMAGES, repository=repository_, first=first, limit=limit)]
 
 
 async def most_pulled(db: Reader, first: int, limit: int) -> list[tuple[int, int]]:
-    """Return the public repositories that were pulled most from a day on, by id, and how often."""
-    return [(row[0], int(row[1])) for row in await db.all(_RISING, first=first, limit=limit)]
+    """Return the public repositories that were pulled most from a day on, by id, and how often: all pulls are looked through."""
+    return [(row[0], int(row[1])) for row in await db.all(_LEAD, first=first, limit=limit)]
+
+
+async def set_leaders(tx: Transaction, leaders: Sequence[tuple[int, int]]) -> None:
+    """Note which repositories were pulled most lately."""
+    await tx.run(_CLEAR_LEADERS)
+    for place, (repository_, count) in enumerate(leaders):
+        await tx.run(_ADD_LEADER, repository=repository_, place=place, pulls=count)
+
+
+async def leaders(db: Reader, limit: int) -> list[tuple[int, int]]:
+    """Return which repositories were pulled most lately, as it was noted last, and how often."""
+    return [(row[0], row[1]) for row in await db.all(_LEADERS, limit=limit)]
 
 
 async def of_tags(db: Reader, repository_: int, tags: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -36,19 +36,23 @@ _LISTED: Final = (tag.c.name, tag.c.manifest, manifest.c.digest, manifest.c.medi
 _OF: Final = tag.c.repository == bindparam("repository")
 _TEXT: Final[ColumnElement[str]] = bindparam("text", type_=EXACT_TEXT)
 _HAS: Final = or_(_TEXT == "", _place_of(tag.c.name, _TEXT) > 0)
+_OTHER: Final = tag.alias("other")
 _NAME: Final = bindparam("name", type_=EXACT_TEXT)
 _VERSION: Final = bindparam("version", type_=EXACT_TEXT)
 _AT: Final = bindparam("at", type_=BIG)
 
 
 def _in_order(order: TagOrder, *, goes_on: bool) -> Statement:
-    """Return the tags in an order, from the beginning, or behind the values by which that order is."""
+    """Return images by the first of their tags in an order, from the beginning, or behind the values by which that order is."""
     found: Select[Any] = select(*_LISTED).select_from(tag.join(manifest, manifest.c.id == tag.c.manifest)).where(_OF, _HAS)
+    same = (_OTHER.c.manifest == tag.c.manifest, or_(_TEXT == "", _place_of(_OTHER.c.name, _TEXT) > 0))
     if order is TagOrder.NAME:
-        found = found.order_by(tag.c.name)
+        found = found.where(~exists().where(*same, _OTHER.c.name < tag.c.name)).order_by(tag.c.name)
         found = found.where(tag.c.name > _NAME) if goes_on else found
     else:
-        by, value = (tag.c.version, _VERSION) if order is TagOrder.VERSION else (tag.c.pushed_at, _AT)
+        column, value = ("version", _VERSION) if order is TagOrder.VERSION else ("pushed_at", _AT)
+        by, other = tag.c[column], _OTHER.c[column]
+        found = found.where(~exists().where(*same, tuple_(other, _OTHER.c.name) > tuple_(by, tag.c.name)))
         found = found.order_by(by.desc(), tag.c.name.desc())
         found = found.where(tuple_(by, tag.c.name) < tuple_(value, _NAME)) if goes_on else found
     return Statement(found.limit(bindparam("limit")))
@@ -59,13 +63,16 @@ _NEXT: Final = {order: _in_order(order, goes_on=True) for order in TagOrder}
 _BY_NAME, _BY_VERSION, _BY_TIME = (_FIRST[order] for order in TagOrder)
 _AFTER_NAME, _AFTER_VERSION, _AFTER_TIME = (_NEXT[order] for order in TagOrder)
 _PLACE: Final = Statement(select(tag.c.version, tag.c.pushed_at).where(_OF, tag.c.name == _NAME))
-_ALIASES: Final = ListStatement(
-    lambda values: (
-        select(tag.c.manifest, tag.c.name, tag.c.version, tag.c.pushed_at)
-        .where(tag.c.manifest.in_(values))
-        .limit(bindparam("limit"))
-    )
+_ALIASES: Final = Statement(
+    select(tag.c.name)
+    .where(tag.c.manifest == bindparam("manifest"))
+    .order_by(tag.c.version.desc(), tag.c.name.desc())
+    .limit(bindparam("limit"))
 )
+_COUNTS: Final = ListStatement(
+    lambda values: select(tag.c.manifest, func.count()).where(tag.c.manifest.in_(values)).group_by(tag.c.manifest)
+)
+_ANY_UNVERSIONED: Final = Statement(select(tag.c.name).where(_OF, tag.c.version.is_(None)).limit(1))
 _UNVERSIONED: Final = Statement(select(tag.c.repository, tag.c.name).where(tag.c.version.is_(None)).limit(bindparam("limit")))
 _SET_VERSION: Final = Statement(
     update(tag)
@@ -88,9 +95,19 @@ async def in_order(db: Reader, repository: int, order: TagOrder, after: str, tex
     return [ListedTag(*row) for row in await db.all(statement, **values)]
 
 
-async def aliases(db: Reader, manifests: Sequence[int], limit: int) -> list[tuple[int, str, str, int]]:
-    """Return all tags on manifests: the manifest, the name, what its version sorts by, and when it was pushed."""
-    return [(row[0], row[1], row[2] or "", row[3]) for row in await db.all_of(_ALIASES, manifests, limit=limit)]
+async def aliases(db: Reader, manifest_: int, limit: int) -> list[str]:
+    """Return the tags on a manifest, in the order of versions, at most `limit`."""
+    return [row[0] for row in await db.all(_ALIASES, manifest=manifest_, limit=limit)]
+
+
+async def counts(db: Reader, manifests: Sequence[int]) -> dict[int, int]:
+    """Return how many tags there are on manifests."""
+    return {row[0]: row[1] for row in await db.all_of(_COUNTS, manifests)}
+
+
+async def has_unversioned(db: Reader, repository: int) -> bool:
+    """Tell whether a repository has tags whose versions are not noted yet."""
+    return await db.one(_ANY_UNVERSIONED, repository=repository) is not None
 
 
 async def unversioned(db: Reader, limit: int) -> list[tuple[int, str]]:

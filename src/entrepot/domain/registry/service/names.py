@@ -61,7 +61,7 @@ class Names(Acting):
             await names.hold(tx, old, home.id)
             await pulls.call_owner(tx, old, new)
             await record(tx, self._by, done(Act.NAMESPACE_RENAME, old, {"new": new}))
-            await changes.note_in(tx, home.id)
+            await changes.note_in(tx, old)
             return await names.call_repositories(tx, old, new)
 
         return await self._db.write(change)

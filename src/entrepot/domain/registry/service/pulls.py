@@ -31,7 +31,8 @@ _SHARE: Final = 40  # of the time, the one part that may be spent on writing
 _PATIENCE_S: Final = 3.0
 _MOST: Final = 20_000  # of either sum; what comes beyond is not counted
 _AT_ONCE: Final = 100
-_MOST_ROWS: Final = 50_000
+_WEEK: Final = 7
+_LEADERS: Final = 20
 DAY_US: Final = seconds_us(86_400)
 KEPT_DAYS: Final = 92  # of the sums of days
 _K = TypeVar("_K", str, Pulling, Daily, tuple[str, str])
@@ -140,12 +141,21 @@ class PullCounts:
         return rows + await self._db.write(lambda tx: pulls.forget_days(tx, now_us() // DAY_US - KEPT_DAYS), durable=False)
 
     async def days(self, repository: int, days: int = KEPT_DAYS) -> list[Day]:
-        """Return the pulls of a repository in the last days, by image and by whom; who may see it is decided above."""
-        return await self._db.read(pulls.days, repository, now_us() // DAY_US - days + 1, _MOST_ROWS)
+        """Return the pulls of a repository in the last days, by whom; who may see it is decided above."""
+        return await self._db.read(pulls.days, repository, now_us() // DAY_US - days + 1)
 
-    async def most_pulled(self, days: int, limit: int) -> list[tuple[int, int]]:
-        """Return the ids of the public repositories that were pulled most in the last days, and how often."""
-        return await self._db.read(pulls.most_pulled, now_us() // DAY_US - days + 1, limit)
+    async def of_images(self, repository: int, days: int, most: int) -> list[tuple[str, int]]:
+        """Return the digests of a repository that were pulled most in the last days, and how often."""
+        return await self._db.read(pulls.of_images, repository, now_us() // DAY_US - days + 1, most)
+
+    async def note_leaders(self) -> None:
+        """Find out which public repositories were pulled most in a week: a job does it, as all pulls are looked through."""
+        found = await self._db.read(pulls.most_pulled, now_us() // DAY_US - _WEEK + 1, _LEADERS)
+        await self._db.write(lambda tx: pulls.set_leaders(tx, found), durable=False)
+
+    async def leaders(self, limit: int) -> list[tuple[int, int]]:
+        """Return the ids of public repositories that were pulled most in a week, as of the last minutes, and how often."""
+        return await self._db.read(pulls.leaders, limit)
 
     async def of_tags(self, repository: int, tags: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return how often tags were asked for, and when last (microseconds UTC)."""

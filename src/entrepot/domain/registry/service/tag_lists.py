@@ -1,20 +1,17 @@
 """Tags as pages list them: by image, each under the first of its tags."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from entrepot.domain.access.model import Action, Actor
 from entrepot.domain.access.service.rule import Rule
 from entrepot.domain.registry.errors import RepositoryUnknown
-from entrepot.domain.registry.model import ListedTag, TagGroup, TagOrder
+from entrepot.domain.registry.model import TagGroup, TagOrder
 from entrepot.domain.registry.queries import repositories, tag_lists
 from entrepot.domain.registry.versions import version_key
 from entrepot.platform.db.database import Database, Transaction
 from entrepot.spec.oci.names import RepositoryName
 
-_LOOKED_AT: Final = 60
-_ROUNDS: Final = 8
-_MOST_ALIASES: Final = 2_000
+_MOST_ALIASES: Final = 30
 _BATCH: Final = 200
 
 
@@ -39,20 +36,19 @@ class TagLists:
         repository = await self._db.read(repositories.pushed_repository_id, name.stored)
         if repository is None:
             raise RepositoryUnknown(repository=name.asked)
-        groups: list[TagGroup] = []
-        for _ in range(_ROUNDS):
-            found = await self._db.read(tag_lists.in_order, repository, order, after, text, _LOOKED_AT)
-            named = await self._named(found, order, text)
-            for each in found:
-                if len(groups) == most:
-                    return groups, after
-                after = each.name
-                names = named.get(each.manifest, [each.name])
-                if names[0] == each.name:
-                    groups.append(TagGroup(each, names))
-            if len(found) < _LOOKED_AT:
-                return groups, ""
-        return groups, after
+        if order is TagOrder.VERSION and await self._db.read(tag_lists.has_unversioned, repository):
+            order = TagOrder.NAME  # until a job has noted the versions of what a release before this one tagged
+        found = await self._db.read(tag_lists.in_order, repository, order, after, text, most + 1)
+        shown = found[:most]
+        totals = await self._db.read(tag_lists.counts, [each.manifest for each in shown])
+        groups = []
+        for each in shown:
+            names = [each.name]
+            if totals.get(each.manifest, 1) > 1:
+                others = await self._db.read(tag_lists.aliases, each.manifest, _MOST_ALIASES)
+                names += [other for other in others if other != each.name]
+            groups.append(TagGroup(each, names, max(totals.get(each.manifest, 1), len(names))))
+        return groups, shown[-1].name if len(found) > most else ""
 
     async def note_versions(self) -> int:
         """Note the versions of some tags that have none noted; return how many were looked at."""
@@ -65,16 +61,3 @@ class TagLists:
         if found:
             await self._db.write(note, durable=False)
         return len(found)
-
-    async def _named(self, found: Sequence[ListedTag], order: TagOrder, text: str) -> dict[int, list[str]]:
-        """Return all tags on the images of these, the first in this order first, and those with the text before the others."""
-        rows = await self._db.read(tag_lists.aliases, [each.manifest for each in found], _MOST_ALIASES)
-        if order is TagOrder.NAME:
-            rows.sort(key=lambda row: row[1])
-        else:
-            rows.sort(key=lambda row: (row[2] if order is TagOrder.VERSION else row[3], row[1]), reverse=True)
-        rows.sort(key=lambda row: text not in row[1])
-        named: dict[int, list[str]] = {}
-        for manifest, name, _, _ in rows:
-            named.setdefault(manifest, []).append(name)
-        return named

@@ -35,7 +35,7 @@ async def note_change(tx: Transaction, repository: int) -> None:
     await changes.note(tx, repository)
 
 
-async def note_changes(tx: Transaction, namespace: int) -> None:
+async def note_changes(tx: Transaction, namespace: str) -> None:
     """Note the same of all repositories of a namespace."""
     await changes.note_in(tx, namespace)
 

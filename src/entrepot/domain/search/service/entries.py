@@ -18,6 +18,7 @@ from entrepot.spec.oci.names import LIBRARY
 _OFFICIAL_WEIGHS: Final = 1.5
 _TRUSTED_WEIGHS: Final = 1.2
 _ARCHIVED_WEIGHS: Final = 0.5
+_MARK: Final = re.compile(r"[a-z]+:[a-z0-9._-]+")
 _LONGEST_TEXT: Final = 10_000  # characters of a README that are looked through
 _NUMBERS: Final = re.compile(r"[0-9_]+")
 _SAID: Final = (
@@ -70,7 +71,8 @@ def _marks(shelf: Shelved, held: Sequence[Variant]) -> tuple[str, ...]:
         marks.append(f"os:{system.lower()}")
         if architecture:
             marks.append(f"arch:{architecture.partition('/')[0].lower()}")
-    return tuple(dict.fromkeys(each for each in marks if " " not in each))
+    # What was pushed says the last ones: as written into the index, a blank in one would make two of it.
+    return tuple(dict.fromkeys(each for each in marks if _MARK.fullmatch(each)))
 
 
 def _weight(of: Written, kind: Kind) -> float:

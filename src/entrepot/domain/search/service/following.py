@@ -50,6 +50,7 @@ class Following:
         self._again_s = again_s
         self._broken = 0  # times in a row
         self._counted_at = 0
+        self._pending: set[int] = set()  # repositories that were pulled
         self._idle = 0
 
     async def run(self) -> None:
@@ -73,6 +74,10 @@ class Following:
                     # Where it is broken again as soon as it is made, it is not made all the time.
                     self._broken += 1
                     pause_s = min(self._again_s * 2**self._broken, _LONGEST_PAUSE_S)
+                except Exception:  # noqa: BLE001 - a mistake of ours is not to end the process that does all jobs
+                    _log.exception("search_not_followed")
+                    self._broken += 1
+                    pause_s = min(self._again_s * 2**self._broken, _LONGEST_PAUSE_S)
                 else:
                     self._broken = 0
                 await asyncio.sleep(pause_s)
@@ -85,7 +90,8 @@ class Following:
             await self._make_anew(writing, now)
             return
         found = await self._changes.after(_mark(place), _BATCH)
-        counted = await self._pulled(place, now)
+        await self._count(place, now)
+        counted = sorted(self._pending)[:_BATCH]
         if not found and not counted:
             await self._rest(writing, place, now)
             return
@@ -99,6 +105,7 @@ class Following:
         last = found[-1].mark if found else _mark(place)
         await self._put(writing, sorted({*(each.repository for each in found), *counted}))
         await _aside(writing.commit, msgspec.structs.replace(place, xact=last.xact, id=last.id, at=now, change_at=last.at))
+        self._pending.difference_update(counted)
 
     async def _tried(self, take: Callable[[], bool], writing: Writing) -> bool:
         try:
@@ -138,16 +145,18 @@ class Following:
                 await _aside(writing.drop, gone)
             await asyncio.sleep(0)
 
-    async def _pulled(self, place: Place, now: int) -> list[int]:
-        """Return, every few minutes, which repositories were pulled since the last time: their place among others changes."""
-        if now - self._counted_at < _COUNT_EVERY_US:
-            return []
-        since, found = (self._counted_at or place.at - _NOTE_EVERY_US) - _OVERLAP_US, set()
+    async def _count(self, place: Place, now: int) -> None:
+        """Note, every few minutes, which repositories were pulled since the last time: their place among others changes.
+
+        They are taken some at a time, so that what is pushed meanwhile does not wait for them.
+        """
+        if self._pending or now - self._counted_at < _COUNT_EVERY_US:
+            return
+        since = (self._counted_at or place.at - _NOTE_EVERY_US) - _OVERLAP_US
         while some := await self._db.read(documents.pulled_since, since, _BATCH):
-            found |= {id_ for id_, _ in some}
+            self._pending |= {id_ for id_, _ in some}
             since = some[-1][1]
         self._counted_at = now
-        return sorted(found)
 
     async def _rest(self, writing: Writing, place: Place, now: int) -> None:
         self._idle += 1

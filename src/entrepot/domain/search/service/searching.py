@@ -101,12 +101,19 @@ class Searching:
             found = await self._search(some)
             if found.count:
                 wanted = some
-        hits = await self._hits(actor, found.ids)
+        hits, count = await self._counted(actor, wanted, found)
         if any(each.slips for each in wanted.words):
             instead = _meant(wanted.words, hits)
-        # What was found and may no longer be seen is not counted either.
-        count = found.count - (len(found.ids) - len(hits))
         return Hits(hits, count, asked.words, asked.tag, asked.digest, instead, any_word=wanted.any_word)
+
+    async def _counted(self, actor: Actor, wanted: Wanted, found: Found) -> tuple[list[Hit], int]:
+        """Return what is shown, and how much there is: few are all asked for, so that the number tells of nothing hidden."""
+        if 0 < found.count <= _MOST:
+            whole = await self._search(msgspec.structs.replace(wanted, first=0, most=_MOST))
+            seen = await self._hits(actor, whole.ids)
+            return seen[wanted.first : wanted.first + wanted.most], len(seen)
+        hits = await self._hits(actor, found.ids)
+        return hits, found.count - (len(found.ids) - len(hits))
 
     async def _unknown(self, wanted: Wanted) -> set[Word]:
         """Return the words that nothing has, as far as the reader sees: they may be slips of the fingers."""
@@ -163,9 +170,10 @@ def _most_slips(words: Iterable[Word]) -> int:
 
 def _meant(words: Sequence[Word], hits: Sequence[Hit]) -> tuple[str, ...]:
     """Return the words that were probably meant: of those in the names of what was found the nearest ones."""
-    names = [word for hit in hits for word in words_of_name(hit.listed.name)]
+    names = sorted({word for hit in hits[:_SUGGESTED] for word in words_of_name(hit.listed.name)})
     meant = []
     for word in words:
-        nearest = min(((slips(word.text, each, _NEAREST), each) for each in names), default=(_NEAREST + 1, ""))
-        meant.append(nearest[1] if word.slips and nearest[0] <= _NEAREST else word.text)
+        near = ((slips(word.text, each, _NEAREST), each) for each in names if word.slips)
+        nearest = min(near, default=(_NEAREST + 1, ""))
+        meant.append(nearest[1] if nearest[0] <= _NEAREST else word.text)
     return tuple(meant)

@@ -9,7 +9,7 @@ from entrepot.domain.search.queries import sights
 from entrepot.platform.db.database import Database
 
 PUBLIC: Final = "public"
-_KEPT_S: Final = 10.0
+_KEPT_S: Final = 1.0
 _MOST_KEPT: Final = 1000
 _MOST_NAMESPACES: Final = 1000
 _MOST_REPOSITORIES: Final = 5000  # private ones that somebody was granted one by one
@@ -29,7 +29,7 @@ def of_repository(id_: int) -> str:
 
 
 class Sights:
-    """What everybody may find, as it was up to ten seconds ago."""
+    """What everybody may find, as it was up to a second ago."""
 
     def __init__(self, db: Database, rule: Rule) -> None:
         self._db = db
@@ -39,10 +39,12 @@ class Sights:
     async def of(self, actor: Actor) -> Sight:
         """Return the marks that somebody may find; None for whoever sees everything. Raises TokenRefused, Unproven."""
         view = await self._rule.view(actor)
+        # A token of the registry's own is for repositories that it names, and for listing none that is hidden.
+        if actor.granted is not None:
+            return (PUBLIC,)
         if view.everything:
             return None
-        # A token of the registry's own is for repositories that it names, and for listing none that is hidden.
-        if not view.is_somebody or actor.granted is not None:
+        if not view.is_somebody:
             return (PUBLIC,)
         now, who = time.monotonic(), (actor.account, actor.generation, actor.credential)
         kept = self._kept.get(who)

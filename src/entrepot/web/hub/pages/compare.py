@@ -1,6 +1,5 @@
 """Comparing two tags of an image."""
 
-import asyncio
 from typing import Final
 
 import msgspec
@@ -58,7 +57,7 @@ async def compare(call: Call, registry: Registry, shop: Shop, frame: Frame, name
             sides.append(None)
             missing = missing or asked
     one, other = sides
-    found = await asyncio.to_thread(differences, one.contents, other.contents) if one and other else None
+    found = differences(one.contents, other.contents) if one and other else None
     sight = Sight(card, f"{frame.host}/{card.name}", about.archived_at is not None, "compare", None, None)
     shown = other.contents.platform if other else platform
     return page(call, frame, "compare.html", ComparePage(sight, one, other, (first, second), missing, found, offered, shown))

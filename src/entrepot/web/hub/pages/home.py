@@ -15,7 +15,6 @@ from entrepot.web.shared.call import Answer, Call
 
 _AT_ONCE: Final = 24
 _SHOWN: Final = 6
-_WEEK: Final = 7
 
 
 class ListPage(msgspec.Struct, frozen=True):
@@ -61,11 +60,12 @@ async def _large(call: Call, registry: Registry, shop: Shop, frame: Frame) -> Ho
     find = shop.searching.find
     official = await find(call.actor, "", Filters(kinds=(Kind.OFFICIAL,)), Order.PULLS, most=_SHOWN)
     updated = await find(call.actor, "", Filters(), Order.UPDATED, most=_SHOWN)
-    counts = await registry.pulls.most_pulled(_WEEK, _SHOWN)
+    counts = await registry.pulls.leaders(_SHOWN)
     moving = {listed.id: Card.of(listed, shelved) for listed, shelved in await shop.shelves.of_ids([id_ for id_, _ in counts])}
     categories = await shop.kinds.categories()
+    trusted = [hit for hit in official.hits if hit.shelved.kind is Kind.OFFICIAL] if official.is_complete else []
     return HomePage(
-        official=[Card.of(hit.listed, hit.shelved) for hit in official.hits] if official.is_complete else [],
+        official=[Card.of(hit.listed, hit.shelved) for hit in trusted],
         moving=[(moving[id_], pulls) for id_, pulls in counts if id_ in moving and not moving[id_].is_private],
         updated=[Card.of(hit.listed, hit.shelved) for hit in updated.hits],
         categories=[(each, each.title(frame.words.language)) for each in categories],

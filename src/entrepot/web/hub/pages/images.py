@@ -184,22 +184,19 @@ def _newer(exact: str, same: list[str], groups: list[TagGroup]) -> str:
 
 async def _pulls(registry: Registry, shop: Shop, id_: int) -> Pulls:
     """Return the pulls of the last ninety days."""
-    rows = await registry.pulls.days(id_, _DAYS)
     today = now_us() // DAY_US
-    sums, who, images = [0] * _DAYS, Counter[str](), Counter[str]()
-    for row in rows:
+    sums, who = [0] * _DAYS, Counter[str]()
+    for row in await registry.pulls.days(id_, _DAYS):
         if 0 <= (place := row.day - today + _DAYS - 1) < _DAYS:
             sums[place] += row.pulls
             who[row.who] += row.pulls
-            images[row.digest] += row.pulls
+    images = dict(await registry.pulls.of_images(id_, _DAYS, _PLATFORMS))
     platforms = Counter[str]()
-    known = await shop.shelves.platforms(id_, [digest for digest, _ in images.most_common(_PLATFORMS)])
-    for digest, platform in known.items():
+    for digest, platform in (await shop.shelves.platforms(id_, list(images))).items():
         platforms[platform] += images[digest]
     first = (today - _DAYS + 1) * DAY_US
     days = [(first + place * DAY_US, count) for place, count in enumerate(sums)]
-    total = sum(sums)
-    return Pulls(total, who[Puller.PERSON], who[Puller.ROBOT], chart(sums), first, days, platforms.most_common(_LISTED))
+    return Pulls(sum(sums), who[Puller.PERSON], who[Puller.ROBOT], chart(sums), first, days, platforms.most_common(_LISTED))
 
 
 def _facts(sight: Sight, about: About, groups: list[TagGroup], pulls: int) -> Facts:

@@ -12,7 +12,7 @@ from entrepot.domain.access.errors import Unproven
 from entrepot.domain.catalogue.model import Category, Kind
 from entrepot.domain.search.model import Filters, Hits, Order
 from entrepot.domain.search.service.searching import DEEPEST
-from entrepot.domain.search.words import LONGEST_QUERY, fold
+from entrepot.domain.search.words import LONGEST_QUERY, words_of
 from entrepot.web.hub.pages.cards import Card
 from entrepot.web.hub.rendering import Frame, fragment, page
 from entrepot.web.hub.shop import Shop
@@ -145,7 +145,7 @@ async def suggest(call: Call, frame: Frame, shop: Shop) -> Answer:
     """GET /search/suggest: a part of a page, asked for by the script. Raises QueryInvalid, Unavailable."""
     typed = (call.one("q") or "").strip()[:LONGEST_QUERY]
     hits = await shop.searching.suggest(typed) if typed else []
-    words = fold(typed).split()
+    words = words_of(typed)
     cards = [(card, marked(card.name, words)) for card in (Card.of(hit.listed, hit.shelved) for hit in hits)]
     return fragment(frame, "suggest.html", SuggestPage(typed, cards))
 
@@ -157,7 +157,7 @@ def marked(name: str, words: Iterable[str]) -> Markup:
         at = name.find(word) if word else -1
         while at >= 0:
             marks[at : at + len(word)] = [True] * len(word)
-            at = name.find(word, at + 1)
+            at = name.find(word, at + len(word))
     shown, at = Markup(), 0
     while at < len(name):
         end = at

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
-from entrepot.domain.registry.errors import ManifestUnknown
+from entrepot.domain.registry.errors import ManifestUnknown, RepositoryUnknown
 from entrepot.domain.registry.model import TagOrder
 from entrepot.domain.registry.service import Registry
 from entrepot.domain.registry.versions import is_candidate
@@ -34,6 +34,8 @@ async def star(call: Call, frame: Frame, shop: Shop, visitor: Visitor, name: Rep
 async def picture(call: Call, registry: Registry, shop: Shop, name: RepositoryName, wanted: str) -> Answer:
     """GET /r/NAME/-/badge/WHAT.svg. Raises AddressUnknown, Renamed, RepositoryUnknown, Unavailable, Unproven."""
     card, _ = await card_of(registry, shop, call.actor, name)
+    if card.is_private:  # what is kept on its way for everybody is told to nobody of what is not everybody's
+        raise RepositoryUnknown(repository=name.asked)
     spoken = words(ENGLISH)
     if wanted == "pulls.svg":
         return badge("pulls", spoken.brief(card.pulls))

@@ -14,6 +14,7 @@ from entrepot.domain.audit.service.reading import NEWEST, as_json
 from entrepot.web.hub.pages.publishers import Publisher, Visit, organisation_or_own
 from entrepot.web.shared.call import Answer
 
+_LONGEST: Final = 255
 _AT_ONCE: Final = 50
 _CURSOR: Final = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _ENDLESS: Final = Wanted().until
@@ -56,7 +57,7 @@ class TrailPage(msgspec.Struct, frozen=True):
 async def trail(at: Visit, name: str) -> Answer:
     """GET /orgs/NAME/audit and /me/audit. Raises Denied, Hidden, QueryInvalid, Unavailable."""
     of = await organisation_or_own(at, Action.MANAGE, name, "audit")
-    wanted = Filter(*((at.call.one(each) or "").strip() for each in Filter.__struct_fields__))
+    wanted = Filter(*((at.call.one(each) or "").strip()[:_LONGEST] for each in Filter.__struct_fields__))
     after = at.call.one("after") or ""
     try:
         asked = _wanted(wanted)

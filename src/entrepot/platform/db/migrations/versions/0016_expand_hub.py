@@ -32,10 +32,7 @@ _CATEGORIES = (
 
 
 def upgrade() -> None:
-    """Create the tables, empty, and the indexes by which digests and the last pulls are found."""
-    _changes()
-    _kinds()
-    _pulls()
+    """Create the tables, empty. What refers to manifests comes first: pushes go that way too, and neither waits for the other."""
     op.create_table(
         "image",
         number("manifest", sa.ForeignKey("manifest.id", ondelete="CASCADE"), primary_key=True),
@@ -45,13 +42,9 @@ def upgrade() -> None:
         exact("labels"),
         instant("looked_at"),
     )
-    op.add_column("tag", exact("version", nullable=True))
-    op.create_index("tag_version", "tag", ["repository", "version", "name"])
-    unversioned = sa.text("version IS NULL")
-    op.create_index("tag_unversioned", "tag", ["repository"], sqlite_where=unversioned, postgresql_where=unversioned)
-    op.create_index("tag_pushed_at", "tag", ["repository", "pushed_at", "name"])
-    op.create_index("manifest_digest", "manifest", ["digest"])
-    op.create_index("pull_total_pulled_at", "pull_total", ["pulled_at"])
+    _changes()
+    _kinds()
+    _pulls()
 
 
 def _changes() -> None:
@@ -84,6 +77,12 @@ def _pulls() -> None:
         exact("tag", primary_key=True),
         number("pulls"),
         instant("pulled_at"),
+    )
+    op.create_table(
+        "pull_leader",
+        number("repository", sa.ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+        number("place"),
+        number("pulls"),
     )
 
 

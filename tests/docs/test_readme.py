@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tools.run.environment import place_command
 
 from support.containers import Containers
 from support.daemons import DockerDaemon, docker
@@ -59,8 +60,7 @@ def reader(instance: Instance) -> Iterator[Reader]:
     """A reader with Docker and the environment that `make run` has made, who has pushed the first image."""
     folder = instance.data.parent
     (folder / ".venv" / "bin").mkdir(parents=True)
-    (folder / ".venv" / "bin" / "entrepot").write_text(f'#!/bin/sh\nexec {sys.executable} -m entrepot "$@"\n', "utf-8")
-    (folder / ".venv" / "bin" / "entrepot").chmod(0o755)
+    place_command(folder / ".venv" / "bin", Path(sys.executable))
     with tempfile.TemporaryDirectory(prefix="entrepot-", ignore_cleanup_errors=True) as short:
         daemon = DockerDaemon(Path(short))
         try:

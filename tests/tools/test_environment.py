@@ -92,6 +92,17 @@ def test_a_second_time_nothing_is_done_and_nothing_is_said(project: Path) -> Non
     assert stamp.stat().st_mtime_ns == before
 
 
+def test_the_command_is_in_it_also_where_it_was_made_before_there_was_one(project: Path) -> None:
+    make(project)
+    command = project / ".venv/bin/entrepot"
+    command.unlink()
+    assert make(project) == ""
+    # What the product needs is not in this environment: that it is what is started is all that shows.
+    said = subprocess.run([command, "two words"], capture_output=True, text=True, check=False)
+    assert str(project / "src/entrepot/__main__.py") in said.stderr
+    assert "ModuleNotFoundError" in said.stderr
+
+
 def test_after_a_pull_it_follows_the_lock_file_and_drops_what_left_it(project: Path) -> None:
     make(project)
     site = next(project.glob(".venv/lib/python*/site-packages"))

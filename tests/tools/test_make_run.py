@@ -123,6 +123,11 @@ def test_it_serves_and_says_where_and_how(clone: Path, tmp_path: Path) -> None:
         ):
             assert text in terminal.shown
         assert "starting" in (data / "log/entrepot.log").read_text()
+        command = [str(clone / ".venv/bin/entrepot"), "user", "list"]
+        users = subprocess.run(
+            command, env={**ENVIRONMENT, "ENTREPOT_DATA": str(data)}, capture_output=True, text=True, check=False
+        )
+        assert "admin" in users.stdout, users.stderr
 
 
 def test_it_waits_for_https_and_says_so(clone: Path, tmp_path: Path) -> None:

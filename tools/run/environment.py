@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,19 @@ def ensure(kind: str, root: Path = ROOT) -> Path:
             kept = {name: stamp[name] for name in KINDS if stamp.get(name) == _digest(root, name)}
             facts = {"folder": stamp["folder"], "python": stamp["python"]}
             _write_stamp(folder, facts | kept | wanted)
+        place_command(folder / "bin", python)
     return python
+
+
+def place_command(folder: Path, python: Path) -> None:
+    """Put the command `entrepot` of a python into a folder, unless it is there."""
+    command, text = folder / "entrepot", f'#!/bin/sh\nexec {shlex.quote(str(python))} -m entrepot "$@"\n'
+    if command.is_file() and command.read_text() == text:
+        return
+    draft = command.with_suffix(".new")
+    draft.write_text(text)
+    draft.chmod(0o755)
+    draft.replace(command)
 
 
 def plan(kind: str, root: Path = ROOT) -> list[str]:

@@ -15,20 +15,16 @@ from entrepot.domain.access.model import Actor
 from entrepot.domain.registry.errors import ManifestUnknown
 from entrepot.domain.registry.model import StoredManifest
 from entrepot.domain.registry.service import Registry
+from entrepot.spec.oci import images
 from entrepot.spec.oci.digest import Digest
 from entrepot.spec.oci.names import RepositoryName
-from entrepot.spec.oci.strict_json import JsonRefused, parse_object
 
 _INDEXES: Final = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 )
-_CONFIGS: Final = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
-_LARGEST_CONFIG: Final = 1 << 20
 _ROOT: Final = re.compile(r"(?:root|[+-]?0+)?")  # numbers as C reads them
 _MOST_IMAGES: Final = 50  # of an index
-_LONGEST_PLATFORM: Final = 60
 _MOST_SHOWN: Final = 500  # of layers, variables, labels: what has more was not made to be read
-_LONGEST: Final = 2_000  # characters of one value
 _PREFERRED: Final = ("linux/amd64", "linux/arm64")
 
 
@@ -106,8 +102,8 @@ async def contents(registry: Registry, actor: Actor, name: RepositoryName, refer
         ManifestUnknown, Renamed, RepositoryUnknown, Unavailable, Unproven
     """
     found = await registry.manifests.find(actor, name, reference)
-    top = _object(found.content)
-    annotations = _pairs(top.get("annotations"))
+    top = images.document(found.content)
+    annotations = tuple(images.pairs(top.get("annotations"), _MOST_SHOWN).items())
     if found.media_type not in _INDEXES:
         return await _image(registry, actor, name, found, annotations)
     children = tuple(_children(top))
@@ -131,24 +127,23 @@ async def _image(
     found: StoredManifest,
     annotations: tuple[tuple[str, str], ...],
 ) -> Contents:
-    manifest = _object(found.content)
+    manifest = images.document(found.content)
     blobs = [each for each in _list(manifest.get("layers")) if isinstance(each, dict)]
     config = manifest.get("config")
     config = config if isinstance(config, dict) else {}
-    download = found.size + sum(_size(each) for each in [config, *blobs])
     said: dict[str, Any] = {}
-    is_image = config.get("mediaType") in _CONFIGS
-    if is_image and 0 < _size(config) <= _LARGEST_CONFIG:
-        said = _object(await _config(registry, actor, name, str(config.get("digest"))))
+    is_image = config.get("mediaType") in images.CONFIGS
+    if is_image and 0 < images.size(config) <= images.LARGEST_CONFIG:
+        said = images.document(await _config(registry, actor, name, str(config.get("digest"))))
     return Contents(
         found.digest,
         found.media_type,
-        _platform(said) if said else "",
+        images.platform(said) if said else "",
         (),
         tuple(_layers(blobs, said)),
-        download,
+        images.download_bytes(manifest, found.size),
         _configuration(said) if said else None,
-        tuple(dict([*_pairs(manifest.get("annotations")), *annotations]).items()),
+        tuple({**images.pairs(manifest.get("annotations"), _MOST_SHOWN), **dict(annotations)}.items()),
         "configuration" if is_image and not said else "",
     )
 
@@ -157,7 +152,7 @@ async def _config(registry: Registry, actor: Actor, name: RepositoryName, digest
     """Return the bytes of a configuration; nothing when they cannot be had: the page says less then."""
     try:
         link = await registry.blobs.find(actor, name, Digest.parse(digest))
-        if link.size > _LARGEST_CONFIG:
+        if link.size > images.LARGEST_CONFIG:
             return b""
         small = registry.blobs.at_hand(link)
         if small is None:
@@ -187,17 +182,10 @@ def _children(index: dict[str, Any]) -> list[Child]:
         if len(found) == _MOST_IMAGES:
             break
         if isinstance(each, dict) and isinstance(each.get("digest"), str):
-            platform = _platform(each.get("platform"))
+            platform = images.platform(each.get("platform"))
             if not platform.startswith("unknown/"):
                 found.append(Child(platform or "any", each["digest"]))
     return found
-
-
-def _platform(about: object) -> str:
-    if not isinstance(about, dict):
-        return ""
-    parts = [about.get("os"), about.get("architecture"), about.get("variant"), about.get("os.version")]
-    return "/".join(_text(each) for each in parts if isinstance(each, str) and each)[:_LONGEST_PLATFORM]
 
 
 def _layers(blobs: list[dict[str, Any]], config: dict[str, Any]) -> list[Layer]:
@@ -217,12 +205,12 @@ def _layers(blobs: list[dict[str, Any]], config: dict[str, Any]) -> list[Layer]:
 
 def _layer(command: str, blob: dict[str, Any]) -> Layer:
     digest = blob.get("digest")
-    return Layer(command or _text(blob.get("mediaType")), digest if isinstance(digest, str) else "", _size(blob))
+    return Layer(command or images.text(blob.get("mediaType")), digest if isinstance(digest, str) else "", images.size(blob))
 
 
 def _command(made_by: object) -> str:
     """Return a step of the history as the line of a Dockerfile that it was."""
-    text = _text(made_by).strip()
+    text = images.text(made_by).strip()
     for beginning in ("/bin/sh -c #(nop) ", "/bin/sh -c #(nop)"):
         if text.startswith(beginning):
             return text.removeprefix(beginning).strip()
@@ -236,54 +224,30 @@ def _command(made_by: object) -> str:
 def _configuration(said: dict[str, Any]) -> Configuration:
     config = said.get("config")
     config = config if isinstance(config, dict) else {}
-    variables = [_text(each).partition("=")[::2] for each in _list(config.get("Env"))[:_MOST_SHOWN]]
+    variables = [images.text(each).partition("=")[::2] for each in _list(config.get("Env"))[:_MOST_SHOWN]]
     return Configuration(
         entry_point=_words(config.get("Entrypoint")),
         command=_words(config.get("Cmd")),
-        user=_text(config.get("User")),
-        folder=_text(config.get("WorkingDir")),
-        stop_signal=_text(config.get("StopSignal")),
+        user=images.text(config.get("User")),
+        folder=images.text(config.get("WorkingDir")),
+        stop_signal=images.text(config.get("StopSignal")),
         ports=_names(config.get("ExposedPorts")),
         volumes=_names(config.get("Volumes")),
         environment=tuple((name, value) for name, value in variables if name),
-        labels=_pairs(config.get("Labels")),
+        labels=tuple(images.pairs(config.get("Labels"), _MOST_SHOWN).items()),
     )
 
 
 def _words(command: object) -> str:
     """Return a command as a shell would take it."""
     if isinstance(command, str):
-        return _text(command)
-    return shlex.join(_text(each) for each in _list(command)[:_MOST_SHOWN])
+        return images.text(command)
+    return shlex.join(images.text(each) for each in _list(command)[:_MOST_SHOWN])
 
 
 def _names(found: object) -> tuple[str, ...]:
-    return tuple(_text(each) for each in list(found)[:_MOST_SHOWN]) if isinstance(found, dict) else ()
-
-
-def _pairs(found: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(found, dict):
-        return ()
-    return tuple((_text(name), _text(value)) for name, value in list(found.items())[:_MOST_SHOWN] if isinstance(value, str))
-
-
-def _text(value: object) -> str:
-    """Return a text that can be written: JSON may have halves of characters."""
-    return value[:_LONGEST].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
-
-def _size(blob: dict[str, Any]) -> int:
-    size = blob.get("size")
-    return size if isinstance(size, int) and size >= 0 else 0
+    return tuple(images.text(each) for each in list(found)[:_MOST_SHOWN]) if isinstance(found, dict) else ()
 
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    """Return a document as every client reads it: what two of them could read differently is not shown at all."""
-    try:
-        return parse_object(content)
-    except JsonRefused:
-        return {}

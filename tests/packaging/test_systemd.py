@@ -166,7 +166,7 @@ def test_a_web_process_that_is_killed_is_replaced_without_a_restart(service: Ser
     pid = service.pid
     for worker in service.processes() - {str(pid)}:
         service.machine.run("kill", "-9", worker)
-    service.until(lambda: len(service.processes()) == 2, "another worker")
+    service.until(lambda: len(service.processes()) == 3, "another worker, and another that keeps the index")
     service.until(lambda: accepts(service.port), "the port answers")
     assert (service.pid, service.machine.show("entrepot", "NRestarts")) == (pid, "0")
 

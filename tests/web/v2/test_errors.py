@@ -16,7 +16,7 @@ from entrepot.domain.accounts import errors as accounts
 from entrepot.domain.accounts.errors import SignInRefused, TooManySignIns
 from entrepot.domain.accounts.service.post import MailNotSet
 from entrepot.domain.audit.errors import ActUnknown
-from entrepot.domain.catalogue.errors import CatalogueRefused
+from entrepot.domain.catalogue.errors import CatalogueRefused, CategoryMissing
 from entrepot.domain.plans.errors import PlanningRefused
 from entrepot.domain.registry import errors as registry
 from entrepot.platform.storage.driver import ObjectLost, ObjectTooLarge, SizeMismatch, UploadBusy
@@ -60,6 +60,7 @@ NOT_OF_THE_REGISTRY: Final = {
     *registry.NamingRefused.__subclasses__(),
     *PlanningRefused.__subclasses__(),
     *CatalogueRefused.__subclasses__(),
+    CategoryMissing,
 }
 # No request of a test brings these about in time: everyone may do everything; nobody is left to read; a lease must be lost;
 # ten thousand parts of a bucket must be sent; a repository must get several names while it is pulled.

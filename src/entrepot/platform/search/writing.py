@@ -4,6 +4,7 @@ The place up to which entries are complete is a file of its own, written behind 
 followed twice, which changes nothing.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -86,14 +87,19 @@ class Writing:
     def take(self) -> bool:
         """Become the one who writes; False while another process is."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+        # To read only, so that its disk can be made read-only; NFS grants no lock then (EBADF).
+        for mode in (os.O_RDONLY, os.O_RDWR):
+            lock = os.open(self.folder / _LOCK, os.O_CREAT | mode | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(lock)
+                if error.errno != errno.EBADF:
+                    return False
+            else:
+                self._lock = lock
+                return True
+        return False
 
     def is_asked_anew(self) -> bool:
         """Tell whether somebody asked for a new one since one was begun."""

@@ -1,4 +1,4 @@
-"""Charts, drawn here: sums of days as a line over their axis, and as bars small enough for a line of text."""
+"""Charts, drawn here: sums of days as a line over their axis."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,8 +6,6 @@ from typing import Final
 import msgspec
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 298.0, 15.0, 80.0
-_BAR: Final = 3  # from one to the next
-_HEIGHT: Final = 22
 _TENS: Final = (1, 2, 5, 10)
 
 
@@ -27,16 +25,6 @@ def chart(values: Sequence[int]) -> Chart:
     line = "M" + "L".join(points)
     axis = [(f"{_height(value, top):.1f}", value) for value in sorted({0, top // 2, top})]
     return Chart(line, f"{line}L{_RIGHT} {_BOTTOM:.0f}L{_LEFT} {_BOTTOM:.0f}z", axis)
-
-
-def spark(values: Sequence[int]) -> str:
-    """Return bars in a box that is three wide for each value and 22 high."""
-    top = max([1, *values])
-    bars = ""
-    for place, value in enumerate(values):
-        height = max(1.0, value / top * (_HEIGHT - 1)) if value else 0.5
-        bars += f"M{place * _BAR} {_HEIGHT - height:.1f}h2v{height:.1f}h-2z"
-    return bars
 
 
 def _height(value: int, top: int) -> float:
